@@ -1,0 +1,33 @@
+"""The root of the command tree: names and one-line helps only; a group is loaded when it is called."""
+
+from typing import ClassVar
+
+from mailctl.cli.lazy import App, Group
+from mailctl.errors import EXIT_MEANINGS
+
+EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_MEANINGS.items()) + "."
+
+
+class Root(Group):
+    """All of mailctl."""
+
+    table: ClassVar[dict[str, tuple[str, str]]] = {
+        "server": ("mailctl.cli.server", "Servers: presets, add, list, show, edit, rename, remove, discover."),
+        "gateway": ("mailctl.cli.gateway", "Gateways: one mailbox on one server each."),
+        "test": ("mailctl.cli.check", "Prove that IMAP, POP3 and SMTP work, or say exactly why not."),
+        "explain": ("mailctl.cli.explain", "What an error text means, offline."),
+        "sync": ("mailctl.cli.sync", "Bring mail down into Maildir."),
+        "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),
+        "log": ("mailctl.cli.log", "The mailer log: show, export, import."),
+        "config": ("mailctl.cli.config", "Where the files are, and whether they are right."),
+        "schema": ("mailctl.cli.schema", "JSON Schema of what --json prints."),
+        "demo": ("mailctl.cli.demo", "The main job on embedded servers, with no account and no set-up."),
+    }
+
+
+app = App(group=Root, epilog=EPILOG)
+
+
+@app.callback()
+def root() -> None:
+    """Connect mailboxes, prove that they work, say exactly why when they don't, and keep them synced."""

@@ -1,0 +1,83 @@
+"""Runs one command line in a context and turns what comes out into output and an exit code."""
+
+from collections.abc import Mapping
+from typing import TextIO
+
+from typer._click.exceptions import ClickException
+from typer.exceptions import Abort, Exit
+
+from mailctl.cli.context import Context
+from mailctl.errors import ExitCode, MailctlError, StorageError, UsageError
+
+
+def run_command(argv: list[str], stdin: TextIO, stdout: TextIO, stderr: TextIO, env: Mapping[str, str]) -> int:
+    """Run `argv` (words after `mailctl`); returns the exit code. BrokenPipeError on stdout is the caller's."""
+    from typer.main import get_command
+
+    from mailctl.cli.app import app
+
+    context = Context(stdin, stdout, stderr, env)
+    if "--json" in argv:  # known before parsing, so that a usage error is JSON too
+        context.set_option("json", True)
+    if "--debug" in argv:
+        context.set_option("debug", True)
+    try:
+        code = get_command(app).main(args=argv, prog_name="mailctl", standalone_mode=False, obj=context)
+        return int(code or context.exit_code)
+    except Exit as end:
+        return int(end.exit_code)
+    except (KeyboardInterrupt, Abort):
+        return _fail(context, argv, MailctlError("interrupted", code="interrupted"), ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        raise
+    except ClickException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            stderr.write(error.format_message() + "\n")
+            return int(ExitCode.USAGE)
+        return _fail(context, argv, _usage(error))
+    except MailctlError as error:
+        _debug(context)
+        return _fail(context, argv, error)
+    except OSError as error:  # what no room turned into its own error: the disk, mostly
+        _debug(context)
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail(context, argv, StorageError(f"{where}{error.strerror or error}", code="os_error"))
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug still ends in one sentence and exit code 1
+        _debug(context)
+        bug = MailctlError(
+            f"this is a bug in mailctl ({type(error).__name__}: {error})",
+            hint="" if context.debug else "Run it again with --debug and report what it prints.",
+        )
+        return _fail(context, argv, bug)
+
+
+def _fail(context: Context, argv: list[str], error: MailctlError, code: ExitCode | None = None) -> int:
+    if code is not None:
+        error.exit_code = code
+    return int(context.emitter.failure(context.command or _command_of(argv), error))
+
+
+def _command_of(argv: list[str]) -> str:
+    """The command's name as far as the words tell, for errors found before a command ran."""
+    from mailctl.cli.app import Root
+
+    words = [word for word in argv if not word.startswith("-")]
+    return words[0] if words and words[0] in Root.table else ""
+
+
+def _usage(error: ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    hint = f"`{context.command_path} --help` shows how it is used." if context else ""
+    return UsageError(error.format_message().rstrip("."), hint="" if "did you mean" in error.message else hint)
+
+
+def _debug(context: Context) -> None:
+    """The traceback on stderr, secrets masked, if --debug asks for it; frames' locals are never shown."""
+    if context.debug:
+        import traceback
+
+        from mailctl.domain.secret import mask
+        from mailctl.output.escape import visible
+
+        for line in mask(traceback.format_exc()).splitlines():
+            context.stderr.write(visible(line) + "\n")

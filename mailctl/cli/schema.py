@@ -1,0 +1,69 @@
+"""`mailctl schema [COMMAND]`: what --json prints, as JSON Schema, from the same types that are printed.
+
+A command module declares `RESULTS`: command name → type of its result. A command that isn't there has no JSON result.
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+from mailctl.cli.context import Context
+from mailctl.cli.lazy import App
+from mailctl.domain.names import not_found
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Table, columns
+
+app = App()
+
+RESULTS: dict[str, Any] = {"schema": dict[str, Any]}
+
+
+def result_types() -> dict[str, Any]:
+    """The type of every command's result, by the command's name ("gateway list")."""
+    from importlib import import_module
+
+    from mailctl.cli.app import Root
+
+    found: dict[str, Any] = {}
+    for module, _ in Root.table.values():
+        found.update(import_module(module).RESULTS)
+    return found
+
+
+def envelope(command: str, kind: Any) -> dict[str, Any]:
+    """The JSON Schema of the whole object that `command` prints."""
+    from mailctl.output.json import ERROR_SCHEMA, schema_of
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"mailctl {command}",
+        "type": "object",
+        "required": ["schema", "ok", "result", "error"],
+        "properties": {
+            "schema": {"const": f"mailctl.{command.replace(' ', '.')}/1"},
+            "ok": {"type": "boolean"},
+            "result": {"anyOf": [{"type": "null"}, schema_of(kind)]},
+            "error": {"anyOf": [{"type": "null"}, ERROR_SCHEMA]},
+        },
+    }
+
+
+@app.verb()
+def schema(
+    ctx: typer.Context,
+    command: Annotated[list[str] | None, typer.Argument(help="The command, such as `gateway list`.")] = None,
+) -> None:
+    """JSON Schema of what --json prints for COMMAND, or the commands that have one."""
+    context = Context.of(ctx)
+    types = result_types()
+    if not command:
+        schemas = {name: envelope(name, types[name]) for name in sorted(types)}
+        context.emit(Outcome(schemas, Table(columns("command"), [[name] for name in schemas])))
+        return
+    name = " ".join(command)
+    if name not in types:
+        raise not_found("schema", name, types)
+    from mailctl.output.json import dump
+
+    found = envelope(name, types[name])
+    context.emit(Outcome(found, text=dump(found, indent=2)))

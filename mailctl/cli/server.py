@@ -1,0 +1,15 @@
+"""Placeholder until its command lands."""
+
+from typing import Any
+
+import typer
+
+from mailctl.cli.lazy import App
+
+app = App()
+RESULTS: dict[str, Any] = {}
+
+
+@app.verb()
+def server(ctx: typer.Context) -> None:
+    """Not there yet."""

@@ -1,0 +1,1 @@
+"""Servers, gateways and settings as files: paths, schema, load, write."""

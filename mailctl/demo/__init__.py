@@ -1,0 +1,1 @@
+"""The embedded mail server behind `mailctl demo`."""

@@ -1,0 +1,1 @@
+"""The check ladder, the failure knowledge, reports."""

@@ -1,0 +1,93 @@
+"""Checks: one protocol tried on one gateway, as a value in (the job) and a value out (the report)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol as Interface
+
+from mailctl.domain.gateway import Login
+from mailctl.domain.server import Endpoint, Protocol
+from mailctl.errors import ExitCode
+
+
+class StageStatus(StrEnum):
+    """What became of a stage of the ladder."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_REACHED = "not_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """One rung. ms: wall time in milliseconds. detail: what was learned, JSON values only."""
+
+    name: str
+    status: StageStatus
+    ms: float = 0.0
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckJob:
+    """What one check needs; picklable, holds no secret.
+
+    gateway: its name, or "" for a bare address. provider: preset id or "". timeout: seconds for the whole check.
+    """
+
+    gateway: str
+    address: str
+    protocol: Protocol
+    endpoint: Endpoint
+    login: Login
+    provider: str = ""
+    allow_plaintext: bool = False
+    timeout: float = 30.0
+    trace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What one check found.
+
+    stage: the stage that failed, "" if none. cause: name from the failure knowledge, "" if ok. fixer: "user", "admin",
+    "provider" or "". retry: "yes", "no", "after-fix", "later" or "". server_text: the server's own words, raw.
+    transcript: lines of the conversation, secrets masked, if the job asked for a trace.
+    """
+
+    gateway: str
+    address: str
+    protocol: Protocol
+    ok: bool
+    stage: str = ""
+    cause: str = ""
+    confidence: str = ""
+    explanation: str = ""
+    remedy: tuple[str, ...] = ()
+    fixer: str = ""
+    retry: str = ""
+    doc_url: str = ""
+    server_text: str = ""
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    stages: tuple[StageReport, ...] = ()
+    transcript: tuple[str, ...] = ()
+    exit_code: ExitCode = ExitCode.OK
+
+
+class Session(Interface):
+    """A connection to one endpoint, climbed stage by stage; what `protocols` offers and `diagnosis` climbs.
+
+    stages: the names in order, from "dns" on. `climb` carries out the next stage and returns what was learned (JSON
+    values); it raises a MailctlError whose `cause` is set where the failure itself tells it (TLS, TCP, DNS), and whose
+    `server_text` holds the server's words otherwise. Every wait obeys the one deadline given when the session was made.
+    """
+
+    protocol: Protocol
+    stages: tuple[str, ...]
+
+    def climb(self, stage: str) -> Mapping[str, object]:
+        """Carry out `stage`; the ones before it have been."""
+
+    def close(self) -> None:
+        """End the connection politely if it can be done at once; never raises."""

@@ -1,0 +1,127 @@
+"""A gateway: one mailbox connected through one server. None means "not set here": the defaults decide."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from mailctl.domain.server import Protocol
+
+
+class Mode(StrEnum):
+    """How mail is kept synced: `archive` only brings down; `mirror` goes both ways."""
+
+    ARCHIVE = "archive"
+    MIRROR = "mirror"
+
+
+class SourceKind(StrEnum):
+    """Where a secret lives."""
+
+    KEYRING = "keyring"
+    COMMAND = "command"
+    ENV = "env"
+    FILE = "file"
+    OAUTH = "oauth"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Names where a secret is; never holds one.
+
+    argument: the command's argument list for COMMAND, (variable,) for ENV, (path,) for FILE, () otherwise.
+    """
+
+    kind: SourceKind = SourceKind.KEYRING
+    argument: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Whom to sign in as (the authentication identity, RFC 4422), and where the secret is."""
+
+    user: str
+    secret: SecretSource = SecretSource()
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """How mail comes in. Sizes in bytes, `interval` in seconds, `since` as ISO date or age such as `90d`."""
+
+    enabled: bool | None = None
+    protocol: Protocol | None = None
+    mode: Mode | None = None
+    folders: tuple[str, ...] | None = None
+    keep_on_server: bool | None = None
+    mark_seen: bool | None = None
+    propagate_deletes: bool | None = None
+    since: str | None = None
+    max_per_run: int | None = None
+    max_size: int | None = None
+    interval: int | None = None
+    maildir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """How mail goes out. `attachment_limit` in bytes, `daily_limit` in messages."""
+
+    enabled: bool | None = None
+    upload_sent: bool | None = None
+    attachment_limit: int | None = None
+    daily_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One mailbox on one server. `smtp_login` is None where SMTP signs in like the rest."""
+
+    name: str
+    server: str
+    email: str
+    login: Login
+    smtp_login: Login | None = None
+    owner: str = ""
+    shared: bool = False
+    display_name: str = ""
+    reply_to: str = ""
+    order: int = 100
+    enabled: bool = True
+    allow_plaintext: bool = False
+    inbound: Inbound = field(default_factory=Inbound)
+    outbound: Outbound = field(default_factory=Outbound)
+
+    def login_for(self, protocol: Protocol) -> Login:
+        """The login that `protocol` uses."""
+        return self.smtp_login if protocol is Protocol.SMTP and self.smtp_login else self.login
+
+
+INBOUND_DEFAULTS = Inbound(
+    enabled=True,
+    protocol=Protocol.IMAP,
+    mode=Mode.ARCHIVE,
+    folders=("*",),
+    keep_on_server=True,
+    mark_seen=False,
+    propagate_deletes=False,
+    interval=900,
+)
+OUTBOUND_DEFAULTS = Outbound(enabled=True, upload_sent=True)
+
+
+def resolve_inbound(*layers: Inbound) -> Inbound:
+    """The first value set for each field, looking through `layers` in order and then the built-in defaults.
+
+    Order of layers: the gateway, its provider, config.toml.
+    """
+    return Inbound(**_first_set(*layers, INBOUND_DEFAULTS))  # type: ignore[arg-type]  # one value a field, typed by it
+
+
+def resolve_outbound(*layers: Outbound) -> Outbound:
+    """Like `resolve_inbound`, for the outbound side."""
+    return Outbound(**_first_set(*layers, OUTBOUND_DEFAULTS))  # type: ignore[arg-type]  # as above
+
+
+def _first_set(*layers: Inbound | Outbound) -> dict[str, object]:
+    return {
+        name: next((value for layer in layers if (value := getattr(layer, name)) is not None), None)
+        for name in type(layers[0]).__dataclass_fields__
+    }

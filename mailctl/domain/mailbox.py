@@ -1,0 +1,147 @@
+"""What `sync` needs of an IMAP server, as an interface (`protocols.imap` implements it) and the values it deals in.
+
+Names and semantics are those of RFC 9051 (IMAP4rev2), RFC 3501 and RFC 7162 (CONDSTORE, QRESYNC).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A mailbox of the server.
+
+    name: decoded (Unicode). wire: the name as the server spells it (modified UTF-7), sent back unchanged.
+    delimiter: hierarchy delimiter or None. attributes: as listed, lower case, with the backslash (`\\noselect`).
+    """
+
+    name: str
+    wire: bytes
+    delimiter: str | None = None
+    attributes: frozenset[str] = frozenset()
+
+    @property
+    def selectable(self) -> bool:
+        """Whether the folder holds messages at all."""
+        return not self.attributes & {"\\noselect", "\\nonexistent"}
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """The folders, and the names that could not be decoded (raw bytes) and were set aside."""
+
+    folders: tuple[Folder, ...]
+    set_aside: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FolderStatus:
+    """State of a folder as SELECT, EXAMINE or STATUS tells it (RFC 9051, 6.3.2); None where the server doesn't."""
+
+    messages: int
+    uidvalidity: int | None
+    uidnext: int | None
+    highestmodseq: int | None = None
+    read_only: bool = False
+    permanent_flags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMeta:
+    """What FETCH tells of a message without its body.
+
+    flags: as sent, system flags with the backslash (`\\Seen`), keywords as spelt. size: RFC822.SIZE in bytes.
+    internaldate: seconds since the epoch, None if not asked or unreadable.
+    """
+
+    uid: int
+    flags: frozenset[str] = frozenset()
+    size: int | None = None
+    internaldate: float | None = None
+    modseq: int | None = None
+
+
+class BodySink(Interface):
+    """Takes one message body, in chunks, as it comes off the wire."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take the next octets, CRLF line ends as on the wire; the chunk is only valid during the call."""
+
+    def finish(self, meta: MessageMeta) -> None:
+        """All octets came, and the response was well-formed; now the message may be kept."""
+
+    def abandon(self) -> None:
+        """The body was cut, or belongs to no message that was asked for; leave nothing behind."""
+
+
+class SinkFactory(Interface):
+    """Called when a body begins."""
+
+    def __call__(self, octets: int) -> BodySink:
+        """octets: the announced length of the body."""
+
+
+class ImapMailbox(Interface):
+    """A signed-in IMAP connection. Methods raise MailctlErrors; after a NetworkError or ProtocolError it is dead."""
+
+    capabilities: frozenset[str]
+    """As the server offers them after sign-in, upper case (`UIDPLUS`, `CONDSTORE`, `QRESYNC`)."""
+
+    def folders(self) -> FolderListing:
+        """LIST "" "*"."""
+
+    def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
+        """SELECT or EXAMINE. RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
+
+    def uids(self, *, since: str | None = None) -> list[int]:
+        """UIDs of the selected folder, ascending, checked (1 to 2^32-1); `since` an ISO date for UID SEARCH SINCE."""
+
+    def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
+        """UID FETCH of FLAGS, RFC822.SIZE, INTERNALDATE (and MODSEQ with CONDSTORE), of `uids` (ascending) or of all.
+
+        changed_since: only messages whose mod-sequence is greater (RFC 7162 CHANGEDSINCE; needs CONDSTORE).
+        """
+
+    def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
+        """UID FETCH of FLAGS, INTERNALDATE, BODY.PEEK[] of `uids` (ascending): bodies go to sinks, chunk by chunk.
+
+        Yields each message after its sink was finished. A message that is gone, or whose body is NIL, is not yielded.
+        Never sets \\Seen. The iterator must be exhausted before the next command.
+        """
+
+    def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
+        """UID STORE +FLAGS.SILENT; RefusedError if the folder is read-only."""
+
+    def expunge(self, uids: Sequence[int]) -> None:
+        """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315).
+
+        RefusedError (code no_uidplus) without UIDPLUS: never a blind EXPUNGE.
+        """
+
+    def noop(self) -> None:
+        """NOOP, to keep the connection."""
+
+    def close(self) -> None:
+        """LOGOUT if it can be done at once; never raises."""
+
+
+class PopMailbox(Interface):
+    """A signed-in POP3 connection (RFC 1939)."""
+
+    capabilities: frozenset[str]
+
+    def uidl(self) -> list[tuple[int, str, int]]:
+        """(message number, unique-id, octets) of every message (UIDL and LIST), checked. RefusedError without UIDL."""
+
+    def retrieve(self, number: int, octets: int, sink: SinkFactory) -> None:
+        """RETR: the body, byte-unstuffed, CRLF line ends, goes to one sink, which is then finished (uid 0)."""
+
+    def delete(self, number: int) -> None:
+        """DELE; takes effect at `quit` only."""
+
+    def quit(self) -> None:
+        """QUIT: enter the UPDATE state. Raises if the server doesn't confirm; what was deleted is then unknown."""
+
+    def close(self) -> None:
+        """Drop the connection without UPDATE; never raises."""

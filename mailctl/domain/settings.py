@@ -1,0 +1,38 @@
+"""Settings of `config.toml`: limits and defaults, the user's own file."""
+
+from dataclasses import dataclass, field
+
+from mailctl.domain.gateway import Inbound, Outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be configured.
+
+    gateways_per_owner: how many gateways one owner may have, shared ones not counted; None is no limit.
+    allowed_domains: globs of domains that an address may have; empty allows all.
+    minimum_tls: "1.2" or "1.3".
+    """
+
+    gateways_per_owner: int | None = None
+    allowed_domains: tuple[str, ...] = ()
+    minimum_tls: str = "1.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole of `config.toml`.
+
+    default_gateway: what commands mean when no gateway is named, or "".
+    log_keep_days: events older than this go; None keeps them all.
+    timeout: seconds that one check may take in all.
+    nameserver: `ADDRESS[:PORT]` asked for discovery instead of the system's resolver, or "".
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    inbound: Inbound = field(default_factory=Inbound)
+    outbound: Outbound = field(default_factory=Outbound)
+    log_keep_days: int | None = 90
+    timeout: float = 30.0
+    jobs: int = 8
+    nameserver: str = ""

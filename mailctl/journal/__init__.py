@@ -1,0 +1,1 @@
+"""The mailer log and the status of each gateway."""

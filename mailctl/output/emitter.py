@@ -1,0 +1,162 @@
+"""Emits one result value: to a terminal, to a pipe, or as JSON. stdout carries data only; the rest goes to stderr."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from mailctl.domain.secret import mask
+from mailctl.errors import ExitCode, MailctlError
+from mailctl.output.escape import visible
+from mailctl.output.plain import plain_lines
+from mailctl.output.view import Stack, Table, View
+
+if TYPE_CHECKING:
+    from mailctl.output.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command has to say.
+
+    value: the result for programs, of the type that the command declares (`output.json.to_plain` can write it).
+    view: the same for people; None shows nothing.
+    text: shown instead of a view, as it is, on stdout: for documents such as a schema; already safe to show.
+    error: set where the command did its work but the answer is bad (a check failed): its exit code is the command's.
+    notes, warnings: sentences for stderr.
+    """
+
+    value: object
+    view: View | None = None
+    text: str = ""
+    error: MailctlError | None = None
+    notes: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+
+class Emitter:
+    """Writes outcomes, errors, notes and progress in the form that the streams call for."""
+
+    def __init__(
+        self, stdout: TextIO, stderr: TextIO, env: Mapping[str, str], *, json: bool = False, quiet: bool = False
+    ) -> None:
+        self.stdout, self.stderr, self._env = stdout, stderr, env
+        self.json, self.quiet = json, quiet
+
+    def outcome(self, command: str, outcome: Outcome) -> ExitCode:
+        """Emit `outcome` of `command` ("gateway list"); returns the exit code that it stands for."""
+        for warning in outcome.warnings:
+            self.warn(warning)
+        if self.json:
+            self._write_json(command, outcome.value, outcome.error)
+        else:
+            if outcome.text:
+                self.stdout.write(outcome.text + "\n")
+            if outcome.view is not None:
+                self._write_view(outcome.view)
+            for note in outcome.notes:
+                self.note(note)
+        if outcome.error is None:
+            return ExitCode.OK
+        self.error(outcome.error)
+        return outcome.error.exit_code
+
+    def failure(self, command: str, error: MailctlError) -> ExitCode:
+        """Emit an error that left no result; returns its exit code."""
+        if self.json:
+            self._write_json(command, None, error)
+        self.error(error)
+        return error.exit_code
+
+    def error(self, error: MailctlError) -> None:
+        """The error and its hint, for people."""
+        if error.message:
+            self._say("error", error.message, "bad")
+        if error.server_text:
+            self._say("server said", error.server_text, "dim")
+        if error.hint:
+            self._say("hint", error.hint, "strong")
+
+    def warn(self, text: str) -> None:
+        """A warning on stderr."""
+        self._say("warning", text, "warn")
+
+    def note(self, text: str) -> None:
+        """A remark on stderr, left out with --quiet."""
+        if not self.quiet:
+            self.stderr.write(f"{visible(mask(text))}\n")
+
+    def stream(self, plain: str) -> None:
+        """One line of data on stdout at once, for output without an end (`log --follow`); already safe to show."""
+        self.stdout.write(f"{plain}\n")
+        self.stdout.flush()
+
+    def progress(self) -> "Progress":
+        """A progress display on stderr; it shows nothing unless a person watches."""
+        from mailctl.output.progress import Progress
+
+        return Progress(
+            self.stderr, active=self.is_terminal(self.stderr) and not self.quiet, colour=self._colour(self.stderr)
+        )
+
+    def is_terminal(self, stream: TextIO) -> bool:
+        """Whether a person reads `stream`."""
+        return stream.isatty() and self._env.get("TERM") != "dumb"
+
+    def _colour(self, stream: TextIO) -> bool:
+        if self._env.get("NO_COLOR"):
+            return False
+        if self._env.get("FORCE_COLOR", "0") not in ("", "0"):
+            return True
+        return self.is_terminal(stream)
+
+    def _say(self, label: str, text: str, style: str) -> None:
+        text = visible(mask(text))
+        if self._colour(self.stderr):
+            from rich.text import Text
+
+            from mailctl.output.terminal import STYLES, console
+
+            line = Text(f"{label}: ", style=STYLES[style])
+            line.append(text)
+            console(self.stderr, colour=True).print(line, soft_wrap=True)
+        else:
+            self.stderr.write(f"{label}: {text}\n")
+
+    def _write_view(self, view: View) -> None:
+        for table in _tables(view):
+            if not table.rows and table.empty:
+                self.note(table.empty)
+        if self.is_terminal(self.stdout) or self._colour(self.stdout):
+            from mailctl.output.terminal import console, draw
+
+            draw(view, console(self.stdout, colour=self._colour(self.stdout)))
+        else:
+            for line in plain_lines(view):
+                self.stdout.write(f"{line}\n")
+
+    def _write_json(self, command: str, value: object, error: MailctlError | None) -> None:
+        from mailctl.output.json import dump, to_plain
+
+        envelope = {
+            "schema": f"mailctl.{command.replace(' ', '.') or 'mailctl'}/1",
+            "ok": error is None,
+            "result": to_plain(value),
+            "error": None
+            if error is None
+            else {
+                "code": error.code,
+                "message": error.message,
+                "hint": error.hint,
+                "cause": error.cause,
+                "exit_code": int(error.exit_code),
+                "server_text": error.server_text,
+            },
+        }
+        indent = 2 if self.is_terminal(self.stdout) else None
+        self.stdout.write(mask(dump(envelope, indent=indent)) + "\n")
+
+
+def _tables(view: View) -> Sequence[Table]:
+    if isinstance(view, Table):
+        return [view]
+    return [table for part in view.parts for table in _tables(part)] if isinstance(view, Stack) else []

@@ -1,0 +1,38 @@
+"""A view as plain text for pipes: tab-separated, one record a line, nothing cut, no colour."""
+
+from collections.abc import Iterator
+
+from mailctl.output.escape import visible
+from mailctl.output.view import Cell, Fields, Lines, Styled, Table, View
+
+
+def cell_text(cell: Cell) -> str:
+    """The text of a cell, made safe to print."""
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "yes" if cell else "no"
+        case Styled():
+            return visible(cell.text)
+        case float():
+            return f"{cell:g}"
+        case _:
+            return visible(str(cell))
+
+
+def plain_lines(view: View) -> Iterator[str]:
+    """The lines of `view`, without line ends."""
+    match view:
+        case Table():
+            for row in view.rows:
+                yield "\t".join(cell_text(cell) for cell in row)
+        case Fields():
+            for label, value in view.pairs:
+                yield f"{visible(label)}\t{cell_text(value)}"
+        case Lines():
+            for line in view.lines:
+                yield cell_text(line)
+        case _:
+            for part in view.parts:
+                yield from plain_lines(part)

@@ -1,0 +1,60 @@
+"""Progress of long work on a terminal: what, how much, how fast, how long. Silent when nobody watches."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO
+
+from mailctl.output.escape import visible
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+
+class Progress:
+    """A context manager; rows are added and advanced while it is open. Safe to call from several threads."""
+
+    def __init__(self, stream: TextIO, *, active: bool, colour: bool) -> None:
+        self._stream, self._active, self._colour = stream, active, colour
+        self._rich: RichProgress | None = None
+        self._rows: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        if self._active:
+            from rich.progress import (
+                BarColumn,
+                DownloadColumn,
+                TextColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
+            from rich.progress import Progress as RichProgress
+
+            from mailctl.output.terminal import console
+
+            self._rich = RichProgress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[messages]} messages", markup=False),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+                console=console(self._stream, colour=self._colour),
+                transient=True,
+            )
+            self._rich.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def row(self, name: str, *, messages: int, total_messages: int, octets: int, total_octets: int | None) -> None:
+        """Set where the row called `name` (a gateway, a folder) stands: messages and octets, done and in all."""
+        if self._rich is None:
+            return
+        shown = f"{messages}/{total_messages}"
+        if name not in self._rows:
+            self._rows[name] = self._rich.add_task(visible(name), total=total_octets, messages=shown)
+        self._rich.update(self._rows[name], completed=octets, total=total_octets, messages=shown)

@@ -1,0 +1,70 @@
+"""How a result looks to people: small values that the renderers draw as tables, records or sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+Style = Literal["", "good", "bad", "warn", "dim", "strong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Styled:
+    """A text with a meaning that a terminal may colour; plain output shows the text alone."""
+
+    text: str
+    style: Style = ""
+
+
+Cell = str | int | float | bool | None | Styled
+"""What may stand in a table: None shows as nothing, booleans as yes and no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading; `right` aligns numbers; `fold` may break long texts over lines on a terminal."""
+
+    title: str
+    right: bool = False
+    fold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under columns. To a pipe: one record a line, tab-separated, without the headings.
+
+    empty: the sentence a person sees (on stderr) when there are no rows.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    empty: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """One thing as label and value, a line each. To a pipe: `label<TAB>value`."""
+
+    pairs: Sequence[tuple[str, Cell]]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Sentences, a line each."""
+
+    lines: Sequence[str | Styled]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Several views, one below the other."""
+
+    parts: "Sequence[View]" = field(default_factory=tuple)
+
+
+View = Table | Fields | Lines | Stack
+
+
+def columns(*titles: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Columns by title; those named in `right` are right-aligned, those in `fold` may break over lines."""
+    return tuple(Column(title, right=title in right, fold=title in fold) for title in titles)

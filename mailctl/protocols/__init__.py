@@ -1,0 +1,1 @@
+"""One adapter per protocol; the only rooms with a socket."""

@@ -1,0 +1,1 @@
+"""Provider presets (data) and discovery of servers from an address."""

@@ -1,0 +1,1 @@
+"""Secret sources; the only room that touches a keyring."""

@@ -1,0 +1,1 @@
+"""Plan (pure), Maildir, state, engine."""

@@ -1,0 +1,1 @@
+"""mailctl's tests."""
