@@ -1,0 +1,1 @@
+"""Tests on real servers, and the servers themselves (`support`)."""

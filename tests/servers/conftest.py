@@ -1,0 +1,25 @@
+"""The real servers' fixtures, for the tests in this folder."""
+
+from .support.fixtures import (
+    certificates,
+    dovecot,
+    dovecot_programs,
+    keyring_session,
+    locked_keyring,
+    mailbox,
+    make_dovecot,
+    without_keyring,
+    workspace,
+)
+
+__all__ = [
+    "certificates",
+    "dovecot",
+    "dovecot_programs",
+    "keyring_session",
+    "locked_keyring",
+    "mailbox",
+    "make_dovecot",
+    "without_keyring",
+    "workspace",
+]
