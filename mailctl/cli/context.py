@@ -13,7 +13,12 @@ from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import typer
+
+    from mailctl.journal.recorder import JournalRecorder
+    from mailctl.journal.store import Journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,34 @@ class Context:
             state=Path(self._state_dir) if self._state_dir else place("XDG_STATE_HOME", ".local/state"),
             data=place("XDG_DATA_HOME", ".local/share"),
         )
+
+    def now(self) -> "datetime":
+        """The moment, aware, in UTC."""
+        from datetime import UTC, datetime
+
+        return datetime.now(UTC)
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """The mailer log."""
+        from mailctl.journal.store import Journal
+
+        return Journal(self.paths.state / "journal.db")
+
+    @cached_property
+    def _recorder(self) -> "JournalRecorder":
+        import secrets
+
+        from mailctl.domain.event import new_run_id
+        from mailctl.domain.settings import Settings
+        from mailctl.journal.recorder import JournalRecorder
+
+        run = new_run_id(self.now(), secrets.token_hex(3))
+        return JournalRecorder(self.journal, run, self.now, Settings().log_keep_days, self.emitter.warn)
+
+    def recorder(self) -> "JournalRecorder":
+        """Where this command's events go; one run a command."""
+        return self._recorder
 
     def emit(self, outcome: Outcome) -> None:
         """Emit the command's result; its exit code becomes the process's."""

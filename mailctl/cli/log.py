@@ -1,15 +1,191 @@
-"""Placeholder until its command lands."""
+"""`mailctl log [show]|export|import`: the mailer log."""
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
 import typer
 
-from mailctl.cli.lazy import App
+from mailctl.cli.context import Context
+from mailctl.cli.lazy import App, Group
+from mailctl.domain.event import Event, Level
+from mailctl.domain.when import parse_moment
+from mailctl.errors import ConfigError, UsageError
+from mailctl.journal.store import Query
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Cell, Fields, Style, Styled, Table, columns
 
-app = App()
-RESULTS: dict[str, Any] = {}
+LEVEL_STYLES: dict[Level, Style] = {Level.DEBUG: "dim", Level.INFO: "", Level.WARNING: "warn", Level.ERROR: "bad"}
+FOLLOW_PAUSE = 0.5  # seconds between two looks with --follow
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """What an export or import did. known: events that an import found there already."""
+
+    file: str
+    events: int
+    known: int
+    dry_run: bool
+
+
+RESULTS: dict[str, Any] = {"log show": list[Event], "log export": Exchanged, "log import": Exchanged}
+
+
+class LogGroup(Group):
+    """`mailctl log` alone shows."""
+
+    default: ClassVar[str | None] = "show"
+
+
+app = App(group=LogGroup)
+
+GatewayOption = Annotated[str, typer.Option("--gateway", metavar="NAME", help="Only events of this gateway.")]
+RunOption = Annotated[str, typer.Option("--run", metavar="ID", help="Only events of this run.")]
+LevelOption = Annotated[Level, typer.Option("--level", help="This level and above.")]
+SinceOption = Annotated[str, typer.Option("--since", metavar="2h|DATE", help="Not older than this.")]
+UntilOption = Annotated[str, typer.Option("--until", metavar="2h|DATE", help="Not newer than this.")]
+
+
+def _query(context: Context, gateway: str, run: str, level: Level, since: str, until: str, limit: int | None) -> Query:
+    now = context.now().astimezone()
+    begin = parse_moment(since, now) if since else None
+    end = parse_moment(until, now) if until else None
+    return Query(gateway, run, level, begin, end, limit)
 
 
 @app.verb()
-def log(ctx: typer.Context) -> None:
-    """Not there yet."""
+def show(
+    ctx: typer.Context,
+    gateway: GatewayOption = "",
+    run: RunOption = "",
+    level: LevelOption = Level.INFO,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 200,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on showing what comes, until Ctrl-C.")] = False,
+) -> None:
+    """Show events, oldest first."""
+    context = Context.of(ctx)
+    query = _query(context, gateway, run, level, since, until, limit)
+    if follow:
+        _follow(context, query)
+        return
+    events = [event for _, event in context.journal.read(query)]
+    context.emit(
+        Outcome(
+            events,
+            Table(
+                columns("time", "run", "gateway", "level", "event", "message", fold=("message",)),
+                [_row(event) for event in events],
+                empty="No events.",
+            ),
+        )
+    )
+
+
+def _row(event: Event) -> list[Cell]:
+    where = "/".join(part for part in (event.gateway, event.protocol) if part)
+    time = event.time.astimezone().isoformat(" ", timespec="seconds")
+    return [time, event.run, where, Styled(event.level, LEVEL_STYLES[event.level]), event.event, event.message]
+
+
+def _follow(context: Context, query: Query) -> None:
+    """Print what is there and then what comes; one event a line, JSON Lines with --json. Ends by Ctrl-C."""
+    import time
+    from dataclasses import replace
+
+    from mailctl.output.json import dump, to_plain
+    from mailctl.output.plain import plain_lines
+
+    seen: set[tuple[str, int]] = set()
+    while True:
+        newest: datetime | None = None
+        for number, event in context.journal.read(query):
+            if (event.run, number) not in seen:
+                seen.add((event.run, number))
+                if context.emitter.json:
+                    context.emitter.stream(dump(to_plain(event)))
+                else:
+                    context.emitter.stream(*plain_lines(Table((), [_row(event)])))
+            newest = event.time
+        if newest is not None:
+            query = replace(query, since=newest, limit=None)
+        time.sleep(FOLLOW_PAUSE)
+
+
+@app.verb("export")
+def export(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File to write, or - for stdout.")],
+    gateway: GatewayOption = "",
+    run: RunOption = "",
+    level: LevelOption = Level.DEBUG,
+    since: SinceOption = "",
+    until: UntilOption = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+) -> None:
+    """Write events as JSON Lines."""
+    context = Context.of(ctx)
+    found = context.journal.read(_query(context, gateway, run, level, since, until, None))
+    if str(file) == "-":
+        if context.emitter.json:
+            raise UsageError("--json and an export to stdout would mix", hint="Name a file.")
+        for line in _lines(found):
+            context.emitter.stream(line)
+        return
+    count = _write(file, _lines(found), force=force)
+    done = Exchanged(str(file), count, 0, False)
+    context.emit(Outcome(done, notes=[f"Wrote {count} events to {file}."]))
+
+
+def _lines(found: Iterator[tuple[int, Event]]) -> Iterator[str]:
+    from mailctl.journal.exchange import to_line
+
+    return (to_line(number, event) for number, event in found)
+
+
+def _write(file: Path, lines: Iterator[str], *, force: bool) -> int:
+    """Write the lines to a private new file; it appears whole or not at all."""
+    import os
+
+    if file.exists() and not force:
+        raise ConfigError(f"{file} exists", hint="Add --force to replace it.", code="exists")
+    part = file.with_name(f"{file.name}.part")
+    count = 0
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as out:
+            for count, line in enumerate(lines, 1):  # noqa: B007 - the last number is the count
+                out.write(line + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return count
+
+
+@app.verb("import")
+def import_(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="File of JSON Lines, as written by `log export`; - for stdin.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file.")] = False,
+) -> None:
+    """Take events of another machine, or of a backup, into the mailer log; those that are there already stay once."""
+    from mailctl.journal.exchange import from_lines
+
+    context = Context.of(ctx)
+    try:
+        with context.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
+            events = list(from_lines(lines, str(file)))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not text in UTF-8", code="bad_import") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no file {file}", code="not_found") from error
+    new = 0 if dry_run else context.journal.write(events)
+    done = Exchanged(str(file), len(events), len(events) - new if not dry_run else 0, dry_run)
+    note = f"{len(events)} events are well-formed." if dry_run else f"Took {new} new events of {len(events)}."
+    context.emit(Outcome(done, Fields([]), notes=[note]))
