@@ -42,7 +42,7 @@ class LogGroup(Group):
 
 app = App(group=LogGroup)
 
-GatewayOption = Annotated[str, typer.Option("--gateway", metavar="NAME", help="Only events of this gateway.")]
+GatewayOption = Annotated[str, typer.Option("--gateway", metavar="GATEWAY", help="Only events of this gateway.")]
 RunOption = Annotated[str, typer.Option("--run", metavar="ID", help="Only events of this run.")]
 LevelOption = Annotated[Level, typer.Option("--level", help="This level and above.")]
 SinceOption = Annotated[str, typer.Option("--since", metavar="2h|DATE", help="Not older than this.")]
