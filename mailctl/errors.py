@@ -4,6 +4,7 @@ A raise site picks the family that names what went wrong, says it in one sentenc
 it as the hint. `mailctl.__main__` is the only place that turns an error into output and an exit code.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -52,18 +53,29 @@ class MailctlError(Exception):
     code: stable snake_case name for programs; defaults to the family's.
     cause: name of a cause of the failure knowledge (`tls_expired`), or "" if none is known at the raise site.
     server_text: the server's own words, raw, or "".
+    detail: what was learned before it failed (addresses tried, facts of the certificate), JSON values only.
     """
 
     exit_code: ExitCode = ExitCode.BUG
     default_code: str = "bug"
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "", cause: str = "", server_text: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        code: str = "",
+        cause: str = "",
+        server_text: str = "",
+        detail: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.code = code or self.default_code
         self.cause = cause
         self.server_text = server_text
+        self.detail = dict(detail or {})
 
 
 class UsageError(MailctlError):

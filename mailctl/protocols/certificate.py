@@ -1,0 +1,67 @@
+"""What a server's certificate says, read from its DER whether or not it was found good.
+
+The `ssl` module tells names and dates only of a certificate that it has verified; a diagnosis needs them most when it
+was not.
+"""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Address
+
+
+def fingerprint(der: bytes) -> str:
+    """SHA-256 of the certificate as 64 lower-case hex digits, as `CertificatePolicy.fingerprints` holds it."""
+    return sha256(der).hexdigest()
+
+
+def certificate_facts(der: bytes) -> dict[str, object]:
+    """Facts as JSON values: subject, issuer (RFC 4514 strings), names (DNS names and IP addresses of the
+    subjectAltName), not_before, not_after (ISO 8601, UTC), days_left (negative: expired), key (`EC 256`), fingerprint.
+
+    Of a certificate that can't be read, only the fingerprint and `unreadable: true`.
+    """
+    from cryptography import x509
+
+    facts: dict[str, object] = {"fingerprint": fingerprint(der)}
+    try:
+        leaf = x509.load_der_x509_certificate(der)
+        facts |= {
+            "subject": leaf.subject.rfc4514_string(),
+            "issuer": leaf.issuer.rfc4514_string(),
+            "names": _names(leaf),
+            "not_before": leaf.not_valid_before_utc.isoformat(),
+            "not_after": leaf.not_valid_after_utc.isoformat(),
+            "days_left": (leaf.not_valid_after_utc - datetime.now(UTC)).days,
+            "key": _key(leaf),
+        }
+    except ValueError:  # hostile or merely odd DER; x509 raises ValueError and its subclasses for all of it
+        facts["unreadable"] = True
+    return facts
+
+
+def _names(leaf: "x509.Certificate") -> list[str]:
+    from cryptography import x509
+
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    dns = names.get_values_for_type(x509.DNSName)
+    addresses = names.get_values_for_type(x509.IPAddress)
+    return [*dns, *(str(ip) for ip in addresses if isinstance(ip, IPv4Address | IPv6Address))][:100]
+
+
+def _key(leaf: "x509.Certificate") -> str:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        key = leaf.public_key()
+    except UnsupportedAlgorithm:
+        return ""
+    name = type(key).__name__.strip("_").removesuffix("PublicKey")
+    return f"{name} {getattr(key, 'key_size', '')}".strip()
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cryptography import x509

@@ -1,0 +1,68 @@
+"""From a host name to the addresses of its server, both families, bounded in time."""
+
+import socket
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from mailctl.domain.deadline import Deadline
+from mailctl.errors import NetworkError
+from mailctl.protocols.idn import a_labels
+
+LONGEST = 15.0
+"""Seconds that one look-up may take: the system resolver's three tries of five seconds."""
+_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server answers. ip: as text. sockaddr: what `socket.connect` takes."""
+
+    family: socket.AddressFamily
+    ip: str
+    sockaddr: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+
+def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
+    """Addresses of `host` (name or IP address), in the order in which they should be tried (RFC 6724), each once.
+
+    Raises NetworkError with cause dns_not_found, dns_temporary or dns_bad_name. A resolver that hangs is left behind in
+    its thread: getaddrinfo can't be interrupted.
+    """
+    name = a_labels(host)
+    answer: SimpleQueue[list[Address] | Exception] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answer.put(_look_up(name, port))
+        except (OSError, UnicodeError) as error:
+            answer.put(error)
+
+    Thread(target=look_up, name=f"resolve {name}", daemon=True).start()
+    try:
+        found = answer.get(timeout=deadline.remaining(LONGEST))
+    except Empty:
+        raise NetworkError(
+            f"Looking up {host} took too long", hint="Is this machine online?", cause="dns_temporary"
+        ) from None
+    if isinstance(found, Exception):
+        raise _failure(host, found) from found
+    return found
+
+
+def _look_up(name: str, port: int) -> list[Address]:
+    found: dict[str, Address] = {}
+    for family, _, _, _, sockaddr in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+        ip = str(sockaddr[0])
+        found.setdefault(ip, Address(family, ip, sockaddr))
+    return list(found.values())
+
+
+def _failure(host: str, error: Exception) -> NetworkError:
+    if isinstance(error, UnicodeError):
+        return NetworkError(f"{host!r} is not a host name", cause="dns_bad_name")
+    if isinstance(error, socket.gaierror) and error.errno in _NOT_FOUND:
+        return NetworkError(
+            f"There is no host named {host}", hint="Check the spelling of the server's name.", cause="dns_not_found"
+        )
+    return NetworkError(f"Looking up {host} failed", hint="Is this machine online?", cause="dns_temporary")

@@ -1,0 +1,109 @@
+"""TLS: whom to believe (`CertificatePolicy`), the handshake, and what it taught."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+
+from mailctl.domain.server import CertificatePolicy
+from mailctl.errors import ConfigError, TlsError
+from mailctl.protocols.certificate import certificate_facts, fingerprint
+from mailctl.protocols.idn import a_labels
+from mailctl.protocols.tls_faults import failure
+
+HANDSHAKE = 4.5
+"""Seconds that a handshake may take: two round trips, so that even a bad line needs no more."""
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+UNVERIFIED = "The certificate is not checked (verification is switched off): anyone on the way could read along."
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A connection inside TLS. der: the server's certificate. version: `TLSv1.3`. cipher: as OpenSSL names it."""
+
+    connection: ssl.SSLSocket
+    der: bytes
+    version: str
+    cipher: str
+
+    def facts(self) -> dict[str, object]:
+        """tls_version, cipher and the facts of the certificate, as JSON values."""
+        return {"tls_version": self.version, "cipher": self.cipher, **certificate_facts(self.der)}
+
+
+def context(policy: CertificatePolicy) -> ssl.SSLContext:
+    """A client context that believes whom `policy` says; never below TLS 1.2 (RFC 8997), never by the common name.
+
+    Raises ConfigError if the policy's `ca_file` can't be read.
+    """
+    made = _trusting_nobody() if policy.fingerprints or not policy.verify else _system_trust()
+    made.minimum_version = _VERSIONS[policy.minimum_tls]
+    if made.verify_mode is not ssl.CERT_NONE:
+        made.hostname_checks_common_name = False
+        if policy.ca_file:
+            try:
+                made.load_verify_locations(cafile=policy.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigError(
+                    f"The file of trusted certificates {policy.ca_file} can't be read",
+                    hint="It must hold certificates in PEM form.",
+                    code="bad_ca_file",
+                ) from error
+    return made
+
+
+def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, seconds: float | None) -> Secured:
+    """Speak TLS on `connection`, within `seconds` and within `HANDSHAKE`; closes it when that fails.
+
+    Raises TlsError with the cause, for a certificate too that is not one of the policy's fingerprints.
+    """
+    try:
+        connection.settimeout(HANDSHAKE if seconds is None else min(seconds, HANDSHAKE))
+        secured = context(policy).wrap_socket(connection, server_hostname=a_labels(host))
+    except (OSError, ssl.SSLError) as error:
+        connection.close()
+        raise failure(host, error, {}) from error
+    der = secured.getpeercert(binary_form=True) or b""
+    if policy.fingerprints and fingerprint(der) not in policy.fingerprints:
+        secured.close()
+        raise TlsError(
+            f"The certificate of {host} is not one of those pinned for it",
+            hint="If the server has a new certificate, compare its fingerprint and set it anew.",
+            cause="tls_verify_failed",
+            detail=certificate_facts(der),
+        )
+    return Secured(secured, der, secured.version() or "", (secured.cipher() or ("",))[0])
+
+
+def look(connection: socket.socket, host: str, seconds: float) -> bytes | None:
+    """The certificate (DER) that a server shows, whoever vouches for it; None if there is no TLS. Closes `connection`.
+
+    For diagnosis only: nothing is sent beyond the handshake and nothing is believed.
+    """
+    made = _trusting_nobody()
+    made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    made.set_ciphers("ALL:@SECLEVEL=0")
+    try:
+        connection.settimeout(seconds)
+        with made.wrap_socket(connection, server_hostname=a_labels(host)) as seen:
+            return seen.getpeercert(binary_form=True)
+    except (OSError, ssl.SSLError):
+        return None
+    finally:
+        connection.close()
+
+
+def _trusting_nobody() -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+def _system_trust() -> ssl.SSLContext:
+    """Verifies by the system's trust store; by OpenSSL's defaults where truststore does not work (PyPy, odd builds)."""
+    try:
+        import truststore
+
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except (ImportError, NotImplementedError):
+        return ssl.create_default_context()

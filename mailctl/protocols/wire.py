@@ -1,0 +1,270 @@
+"""One TCP connection to a mail server: its receive buffer, its bounds in time and size, and TLS when it begins.
+
+The three protocols read and write through here only; what lines and octets mean is theirs.
+"""
+
+import ipaddress
+import selectors
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Sequence
+
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.server import Endpoint, Security
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
+from mailctl.protocols import dial, tls, tls_faults
+from mailctl.protocols.certificate import certificate_facts
+from mailctl.protocols.resolve import Address
+from mailctl.protocols.transcript import Transcript
+
+LINE = 8192
+"""Octets that one line may have where the caller names no other bound."""
+STALL = 60.0
+"""Seconds that the other side may be silent in the middle of work, however long the deadline."""
+SECOND_LOOK = 2.0
+"""Seconds for a second connection that only looks at the certificate that was not accepted."""
+_ROOM = 1 << 16
+
+
+class Wire:
+    """The connection. Every wait obeys `deadline` (replaceable) and `STALL`; what comes in counts against `allowance`.
+
+    view[lo:hi] is what was received and not yet consumed; a streaming reader may consume from there by itself, moving
+    `lo`, and call `fill` for more. `view` is replaced and its contents move when `fill` is called.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        address: Address,
+        endpoint: Endpoint,
+        deadline: Deadline,
+        transcript: Transcript | None = None,
+        *,
+        room: int = 1 << 18,
+    ) -> None:
+        self.endpoint, self.address, self.deadline, self.transcript = endpoint, address, deadline, transcript
+        self.allowance: int | None = None
+        """Octets that may still be received before ProtocolError; None: no bound. Set before a command."""
+        self.secured: tls.Secured | None = None
+        self.view = memoryview(bytearray(room))
+        self.lo = self.hi = 0
+        self.failed: dict[str, str] = {}
+        """Addresses that did not answer before this one did, with causes."""
+        self._connection = connection
+        self._received = False
+
+    @classmethod
+    def connect(
+        cls,
+        endpoint: Endpoint,
+        addresses: Sequence[Address],
+        deadline: Deadline,
+        transcript: Transcript | None = None,
+        *,
+        room: int = 1 << 18,
+    ) -> "Wire":
+        """Connect to the first of `addresses` that answers. Raises NetworkError with a cause of TCP."""
+        connection, address, failed = dial.dial(str(endpoint), addresses, deadline)
+        wire = cls(connection, address, endpoint, deadline, transcript, room=room)
+        wire.failed = failed
+        return wire
+
+    # -- who is at the other end
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether TLS has begun."""
+        return self.secured is not None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the peer's address, not its name, is on this machine."""
+        ip = ipaddress.ip_address(self.address.ip.partition("%")[0])
+        mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+        return (mapped or ip).is_loopback
+
+    def secret_allowed(self, *, allow_plaintext: bool) -> bool:
+        """Whether a password may be sent: inside TLS, to loopback, or where endpoint and gateway both say so."""
+        plain = self.endpoint.security is Security.NONE and allow_plaintext
+        return self.encrypted or self.loopback or plain
+
+    def start_tls(self, prelude: "Callable[[Wire], object] | None" = None) -> tls.Secured:
+        """Handshake now. Nothing received before may be left: what is, was said without TLS (CVE-2011-0411).
+
+        prelude: how a fresh connection gets to this point (STARTTLS), so that a certificate that is not accepted can be
+        looked at once more and named. Raises TlsError, or ProtocolError if octets are left.
+        """
+        if self.lo != self.hi:
+            self.close()
+            raise ProtocolError(
+                f"{self.endpoint} sent more than its answer before TLS began, which an attacker could have put there",
+                code="injected_before_tls",
+            )
+        try:
+            self.secured = tls.handshake(
+                self._connection, self.endpoint.host, self.endpoint.certificate, self.deadline.remaining()
+            )
+        except TlsError as error:
+            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+                facts = self._second_look(prelude)
+                raise tls_faults.failure(self.endpoint.host, error.__cause__, facts) from error.__cause__
+            raise
+        self._connection = self.secured.connection
+        if self.transcript is not None:
+            self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
+        return self.secured
+
+    def _second_look(self, prelude: "Callable[[Wire], object] | None") -> dict[str, object]:
+        """Facts of the certificate that was not accepted; {} if they can't be had at once."""
+        try:
+            other = self.again(SECOND_LOOK)
+        except MailctlError:
+            return {}  # only the details of an error that is raised anyway
+        try:
+            if prelude is not None:
+                prelude(other)
+            der = tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or SECOND_LOOK)
+        except MailctlError:
+            return {}  # as above
+        finally:
+            other.close()
+        return certificate_facts(der) if der else {}
+
+    def again(self, seconds: float) -> "Wire":
+        """A second connection to the same address, within `seconds` in all, not recorded. Raises NetworkError."""
+        return Wire.connect(self.endpoint, [self.address], Deadline(self.deadline.remaining(seconds)))
+
+    def speaks_tls(self, seconds: float) -> bool:
+        """Whether a second connection to the same address answers a TLS handshake within `seconds`."""
+        try:
+            other = self.again(seconds)
+            return tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or seconds) is not None
+        except MailctlError:
+            return False  # whatever it was, it was not TLS
+
+    # -- receiving
+
+    def fill(self) -> int:
+        """Receive more, at least one octet → how many. May move what is in the buffer, and replace `view`.
+
+        Raises NetworkError (eof_no_greeting, connection_lost, tcp_reset, tcp_timeout), TlsError, ProtocolError.
+        """
+        if self.lo == self.hi:
+            self.lo = self.hi = 0
+        elif len(self.view) - self.hi < _ROOM and self.lo:
+            waiting = self.hi - self.lo
+            self.view[:waiting] = self.view[self.lo : self.hi]
+            self.lo, self.hi = 0, waiting
+        if len(self.view) - self.hi < _ROOM:
+            larger = memoryview(bytearray(2 * len(self.view)))
+            larger[: self.hi] = self.view[: self.hi]
+            self.view = larger
+        try:
+            self._connection.settimeout(self.deadline.remaining(STALL))
+            count = self._connection.recv_into(self.view[self.hi :])
+        except OSError as error:
+            raise self._failure(error) from error
+        if not count:
+            raise self._ended()
+        self._received = True
+        self.hi += count
+        if self.allowance is not None:
+            self.allowance -= count
+            if self.allowance < 0:
+                raise ProtocolError(f"{self.endpoint} sent more than an answer may have", code="too_much")
+        return count
+
+    def readline(self, limit: int = LINE, *, recorded: bool = True) -> bytes:
+        """The next line, with its line end, at most `limit` octets; ProtocolError (code line_too_long) beyond."""
+        searched = 0
+        while True:
+            end = self._find_newline(self.lo + searched)
+            if end >= 0 and end < self.lo + limit:
+                line = bytes(self.view[self.lo : end + 1])
+                self.lo = end + 1
+                if recorded and self.transcript is not None:
+                    self.transcript.received(line)
+                return line
+            searched = self.hi - self.lo
+            if end >= 0 or searched >= limit:
+                raise ProtocolError(f"{self.endpoint} sent a line of more than {limit} octets", code="line_too_long")
+            self.fill()
+
+    def _find_newline(self, start: int) -> int:
+        buffer = self.view.obj
+        assert isinstance(buffer, bytearray)  # made by this class  # noqa: S101
+        return buffer.find(b"\n", start, self.hi)
+
+    def stream(self, octets: int, sink: Callable[[memoryview], object]) -> None:
+        """Hand the next `octets` octets to `sink`, in chunks that are valid only during the call."""
+        left = octets
+        while left > 0:
+            if self.lo == self.hi:
+                self.fill()
+            count = min(left, self.hi - self.lo)
+            chunk = self.view[self.lo : self.lo + count]
+            self.lo += count
+            left -= count
+            sink(chunk)
+        if self.transcript is not None:
+            self.transcript.left_out(octets)
+
+    def read(self, octets: int, *, most: int) -> bytes:
+        """The next `octets` octets as one value; ProtocolError (code literal_too_long) for more than `most`."""
+        if not 0 <= octets <= most:
+            raise ProtocolError(f"{self.endpoint} announced a string of {octets} octets", code="literal_too_long")
+        parts = bytearray()
+        self.stream(octets, parts.extend)
+        return bytes(parts)
+
+    def pending(self, seconds: float = 0.0) -> bool:
+        """Whether something is there to be read, waiting at most `seconds` for it; the connection's end counts."""
+        if self.lo != self.hi:
+            return True
+        if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
+            return True
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection, selectors.EVENT_READ)
+            return bool(selector.select(self.deadline.remaining(seconds) if seconds else 0))
+
+    # -- sending
+
+    def send(self, data: bytes | Iterable[bytes], *, secret: bool = False) -> None:
+        """Send `data`, already checked by `arguments`. secret: never show it in a transcript. Raises NetworkError."""
+        octets = data if isinstance(data, bytes) else b"".join(data)
+        if self.transcript is not None:
+            self.transcript.sent(octets, secret=secret)
+        try:
+            self._connection.settimeout(self.deadline.remaining(STALL))
+            self._connection.sendall(octets)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """End the connection at once, without a word; never raises, twice does nothing."""
+        try:
+            self._connection.close()
+        except OSError:
+            return  # closed is closed
+
+    # -- failing
+
+    def _failure(self, error: OSError) -> MailctlError:
+        self.close()
+        if isinstance(error, TimeoutError):
+            return NetworkError(f"{self.endpoint} does not answer any more", code="timeout", cause="tcp_timeout")
+        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            return self._ended()
+        if isinstance(error, ssl.SSLError):
+            return tls_faults.failure(self.endpoint.host, error, {})
+        cause = dial.cause_of(error)
+        if cause == "tcp_reset" and self._received:
+            cause = "connection_lost"
+        return NetworkError(f"The connection to {self.endpoint} was cut", cause=cause)
+
+    def _ended(self) -> NetworkError:
+        self.close()
+        if self._received:
+            return NetworkError(f"{self.endpoint} ended the connection in the middle of work", cause="connection_lost")
+        return NetworkError(f"{self.endpoint} ended the connection before it said anything", cause="eof_no_greeting")
