@@ -1,0 +1,86 @@
+"""Folder names: modified UTF-7 both ways (RFC 3501 section 5.1.3), and LIST responses (RFC 9051 section 7.3.1)."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from mailctl.domain.mailbox import Folder, FolderListing
+from mailctl.errors import ProtocolError
+
+from .tokens import Atom, parse_values
+
+_PLAIN = re.compile(rb"[\x20-\x25\x27-\x7e]*")
+_LIST = re.compile(rb"\* (?:LIST|XLIST|LSUB) ", re.IGNORECASE)
+_INBOX = "inbox"
+
+
+def decode_name(wire: bytes) -> str | None:
+    """The name that `wire` spells, or None if it isn't the one right spelling of any (two spellings could collide)."""
+    if _PLAIN.fullmatch(wire):
+        return wire.decode("ascii")
+    from imapclient import imap_utf7
+
+    try:
+        name: str = imap_utf7.decode(wire)
+        right = imap_utf7.encode(name) == wire
+    except (ValueError, UnicodeError):  # what it raises for what it can't read
+        return None
+    return name if right else None
+
+
+def encode_name(name: str) -> bytes:
+    """`name` as the server spells it. ValueError for a lone surrogate."""
+    from imapclient import imap_utf7
+
+    wire: bytes = imap_utf7.encode(name)
+    return wire
+
+
+def is_list(line: bytes) -> bool:
+    """Whether the line begins a LIST response."""
+    return _LIST.match(line) is not None
+
+
+def parse_listing(responses: Iterable[Sequence[bytes]]) -> FolderListing:
+    """LIST responses, each as its parts, in the order they came; a name listed twice counts once.
+
+    Names that can't be decoded are set aside, and so is a line that isn't a LIST response: the rest works.
+    """
+    folders: dict[str, Folder] = {}
+    aside: list[bytes] = []
+    for parts in responses:
+        try:
+            folder = parse_list(parts)
+        except ProtocolError:
+            aside.append(b"".join(parts)[:1000])
+            continue
+        if isinstance(folder, bytes):
+            aside.append(folder)
+        elif folder.name not in folders:
+            folders[folder.name] = folder
+    return FolderListing(tuple(folders.values()), tuple(aside))
+
+
+def parse_list(parts: Sequence[bytes]) -> Folder | bytes:
+    """One LIST response: the folder, or its name on the wire if that can't be decoded. ProtocolError for junk."""
+    prefix = _LIST.match(parts[0])
+    values = parse_values(parts, prefix.end()) if prefix else []
+    if len(values) < 3:
+        raise ProtocolError("the server sent a LIST response that isn't one", code="bad_list")
+    attributes, delimiter, wire = values[:3]
+    if not isinstance(attributes, list) or isinstance(delimiter, list) or isinstance(wire, list):
+        raise ProtocolError("the server sent a LIST response of the wrong shape", code="bad_list")
+    if wire is None:  # a folder may be called NIL, and an atom may spell it
+        wire = Atom(b"NIL")
+    if delimiter is not None and (len(delimiter) != 1 or not 0x20 < delimiter[0] < 0x7F):
+        return bytes(wire)
+    name = decode_name(wire)
+    if not name:
+        return bytes(wire)
+    if name.lower() == _INBOX:
+        name = "INBOX"
+    return Folder(
+        name,
+        bytes(wire),
+        delimiter.decode("ascii") if delimiter else None,
+        frozenset(word.decode("utf-8", "replace").lower() for word in attributes if isinstance(word, bytes)),
+    )
