@@ -7,7 +7,11 @@ from .support.fixtures import (
     keyring_session,
     locked_keyring,
     mailbox,
+    make_dns,
     make_dovecot,
+    make_postfix,
+    make_web,
+    postfix,
     without_keyring,
     workspace,
 )
@@ -19,7 +23,11 @@ __all__ = [
     "keyring_session",
     "locked_keyring",
     "mailbox",
+    "make_dns",
     "make_dovecot",
+    "make_postfix",
+    "make_web",
+    "postfix",
     "without_keyring",
     "workspace",
 ]

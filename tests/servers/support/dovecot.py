@@ -193,7 +193,7 @@ class Dovecot:
         # mail is safe against SIGKILL, and Dovecot takes a second to end by SIGTERM
         return Daemon(argv, output=output, env=self._programs.env, user=self._user, patience=0.1)
 
-    def _listens(self, port: int) -> bool:
+    def _listens(self, daemon: Daemon, port: int) -> bool:
         """Dovecot opens all its sockets, then writes master.pid; a connection as a probe would stay in its log."""
         return (self._folder / "run/master.pid").exists()
 

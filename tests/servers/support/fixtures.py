@@ -1,23 +1,37 @@
 """The fixtures, for conftest files to import. What this machine lacks skips the test, or fails it (`requirement`)."""
 
 import contextlib
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from .certificates import Certificates
+from .dns_server import DnsServer
 from .dovecot import Dovecot
 from .dovecot_config import DovecotSettings
 from .dovecot_programs import DovecotPrograms, find_dovecot
 from .keyring import NEEDED, Keyring
 from .keyring import without_keyring as environment_without_keyring
 from .mailbox import Mailbox
+from .postfix import Postfix, PostfixSettings, find_postfix
 from .requirement import unavailable
+from .web_server import Answer, WebServer
 from .workspace import Workspace
 
 MakeDovecot = Callable[[DovecotSettings], Dovecot]
+MakePostfix = Callable[[PostfixSettings], Postfix]
+MakeDns = Callable[..., DnsServer]
+
+
+class MakeWeb(Protocol):
+    """What `make_web` gives."""
+
+    def __call__(self, answers: Mapping[str, Answer], certificate: str | None = None) -> WebServer:
+        """Start a web server."""
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +73,47 @@ def make_dovecot(
 def mailbox(dovecot: Dovecot) -> Mailbox:
     """A new, empty mailbox (INBOX, Sent, Junk, Trash) of a new user."""
     return Mailbox(dovecot, dovecot.new_user())
+
+
+@pytest.fixture(scope="session")
+def postfix(workspace: Workspace, certificates: Certificates, dovecot: Dovecot) -> Iterator[Postfix]:
+    """A running Postfix for all tests, in front of `dovecot`; don't stop it."""
+    programs = find_postfix()
+    if isinstance(programs, str):
+        unavailable("Postfix", programs)
+    with Postfix(workspace, programs, certificates, dovecot) as server:
+        yield server
+
+
+@pytest.fixture
+def make_postfix(workspace: Workspace, certificates: Certificates, dovecot: Dovecot) -> Iterator[MakePostfix]:
+    """A function: settings in, a running Postfix of the test's own out, in front of `dovecot`."""
+    programs = find_postfix()
+    if isinstance(programs, str):
+        unavailable("Postfix", programs)
+    with contextlib.ExitStack() as stack:
+        yield lambda settings: stack.enter_context(Postfix(workspace, programs, certificates, dovecot, settings))
+
+
+@pytest.fixture
+def make_dns(workspace: Workspace) -> Iterator[MakeDns]:
+    """A function: records in (see `DnsServer`), a running DNS server out that knows no others."""
+    program = shutil.which("dnsmasq", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
+    if program is None:
+        unavailable("dnsmasq", "not installed")
+    with contextlib.ExitStack() as stack:
+        yield lambda *records: stack.enter_context(DnsServer(workspace, program, records))
+
+
+@pytest.fixture
+def make_web(certificates: Certificates) -> Iterator[MakeWeb]:
+    """A function: answers by path, and a certificate's name for HTTPS, in; a running web server out."""
+    with contextlib.ExitStack() as stack:
+
+        def make(answers: Mapping[str, Answer], certificate: str | None = None) -> WebServer:
+            return stack.enter_context(WebServer(answers, certificates[certificate] if certificate else None))
+
+        yield make
 
 
 def _need_keyring() -> None:

@@ -66,9 +66,11 @@ class Daemon:
         if user is not None and os.getuid() == 0:
             self._options += ["--user", f"{user.uid}:{user.gid}"]
         self._process: subprocess.Popen[bytes] | None = None
+        self._before = 0
 
     def start(self) -> None:
         """Start it, without waiting for its readiness."""
+        self._before = self._output.stat().st_size if self._output.exists() else 0
         keeper = [*self._prefix, sys.executable, "-I", "-S", str(_KEEPER), *self._options, "--"]
         with self._output.open("ab") as output:
             self._process = subprocess.Popen(
@@ -101,8 +103,8 @@ class Daemon:
         return self._process is not None and self._process.poll() is None
 
     def output(self) -> str:
-        """What it printed so far."""
-        return self._output.read_text(errors="replace") if self._output.exists() else ""
+        """What it printed since `start`."""
+        return self._output.read_bytes()[self._before :].decode(errors="replace")
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 10) -> None:
         """Return when `ready()` is true.
@@ -137,7 +139,10 @@ def accepts(host: str, port: int) -> bool:
 
 
 def start_on_free_ports(
-    host: str, count: int, make: Callable[[Sequence[int]], Daemon], ready: Callable[[int], bool] | None = None
+    host: str,
+    count: int,
+    make: Callable[[Sequence[int]], Daemon],
+    ready: Callable[[Daemon, int], bool] | None = None,
 ) -> tuple[list[int], Daemon]:
     """Start the daemon that `make(ports)` returns and wait until every port answers; on a clash, with other ports.
 
@@ -147,14 +152,14 @@ def start_on_free_ports(
     Raises:
         NotStartedError: after three attempts.
     """
-    ready = ready or (lambda port: accepts(host, port))
+    ready = ready or (lambda _, port: accepts(host, port))
     for attempt in range(3):
         ports = free_ports(host, count)
         daemon = make(ports)
         daemon.start()
         try:
             for port in ports:
-                daemon.wait_until(functools.partial(ready, port))
+                daemon.wait_until(functools.partial(ready, daemon, port))
         except NotStartedError:
             daemon.stop()
             if attempt == 2:
