@@ -3,7 +3,7 @@
 The only module that builds adapters. Each is built when first asked for, so that a command pays for what it uses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,17 @@ if TYPE_CHECKING:
 
     import typer
 
+    from mailctl.config.store import ConfigStore
+    from mailctl.domain.effective import EffectiveGateway
+    from mailctl.domain.gateway import Gateway
+    from mailctl.domain.provider import Provider
+    from mailctl.domain.server import Server
     from mailctl.journal.recorder import JournalRecorder
     from mailctl.journal.store import Journal
+    from mailctl.secrets.keyring import Keyring
+    from mailctl.secrets.store import SecretStore
+
+    KeyringFactory = Callable[[], Keyring]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +42,18 @@ class Paths:
 class Context:
     """One command's world; commands get it by `Context.of(ctx)`."""
 
-    def __init__(self, stdin: TextIO, stdout: TextIO, stderr: TextIO, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        stdin: TextIO,
+        stdout: TextIO,
+        stderr: TextIO,
+        env: Mapping[str, str],
+        *,
+        keyring: "KeyringFactory | None" = None,
+    ) -> None:
+        """keyring: makes the keyring to use instead of the system's."""
         self.stdin, self.stdout, self.stderr, self.env = stdin, stdout, stderr, env
+        self._make_keyring = keyring or self._system_keyring
         self.command = ""
         self.exit_code = ExitCode.OK
         self.debug = False
@@ -69,6 +88,7 @@ class Context:
                 self._state_dir = str(value)
         self.__dict__.pop("emitter", None)
         self.__dict__.pop("paths", None)
+        self.__dict__.pop("config", None)
 
     @cached_property
     def emitter(self) -> Emitter:
@@ -79,23 +99,89 @@ class Context:
     def paths(self) -> Paths:
         """XDG places (by platformdirs), or what options and environment say."""
 
-        def place(variable: str, fallback: str) -> Path:
-            base = self.env.get(variable, "")
-            if base.startswith("/"):
-                return Path(base) / "mailctl"
-            return Path(self.env.get("HOME") or Path.home()) / fallback / "mailctl"
-
+        place = self._standard_place
         return Paths(
             config=Path(self._config_dir) if self._config_dir else place("XDG_CONFIG_HOME", ".config"),
             state=Path(self._state_dir) if self._state_dir else place("XDG_STATE_HOME", ".local/state"),
             data=place("XDG_DATA_HOME", ".local/share"),
         )
 
+    def _standard_place(self, variable: str, fallback: str) -> Path:
+        base = self.env.get(variable, "")
+        if base.startswith("/"):
+            return Path(base) / "mailctl"
+        return Path(self.env.get("HOME") or Path.home()) / fallback / "mailctl"
+
+    @cached_property
+    def secrets(self) -> "SecretStore":
+        """Where secrets come from and are kept."""
+        from mailctl.secrets.store import SecretStore
+
+        return SecretStore(self.env, self._make_keyring, realm=self._realm())
+
+    def _system_keyring(self) -> "Keyring":
+        from mailctl.secrets.keyring import SystemKeyring
+        from mailctl.secrets.store import child_env
+
+        # on a desktop a locked keyring asks the person, who needs time to type
+        asks = self.interactive and bool(self.env.get("DISPLAY") or self.env.get("WAYLAND_DISPLAY"))
+        return SystemKeyring(child_env(self.env), seconds=60.0 if asks else 3.0)
+
+    def _realm(self) -> str:
+        """Tells the keyring entries of another configuration folder from those of the usual one."""
+        from hashlib import sha256
+
+        usual, here = self._standard_place("XDG_CONFIG_HOME", ".config").resolve(), self.paths.config.resolve()
+        return "" if here == usual else sha256(bytes(here)).hexdigest()[:8]
+
     def now(self) -> "datetime":
         """The moment, aware, in UTC."""
         from datetime import UTC, datetime
 
         return datetime.now(UTC)
+
+    @cached_property
+    def config(self) -> "ConfigStore":
+        """Servers, gateways and settings."""
+        from mailctl.config.store import ConfigStore
+
+        return ConfigStore(self.paths.config)
+
+    def gateway(self, name: str) -> "EffectiveGateway":
+        """The gateway `name` as it works: joined with its server, its provider's defaults and the settings."""
+        gateway = self.config.gateway(name)
+        return self.join(gateway, self.config.server(gateway.server))
+
+    def join(self, gateway: "Gateway", server: "Server") -> "EffectiveGateway":
+        """A gateway, saved or not, as it works on `server`."""
+        from mailctl.domain.effective import effective
+        from mailctl.domain.provider import inbound_defaults, outbound_defaults
+
+        provider = self.provider(server)
+        return effective(
+            gateway,
+            server,
+            self.config.settings,
+            inbound_defaults(provider) if provider else None,
+            outbound_defaults(provider) if provider else None,
+        )
+
+    def provider(self, server: "Server") -> "Provider | None":
+        """The facts on the provider that `server` was made from, or None if there are none."""
+        from mailctl.errors import NotFoundError
+        from mailctl.providers.catalog import load
+
+        try:
+            return load(server.provider) if server.provider else None
+        except NotFoundError:  # a server file may name a provider that this version doesn't know
+            return None
+
+    def maildir(self, gateway: "Gateway") -> Path:
+        """Where the mail of a gateway lies: what it says, relative to the home folder, or `<data>/mail/NAME`."""
+        if gateway.inbound.maildir:
+            home = Path(self.env.get("HOME") or Path.home())
+            return home / gateway.inbound.maildir.removeprefix("~/")
+        return self.paths.data / "mail" / gateway.name
 
     @cached_property
     def journal(self) -> "Journal":

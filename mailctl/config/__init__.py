@@ -1,1 +1,1 @@
-"""Servers, gateways and settings as files: paths, schema, load, write."""
+"""Servers, gateways and settings as files: paths, schema, load, write. Knows `domain` and `errors` only."""

@@ -1,5 +1,6 @@
 """A server: a named set of endpoints, one per protocol."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -111,3 +112,30 @@ def check_port(value: str | int) -> int:
     if not 1 <= port <= 65535 or (isinstance(value, str) and not value.isascii()):
         raise UsageError(f"{value!r} is not a port; ports are 1 to 65535", code="bad_port")
     return port
+
+
+_NOT_IN_HOST = re.compile(r"[^-._:%a-zA-Z0-9\x80-\U0010ffff]|[\s\x80-\x9f]")
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def check_host(text: str) -> str:
+    """A host name (U- or A-labels) or an IP address, returned as it is; raises UsageError for what can't be one."""
+    if not text or _NOT_IN_HOST.search(text) or len(text) > 255 or text.startswith(("-", ".")) or ".." in text:
+        raise UsageError(f"{text!r} is not a host name", code="bad_host")
+    return text
+
+
+def parse_fingerprint(text: str) -> str:
+    """`sha256:HEX` (colons between the bytes, as OpenSSL prints them, are fine) → 64 lower-case hex digits.
+
+    Raises UsageError.
+    """
+    kind, _, digits = text.strip().lower().partition(":")
+    digits = digits.replace(":", "")
+    if kind != "sha256" or not _FINGERPRINT.fullmatch(digits):
+        raise UsageError(
+            f"{text!r} is not a SHA-256 fingerprint",
+            hint="Write it as sha256: and 64 hex digits; `mailctl test` shows a server's.",
+            code="bad_fingerprint",
+        )
+    return digits

@@ -1,0 +1,100 @@
+"""A gateway as a file: `gateways/NAME.toml`, both ways. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from mailctl.config import schema
+from mailctl.config.schema import KeyProblem, Spec
+from mailctl.domain.gateway import Gateway, Inbound, Login, Mode, Outbound, SecretSource, SourceKind
+from mailctl.domain.server import Protocol
+
+INBOUND: Spec = {
+    "enabled": schema.FLAG,
+    "protocol": schema.choice(Protocol, Protocol.IMAP, Protocol.POP3),
+    "mode": schema.choice(Mode),
+    "folders": schema.several(schema.SOME_TEXT),
+    "keep_on_server": schema.FLAG,
+    "mark_seen": schema.FLAG,
+    "propagate_deletes": schema.FLAG,
+    "since": schema.SINCE,
+    "max_per_run": schema.COUNT,
+    "max_size": schema.SIZE,
+    "interval": schema.INTERVAL,
+    "maildir": schema.SOME_TEXT,
+}
+OUTBOUND: Spec = {
+    "enabled": schema.FLAG,
+    "upload_sent": schema.FLAG,
+    "attachment_limit": schema.SIZE,
+    "daily_limit": schema.COUNT,
+}
+SPEC: Spec = {
+    "server": schema.NAME_OF_SERVER,
+    "email": schema.ADDRESS,
+    "owner": schema.TEXT,
+    "shared": schema.FLAG,
+    "display_name": schema.TEXT,
+    "reply_to": schema.ADDRESS,
+    "order": schema.integer(-1_000_000, 1_000_000),
+    "enabled": schema.FLAG,
+    "allow_plaintext": schema.FLAG,
+    "login.user": schema.SOME_TEXT,
+    "login.secret": schema.SECRET,
+    "smtp_login.user": schema.SOME_TEXT,
+    "smtp_login.secret": schema.SECRET,
+    **{f"inbound.{key}": kind for key, kind in INBOUND.items()},
+    **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},
+}
+_PLAIN = ("owner", "shared", "display_name", "reply_to", "order", "enabled", "allow_plaintext")
+_DEFAULTS = {field.name: field.default for field in fields(Gateway)}
+
+
+def to_gateway(name: str, data: Mapping[str, Any]) -> tuple[Gateway, list[KeyProblem]]:
+    """The gateway that TOML tables describe, and everything wrong with them; usable only if nothing is."""
+    values, problems = schema.read_values(SPEC, data)
+    problems += [
+        KeyProblem(key, "is missing", "Every gateway needs it.") for key in ("server", "email") if key not in data
+    ]
+    email = values.get("email", "")
+    login = Login(values.get("login.user", email), values.get("login.secret", SecretSource()))
+    smtp_login = None
+    if "smtp_login" in data:
+        smtp_login = Login(values.get("smtp_login.user", login.user), values.get("smtp_login.secret", SecretSource()))
+    gateway = Gateway(
+        name=name,
+        server=values.get("server", ""),
+        email=email,
+        login=login,
+        smtp_login=smtp_login,
+        inbound=Inbound(**_under("inbound", values)),
+        outbound=Outbound(**_under("outbound", values)),
+        **{key: values[key] for key in _PLAIN if key in values},
+    )
+    return gateway, problems
+
+
+def from_gateway(gateway: Gateway) -> dict[str, Any]:
+    """The TOML tables of a gateway; what equals the default is left out."""
+    values: dict[str, Any] = {"server": gateway.server, "email": gateway.email}
+    for key in _PLAIN:
+        value = getattr(gateway, key)
+        values[key] = None if value == _DEFAULTS[key] else value
+    for key, login in (("login", gateway.login), ("smtp_login", gateway.smtp_login)):
+        if login is not None:
+            values[f"{key}.user"], values[f"{key}.secret"] = login.user, login.secret
+    for key in INBOUND:
+        values[f"inbound.{key}"] = getattr(gateway.inbound, key)
+    for key in OUTBOUND:
+        values[f"outbound.{key}"] = getattr(gateway.outbound, key)
+    return schema.write_values(SPEC, values)
+
+
+def names_secrets(gateway: Gateway) -> bool:
+    """Whether the file names a command to run, or a file to read, for a password."""
+    logins = [gateway.login, *([gateway.smtp_login] if gateway.smtp_login else [])]
+    return any(login.secret.kind in (SourceKind.COMMAND, SourceKind.FILE) for login in logins)
+
+
+def _under(table: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key.partition(".")[2]: value for key, value in values.items() if key.startswith(table + ".")}

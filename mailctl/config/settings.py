@@ -1,0 +1,65 @@
+"""`config.toml`, the user's own file: read, never written. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mailctl.config import schema
+from mailctl.config.gateways import INBOUND, OUTBOUND
+from mailctl.config.schema import KeyProblem, Kind, Spec, WrongValueError
+from mailctl.domain.gateway import Inbound, Outbound
+from mailctl.domain.settings import Limits, Settings
+from mailctl.domain.units import seconds_of
+
+FOREVER = "forever"
+
+
+def _keep(value: Any) -> int | str:
+    """Days; a bare number is days here."""
+    if value == FOREVER:
+        return FOREVER
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise WrongValueError
+    days = value if isinstance(value, int) else seconds_of(value) // 86400
+    if not 1 <= days <= 36500:
+        raise WrongValueError
+    return days
+
+
+def _timeout(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise WrongValueError
+    seconds = float(value) if isinstance(value, int | float) else float(seconds_of(value))
+    if not 1 <= seconds <= 3600:
+        raise WrongValueError
+    return seconds
+
+
+SPEC: Spec = {
+    "timeout": Kind("seconds, or a time such as 30s, from 1s to 1h", _timeout),
+    "jobs": schema.integer(1, 64),
+    "nameserver": schema.SOME_TEXT,
+    "limits.gateways_per_owner": schema.integer(0, 10**6),
+    "limits.allowed_domains": schema.several(schema.SOME_TEXT),
+    "limits.minimum_tls": schema.word("1.2", "1.3"),
+    "log.keep": Kind('an age such as 90d, or "forever"', _keep),
+    **{f"inbound.{key}": kind for key, kind in INBOUND.items() if key != "maildir"},
+    **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},
+}
+
+
+def to_settings(data: Mapping[str, Any]) -> tuple[Settings, list[KeyProblem]]:
+    """The settings that TOML tables hold, and everything wrong with them; usable only if nothing is."""
+    values, problems = schema.read_values(SPEC, data)
+    tables: dict[str, dict[str, Any]] = {"": {}, "limits": {}, "log": {}, "inbound": {}, "outbound": {}}
+    for key, value in values.items():
+        table, _, name = key.rpartition(".")
+        tables[table][name] = value
+    keep = tables["log"].get("keep", Settings().log_keep_days)
+    settings = Settings(
+        limits=Limits(**tables["limits"]),
+        inbound=Inbound(**tables["inbound"]),
+        outbound=Outbound(**tables["outbound"]),
+        log_keep_days=None if keep == FOREVER else keep,
+        **tables[""],
+    )
+    return settings, problems

@@ -1,0 +1,245 @@
+"""The configuration as a whole: servers, gateways, settings, and what ties them together."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from mailctl.config import files
+from mailctl.config.gateways import from_gateway, names_secrets, to_gateway
+from mailctl.config.servers import from_server, to_server
+from mailctl.config.settings import to_settings
+from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
+from mailctl.domain.gateway import Gateway
+from mailctl.domain.names import NAME
+from mailctl.domain.problem import Problem
+from mailctl.domain.server import Server
+from mailctl.domain.settings import Settings
+from mailctl.errors import ConfigError, ExistsError, NotFoundError
+
+
+class ConfigStore:
+    """Reads and writes the files below `root`. Nothing is read before it is asked for.
+
+    Methods raise NotFoundError, ExistsError, ConfigError (a file is wrong), StorageError (a file can't be read or
+    written), LockedError (another process holds the lock for long), UsageError (a name or value that can't be).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._held = 0
+        self._servers = Shelf("server", root / "servers", to_server, from_server, lambda server: False)
+        self._gateways = Shelf("gateway", root / "gateways", to_gateway, from_gateway, names_secrets)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else changes the configuration meanwhile; may be nested. Every change below takes it by itself."""
+        if self._held:
+            self._held += 1
+            try:
+                yield
+            finally:
+                self._held -= 1
+            return
+        with files.lock(self.root / ".lock"):
+            self._held = 1
+            try:
+                yield
+            finally:
+                self._held = 0
+
+    # servers
+
+    def servers(self) -> Listing[Server]:
+        """All servers, and what is wrong with broken files."""
+        return self._servers.listing()
+
+    def server(self, name: str) -> Server:
+        """One server."""
+        return self._servers.read(name)
+
+    def server_exists(self, name: str) -> bool:
+        """Whether the name is taken, be it by a broken file."""
+        return self._servers.exists(name)
+
+    def server_path(self, name: str) -> Path:
+        """The file of a server."""
+        return self._servers.path(name)
+
+    def check_server(self, server: Server) -> Server:
+        """The server, if a file could hold it; UsageError otherwise. Writes nothing."""
+        self._servers.path(server.name)
+        self._servers.text(server)
+        return server
+
+    def save_server(self, server: Server, *, new: bool = False) -> Saved:
+        """Write a server. new: it must not exist."""
+        with self.locked():
+            return self._servers.save(server, new=new)
+
+    def server_users(self, name: str) -> list[str]:
+        """Names of the gateways on a server. A broken gateway file counts if its text holds the server's name."""
+        listing = self._gateways.listing(holding=name)
+        users = [gateway.name for gateway in listing.objects if gateway.server == name]
+        return sorted({*users, *(problem.name for problem in listing.problems if problem.name)})
+
+    def remove_server(self, name: str) -> None:
+        """Remove a server that no gateway uses; ExistsError (code in_use) naming the gateways otherwise."""
+        with self.locked():
+            if not self.server_exists(name):
+                self._servers.read(name)  # says what there is instead
+            if users := self.server_users(name):
+                shown = ", ".join(users[:5]) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
+                raise ExistsError(
+                    f"The server {name!r} is in use by {shown}",
+                    hint=f"Remove them, or move them: mailctl gateway edit {users[0]} --server OTHER",
+                    code="in_use",
+                )
+            files.remove(self._servers.path(name))
+
+    def rename_server(self, old: str, new: str) -> list[str]:
+        """Rename a server; its gateways follow. Returns their names.
+
+        Interrupted anywhere, each gateway still names a server that is there, and running it again finishes it.
+        """
+        with self.locked():
+            server = replace(self.server(old), name=self._servers.path(new).name[:-5])
+            if self.server_exists(new) and (old == new or self.server(new) != server):
+                raise ExistsError(f"There is a server named {new!r} already", hint="`mailctl server list` shows all.")
+            listing = self._gateways.listing(holding=old)
+            if listing.problems:
+                raise ConfigError(
+                    f"It can't be told whether this gateway is on {old!r}: {listing.problems[0]}",
+                    hint=listing.problems[0].fix or "`mailctl config check` shows everything that is wrong.",
+                )
+            self._copy(self._servers.path(old), self._servers.path(new))
+            users = [gateway for gateway in listing.objects if gateway.server == old]
+            for gateway in users:
+                self._gateways.save(replace(gateway, server=new))
+            files.remove(self._servers.path(old))
+            return [gateway.name for gateway in users]
+
+    # gateways
+
+    def gateways(self) -> Listing[Gateway]:
+        """All gateways, and what is wrong with broken files."""
+        return self._gateways.listing()
+
+    def gateway_names(self) -> list[str]:
+        """Names of all gateways, good or broken; reads no file."""
+        return self._gateways.names()
+
+    def gateway(self, name: str) -> Gateway:
+        """One gateway."""
+        return self._gateways.read(name)
+
+    def gateway_exists(self, name: str) -> bool:
+        """Whether the name is taken, be it by a broken file."""
+        return self._gateways.exists(name)
+
+    def gateway_path(self, name: str) -> Path:
+        """The file of a gateway."""
+        return self._gateways.path(name)
+
+    def gateways_holding(self, value: str) -> Listing[Gateway]:
+        """The gateways in whose files `value` may stand (an owner, a server, an address), without parsing the rest."""
+        return self._gateways.listing(holding=value)
+
+    def check_gateway(self, gateway: Gateway) -> Gateway:
+        """The gateway, if a file could hold it; UsageError otherwise. Writes nothing."""
+        self._gateways.path(gateway.name)
+        self._gateways.text(gateway)
+        return gateway
+
+    def save_gateway(self, gateway: Gateway, *, new: bool = False) -> Saved:
+        """Write a gateway. new: it must not exist."""
+        with self.locked():
+            return self._gateways.save(gateway, new=new)
+
+    def remove_gateway(self, name: str) -> None:
+        """Remove a gateway's file, and its being the default. Its secrets, state and mail are others' to remove."""
+        with self.locked():
+            if not self.gateway_exists(name):
+                self._gateways.read(name)
+            if self.default_gateway == name:
+                self.set_default_gateway("")
+            files.remove(self._gateways.path(name))
+
+    def rename_gateway(self, old: str, new: str) -> None:
+        """Rename a gateway's file; being the default follows. Its secrets, state and mail are others' to move."""
+        with self.locked():
+            self.gateway(old)
+            if self.gateway_exists(new):
+                raise ExistsError(f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all.")
+            was_default = self.default_gateway == old
+            files.rename(self._gateways.path(old), self._gateways.path(new))
+            if was_default:
+                self.set_default_gateway(new)
+
+    # settings
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What `config.toml` holds; the defaults if there is none. ConfigError if it is wrong."""
+        path = self.root / "config.toml"
+        settings, problems = self._settings(path)
+        if problems:
+            first = problems[0]
+            raise ConfigError(str(first), hint=first.fix, code="bad_file")
+        return settings
+
+    def _settings(self, path: Path) -> tuple[Settings, list[Problem]]:
+        try:
+            content = files.read(path)
+        except FileNotFoundError:
+            return Settings(), []
+        try:
+            settings, wrong = to_settings(parse_toml(content.text))
+        except ConfigError as error:
+            return Settings(), [Problem(str(path), "", error.message, error.hint)]
+        return settings, [Problem(str(path), one.key, one.message, one.fix) for one in wrong]
+
+    @property
+    def default_gateway(self) -> str:
+        """Name of the gateway meant when none is named, "" if none was chosen."""
+        try:
+            name = files.read(self.root / "default-gateway").text.strip()
+        except FileNotFoundError:
+            return ""
+        return name if NAME.fullmatch(name) else ""
+
+    def set_default_gateway(self, name: str) -> None:
+        """Choose it; "" chooses none."""
+        with self.locked():
+            path = self.root / "default-gateway"
+            if not name:
+                files.remove(path)
+                return
+            self.gateway(name)
+            files.write(path, name + "\n")
+
+    # the whole
+
+    def problems(self) -> list[Problem]:
+        """Everything wrong in every file, and references that lead nowhere."""
+        settings = self._settings(self.root / "config.toml")[1]
+        servers, gateways = self.servers(), self.gateways()
+        found = [*settings, *servers.problems, *gateways.problems]
+        known = set(self._servers.names())
+        for gateway in gateways.objects:
+            if gateway.server not in known:
+                message = f"there is no server named {gateway.server!r}"
+                fix = f"mailctl gateway edit {gateway.name} --server OTHER"
+                found.append(Problem(str(self.gateway_path(gateway.name)), "server", message, fix, gateway.name))
+        if (default := self.default_gateway) and not self.gateway_exists(default):
+            path = str(self.root / "default-gateway")
+            found.append(Problem(path, "", f"there is no gateway named {default!r}", "mailctl gateway default NAME"))
+        return found
+
+    def _copy(self, old: Path, new: Path) -> None:
+        """A file again under a new name, comments and all."""
+        try:
+            files.write(new, files.read(old).text)
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{old} has gone") from error
