@@ -1,7 +1,7 @@
 """Runs one command line in a context and turns what comes out into output and an exit code."""
 
 from collections.abc import Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit
@@ -9,14 +9,28 @@ from typer.exceptions import Abort, Exit
 from mailctl.cli.context import Context
 from mailctl.errors import ExitCode, MailctlError, StorageError, UsageError
 
+if TYPE_CHECKING:
+    from mailctl.cli.context import KeyringFactory
 
-def run_command(argv: list[str], stdin: TextIO, stdout: TextIO, stderr: TextIO, env: Mapping[str, str]) -> int:
-    """Run `argv` (words after `mailctl`); returns the exit code. BrokenPipeError on stdout is the caller's."""
+
+def run_command(
+    argv: list[str],
+    stdin: TextIO,
+    stdout: TextIO,
+    stderr: TextIO,
+    env: Mapping[str, str],
+    *,
+    keyring: "KeyringFactory | None" = None,
+) -> int:
+    """Run `argv` (words after `mailctl`); returns the exit code. BrokenPipeError on stdout is the caller's.
+
+    keyring: makes the keyring to use instead of the system's.
+    """
     from typer.main import get_command
 
     from mailctl.cli.app import app
 
-    context = Context(stdin, stdout, stderr, env)
+    context = Context(stdin, stdout, stderr, env, keyring=keyring)
     if "--json" in argv:  # known before parsing, so that a usage error is JSON too
         context.set_option("json", True)
     if "--debug" in argv:

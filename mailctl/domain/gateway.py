@@ -42,6 +42,13 @@ class Login:
     secret: SecretSource = SecretSource()
 
 
+class LoginRole(StrEnum):
+    """Which login of a gateway: the main one (IMAP, POP3 and, unless it differs, SMTP), or SMTP's own."""
+
+    LOGIN = "login"
+    SMTP_LOGIN = "smtp_login"
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """How mail comes in. Sizes in bytes, `interval` in seconds, `since` as ISO date or age such as `90d`."""
@@ -92,6 +99,18 @@ class Gateway:
     def login_for(self, protocol: Protocol) -> Login:
         """The login that `protocol` uses."""
         return self.smtp_login if protocol is Protocol.SMTP and self.smtp_login else self.login
+
+    def role_for(self, protocol: Protocol) -> LoginRole:
+        """Which login `protocol` uses."""
+        return LoginRole.SMTP_LOGIN if protocol is Protocol.SMTP and self.smtp_login else LoginRole.LOGIN
+
+    @property
+    def logins(self) -> dict[LoginRole, Login]:
+        """The logins that this gateway has, the main one first."""
+        found = {LoginRole.LOGIN: self.login}
+        if self.smtp_login:
+            found[LoginRole.SMTP_LOGIN] = self.smtp_login
+        return found
 
 
 INBOUND_DEFAULTS = Inbound(

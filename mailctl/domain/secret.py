@@ -1,14 +1,22 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
 import hmac
+from threading import Lock
 from typing import NoReturn
 
+from mailctl.errors import SecretError
+
 MASK = "***"
-_seen: list["Secret"] = []  # every secret of this process, so that text shown to people can be masked
+MAX_SECRET = 64 * 1024
+"""Longest secret in characters: far above any token, far below what could fill the memory."""
+
+_seen: set[str] = set()  # every secret of this process, so that text shown to people can be masked
+_masked: tuple[str, ...] = ()  # their spellings, longest first; made anew when a secret was added
+_lock = Lock()
 
 
 class Secret:
-    """A password or token. Shows `***` in repr, str and format; can't be pickled, hashed or written as JSON.
+    """A password or token. Shows `***` in repr, str and format; can't be pickled, copied, hashed or written as JSON.
 
     `reveal()` gives the value; only an adapter that puts it on the wire or into a keyring calls it.
     """
@@ -16,9 +24,11 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"a secret is text, not {type(value).__name__}")
         self._value = value
-        if value:
-            _seen.append(self)
+        if value and value not in _seen:
+            _remember(value)
 
     def reveal(self) -> str:
         """The value itself."""
@@ -36,7 +46,7 @@ class Secret:
         return MASK
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(_bytes(self._value), _bytes(other._value))
 
     __hash__ = None  # type: ignore[assignment]  # a secret is no key
 
@@ -44,34 +54,106 @@ class Secret:
         raise TypeError("a secret can't be pickled")
 
 
+def accept(value: str, where: str) -> Secret:
+    """`value` as a Secret; SecretError (secret_invalid) if it can't be anybody's password.
+
+    where: what it came from, for the message ("the variable X").
+    """
+    fault = ""
+    if not value:
+        fault = "is empty"
+    elif len(value) > MAX_SECRET:
+        fault = f"is longer than {MAX_SECRET} characters"
+    elif "\0" in value:
+        fault = "holds a NUL character, which no mail protocol can carry"
+    elif any("\ud800" <= character <= "\udfff" for character in value):
+        fault = "is not valid UTF-8"
+    if fault:
+        raise SecretError(f"The password from {where} {fault}", code="secret_invalid")
+    return Secret(value)
+
+
 def mask(text: str) -> str:
     """`text` with every secret of this process, in the forms in which it may be quoted, replaced by `***`.
 
     The last net under tracebacks, traces and reports; secrets are kept out of them in the first place.
     """
-    for form in sorted({form for secret in _seen for form in _forms(secret.reveal())}, key=len, reverse=True):
-        text = text.replace(form, MASK)
+    for form in _masked:
+        if form in text:
+            text = text.replace(form, MASK)
     return text
 
 
+def is_secret(text: str) -> bool:
+    """Whether `text` is exactly a secret that this process has handled."""
+    return text in _seen
+
+
+def _remember(value: str) -> None:
+    global _masked
+    forms = _forms(value)
+    with _lock:
+        _seen.add(value)
+        _masked = tuple(sorted({*_masked, *forms}, key=len, reverse=True))
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
+
+
 def _forms(value: str) -> set[str]:
-    """The spellings of `value` that software quotes: raw, repr, JSON, base64, hex, percent-encoded."""
-    import base64
+    """The spellings of `value` that software quotes: raw, repr, JSON, base64, hex, percent-encoded, HTML."""
     import json
+    from html import escape
     from urllib.parse import quote, quote_plus
 
     if len(value) < 3:  # masking one or two letters would only garble the text
         return set()
-    raw = value.encode("utf-8", "surrogatepass")
+    raw = _bytes(value)
+    percent = quote(value, safe="", errors="surrogatepass")
+    plus = quote_plus(value, errors="surrogatepass")
     return {
         value,
         repr(value)[1:-1],
         repr(raw)[2:-1],
         json.dumps(value)[1:-1],
-        base64.b64encode(raw).decode(),
-        base64.b64encode(raw).decode().rstrip("="),
-        raw.hex(),
-        quote(value, safe="", errors="surrogatepass"),
-        quote_plus(value, errors="surrogatepass"),
+        json.dumps(value, ensure_ascii=False)[1:-1],
         value.replace("\\", "\\\\").replace('"', '\\"'),
+        escape(value),
+        percent,
+        quote(value, errors="surrogatepass"),
+        plus,
+        _lower_escapes(percent),
+        _lower_escapes(plus),
+        raw.hex(),
+        raw.hex().upper(),
+        *_base64_forms(raw),
     }
+
+
+def _lower_escapes(percent: str) -> str:
+    """`%C3%BC` → `%c3%bc`; letters outside the escapes stay."""
+    head, *rest = percent.split("%")
+    return head + "".join(f"%{part[:2].lower()}{part[2:]}" for part in rest)
+
+
+def _base64_forms(raw: bytes) -> set[str]:
+    """Base64 of `raw`, plain and URL-safe, alone and inside something longer (SASL PLAIN is `\\0user\\0password`).
+
+    Inside, the first and last character may also hold bits of the neighbours; the ones between depend on `raw` alone.
+    """
+    from base64 import b64encode
+
+    found = set()
+    for lead in range(3):
+        text = b64encode(b"\0" * lead + raw).decode()
+        first = (0, 2, 3)[lead]
+        last = len(text.rstrip("="))
+        if (lead + len(raw)) % 3:
+            last -= 1
+        inner = text[first:last]
+        if len(inner) >= 6:  # shorter ones occur by chance
+            found.add(inner)
+    whole = b64encode(raw).decode()
+    found |= {whole, whole.rstrip("=")}
+    return found | {form.replace("+", "-").replace("/", "_") for form in found}

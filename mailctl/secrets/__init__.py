@@ -1,1 +1,1 @@
-"""Secret sources; the only room that touches a keyring."""
+"""Secret sources: the keyring, a command, a variable, a file. `SecretStore` is the way in."""

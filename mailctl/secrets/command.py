@@ -1,0 +1,106 @@
+"""A secret from a command such as `pass`: an argument list, no shell, a deadline, the first line of what it prints."""
+
+import os
+from collections.abc import Mapping
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mailctl.domain.secret import Secret, accept
+from mailctl.errors import SecretError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+MOST_OUTPUT = 1 << 20
+"""Bytes of both streams together; a command that prints more is ended."""
+KEPT_STDERR = 2000
+
+
+def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, seconds: float = 30.0) -> Secret:
+    """The first line that `argv` prints, without its line end.
+
+    env: its whole environment. Its stdin is empty and it has no terminal. SecretError (secret_command) if it can't be
+    run, fails, prints nothing or too much, or isn't done after `seconds`; the message has what it wrote on stderr.
+    """
+    import subprocess
+
+    if not argv or not argv[0]:
+        raise SecretError("The password command is empty", code="secret_command")
+    name = os.path.basename(argv[0])
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            start_new_session=True,  # so that all it starts can be ended, and it can't ask on our terminal
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SecretError(f"The password command {name!r} can't be run: {reason}", code="secret_command") from None
+    with process:
+        try:
+            first, errors, fault = _listen(process, seconds)
+        except BaseException:
+            _kill(process)
+            raise
+        if fault:
+            _kill(process)
+        status = process.wait()
+    if not fault and status:
+        fault = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
+    if not fault and not first:
+        fault = "printed nothing" if first is None else "printed an empty first line"
+    if fault or first is None:
+        said = " ".join(errors.decode("utf-8", "replace").split())
+        raise SecretError(f"The password command {name!r} {fault}{': ' if said else ''}{said}", code="secret_command")
+    try:
+        return accept(first.decode(), f"the command {name!r}")
+    except UnicodeDecodeError:
+        raise SecretError(f"What the command {name!r} prints is not UTF-8", code="secret_invalid") from None
+
+
+def _listen(process: "Popen[bytes]", seconds: float) -> tuple[bytes | None, bytes, str]:
+    """Read both streams until they end: first line or None, beginning of stderr, and what is wrong or ""."""
+    import select
+
+    assert process.stdout is not None  # noqa: S101 - pipes, by Popen's arguments
+    assert process.stderr is not None  # noqa: S101
+    out, err = process.stdout.fileno(), process.stderr.fileno()
+    texts = {out: b"", err: b""}
+    open_streams, total, deadline = {out, err}, 0, monotonic() + seconds
+    while open_streams:
+        left = deadline - monotonic()
+        if left <= 0:
+            return None, texts[err], f"was not done after {seconds:g} s"
+        ended = process.poll() is not None
+        # what it left running in the background may hold the streams open: after its end, only what is there counts
+        ready = select.select(list(open_streams), [], [], 0 if ended else min(left, 0.1))[0]
+        if ended and not ready:
+            break
+        for stream in ready:
+            chunk = os.read(stream, 65536)
+            if not chunk:
+                open_streams.discard(stream)
+            total += len(chunk)
+            if stream == err:
+                texts[err] = (texts[err] + chunk)[:KEPT_STDERR]
+            elif b"\n" not in texts[out]:  # the first line is whole: the rest is not wanted
+                texts[out] += chunk
+        if total > MOST_OUTPUT:
+            return None, texts[err], f"printed more than {MOST_OUTPUT} bytes"
+    while process.poll() is None:  # it closed its streams and goes on
+        if monotonic() > deadline:
+            return None, texts[err], f"was not done after {seconds:g} s"
+        select.select([], [], [], 0.02)
+    line, _, _ = texts[out].partition(b"\n")
+    return line.removesuffix(b"\r") if texts[out] else None, texts[err], ""
+
+
+def _kill(process: "Popen[bytes]") -> None:
+    import signal
+    from contextlib import suppress
+
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

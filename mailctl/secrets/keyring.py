@@ -1,0 +1,206 @@
+"""What the secret store needs of a keyring, and the system's keyring behind it.
+
+The system's keyring is used in a child process (`keyring_child.py`), started at the first call and kept: a D-Bus prompt
+that nobody answers, a backend that asks on the terminal, prints or crashes can then be ended, and the child sees the
+environment that the command was given, not whatever this process has.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mailctl.domain.secret import Secret
+from mailctl.errors import SecretError
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+START_SECONDS = 20.0
+"""Time for the child to import the keyring library; it asks nobody anything while it does."""
+PAUSE_SECONDS = 30.0
+"""After a call that timed out, later ones fail at once for this long: fifty gateways must not wait fifty times."""
+
+WAYS_ON = (
+    "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source NAME "
+    "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env NAME."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a keyring has under one name. secret: None if nothing. kept_at: when it was last changed, if known."""
+
+    backend: str
+    secret: Secret | None = None
+    kept_at: datetime | None = None
+
+
+class Keyring(Protocol):
+    """A place for secrets, each under (service, user). Every method raises SecretError, and is thread-safe."""
+
+    def get(self, service: str, user: str) -> Entry:
+        """What is kept there."""
+
+    def set(self, service: str, user: str, secret: Secret) -> str:
+        """Keep `secret`, having made sure that it can be read back; returns the backend's name."""
+
+    def delete(self, service: str, user: str) -> bool:
+        """Remove it; False if nothing was there."""
+
+
+class SystemKeyring:
+    """The user's keyring, by the keyring library, in a child process.
+
+    env: the child's whole environment. seconds: time for one call; SecretError (keyring_timeout) beyond it.
+    """
+
+    def __init__(self, env: Mapping[str, str], *, seconds: float = 3.0) -> None:
+        self._env, self._seconds = dict(env), seconds
+        self._lock = Lock()
+        self._child: Popen[bytes] | None = None
+        self._paused_until = 0.0
+
+    def get(self, service: str, user: str) -> Entry:
+        """What is kept there."""
+        answer = self._ask("get", service, user)
+        value, kept_at = answer.get("value"), answer.get("kept_at")
+        return Entry(
+            _name(answer),
+            Secret(value) if isinstance(value, str) and value else None,
+            datetime.fromtimestamp(kept_at, UTC) if isinstance(kept_at, int | float) and kept_at > 0 else None,
+        )
+
+    def set(self, service: str, user: str, secret: Secret) -> str:
+        """Keep `secret`, read back by the child; returns the backend's name."""
+        return _name(self._ask("set", service, user, secret.reveal()))
+
+    def delete(self, service: str, user: str) -> bool:
+        """Remove it; False if nothing was there."""
+        return bool(self._ask("delete", service, user).get("deleted"))
+
+    def close(self) -> None:
+        """End the child; the next call starts another."""
+        child, self._child = self._child, None
+        if child is not None:
+            end(child)
+
+    def _ask(self, *request: str) -> dict[str, Any]:
+        with self._lock:
+            if monotonic() < self._paused_until:
+                raise _timeout(self._seconds)
+            try:
+                child = self._child or self._start()
+                assert child.stdin is not None  # noqa: S101 - a pipe, by Popen's arguments
+                child.stdin.write(json.dumps([self._seconds, *request]).encode() + b"\n")
+                child.stdin.flush()
+                answer = _answer(child, self._seconds)
+            except TimeoutError:
+                self.close()
+                self._paused_until = monotonic() + PAUSE_SECONDS
+                raise _timeout(self._seconds) from None
+            except (OSError, ValueError):
+                self.close()
+                raise SecretError(
+                    "The keyring's backend crashed", hint=WAYS_ON, code="secret_unavailable"
+                ) from None  # the cause's text could quote what was sent
+            except BaseException:  # Ctrl-C in the middle of an answer: the next call must not read the rest of it
+                self.close()
+                raise
+        if "fault" in answer:
+            raise _refusal(answer)
+        return answer
+
+    def _start(self) -> "Popen[bytes]":
+        import weakref
+        from subprocess import DEVNULL, PIPE, Popen
+
+        # -P: neither the working folder nor this one is searched for modules
+        self._child = child = Popen(
+            [sys.executable, "-P", str(Path(__file__).with_name("keyring_child.py"))],
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            env=self._env,
+            start_new_session=True,
+        )
+        weakref.finalize(self, end, child)
+        try:
+            _answer(child, START_SECONDS)
+        except TimeoutError:
+            raise OSError("not started") from None
+        return child
+
+
+def end(child: "Popen[bytes]") -> None:
+    """Kill the child and what it started, and close its pipes."""
+    import os
+    import signal
+
+    if child.poll() is None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not sent yet has no reader any more
+                pipe.close()
+
+
+def _answer(child: "Popen[bytes]", seconds: float) -> dict[str, Any]:
+    """The child's next line as an object; TimeoutError, or ValueError where it ended or wrote something else."""
+    import os
+    import select
+
+    assert child.stdout is not None  # noqa: S101 - a pipe, by Popen's arguments
+    line, deadline = b"", monotonic() + seconds
+    while not line.endswith(b"\n"):
+        if not select.select([child.stdout], [], [], max(0.0, deadline - monotonic()))[0]:
+            raise TimeoutError
+        chunk = os.read(child.stdout.fileno(), 65536)
+        if not chunk:
+            raise ValueError("ended")
+        line += chunk
+        if len(line) > 4 << 20:
+            raise ValueError("too long")
+    answer = json.loads(line)
+    if not isinstance(answer, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - for the caller it is one fault: no usable answer
+    return answer
+
+
+def _name(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("backend", ""))
+
+
+def _timeout(seconds: float) -> SecretError:
+    return SecretError(
+        f"The keyring did not answer within {seconds:g} s: it is locked, and nobody answers its question",
+        hint=WAYS_ON,
+        code="keyring_timeout",
+    )
+
+
+_FAULTS: dict[str, tuple[str, str]] = {
+    "none": ("keyring_none", "There is no keyring here"),
+    "locked": ("keyring_locked", "The keyring is locked"),
+    "null": ("keyring_refused", "The keyring's backend drops what it is given"),
+    "plaintext": ("keyring_refused", "The keyring's backend keeps passwords in plain text, which mailctl doesn't use"),
+    "not_kept": ("keyring_refused", "The keyring did not give back what it was given"),
+    "config": ("secret_unavailable", "The keyring's backend can't be loaded"),
+    "failed": ("secret_unavailable", "The keyring failed"),
+}
+
+
+def _refusal(answer: Mapping[str, Any]) -> SecretError:
+    """The error for a fault that the child reports."""
+    code, text = _FAULTS.get(str(answer["fault"]), _FAULTS["failed"])
+    tried = f" (tried: {_name(answer)})" if _name(answer) else ""
+    detail = str(answer.get("detail", ""))[:300]
+    return SecretError(f"{text}{tried}{': ' if detail else ''}{detail}", hint=WAYS_ON, code=code)
