@@ -132,9 +132,17 @@ def keyring_session(workspace: Workspace) -> Iterator[Keyring]:
 
 @pytest.fixture
 def locked_keyring(workspace: Workspace) -> Iterator[Keyring]:
-    """A D-Bus session with a gnome-keyring that was never unlocked, and nobody to answer its prompt."""
+    """A D-Bus session with a gnome-keyring that was never unlocked, and nothing to prompt with."""
     _need_keyring()
     with Keyring(workspace, unlocked=False) as session:
+        yield session
+
+
+@pytest.fixture
+def hanging_keyring(workspace: Workspace) -> Iterator[Keyring]:
+    """A D-Bus session with a gnome-keyring that was never unlocked, and a prompt that nobody answers: callers hang."""
+    _need_keyring()
+    with Keyring(workspace, unlocked=False, silent=True) as session:
         yield session
 
 

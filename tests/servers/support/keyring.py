@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -27,6 +28,7 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
   </policy>
 </busconfig>
 """
+_PROMPTER = Path(__file__).with_name("silent_prompter.py")
 NEEDED = ("dbus-daemon", "gnome-keyring-daemon")
 
 
@@ -50,18 +52,18 @@ class Keyring:
     Args:
         unlocked: whether the login keyring exists and is open at the start. If not, none exists yet, and making
             or opening one asks the user.
-
-    The session starts no services by itself, so nobody answers a prompt: as under cron or ssh.
+        silent: whether a prompt appears, which nobody answers, so that callers wait for ever. If not, there is nothing
+            to prompt with, as under cron or ssh: the session starts no services by itself.
 
     Attributes:
         env: the whole environment for processes of that session; copy it and add to it.
     """
 
-    def __init__(self, workspace: Workspace, *, unlocked: bool = True) -> None:
+    def __init__(self, workspace: Workspace, *, unlocked: bool = True, silent: bool = False) -> None:
         self._home = workspace.folder("keyring")
         if os.getuid() == 0:
             os.chown(self._home, 0, 0)  # the session is of whoever runs the tests, the bus admits nobody else
-        self._unlocked = unlocked
+        self._unlocked, self._silent = unlocked, silent
         self._daemons: list[Daemon] = []
         self._address = f"unix:path={self._home}/bus"
         self.env = {**without_keyring(self._home), "DBUS_SESSION_BUS_ADDRESS": self._address}
@@ -80,6 +82,9 @@ class Keyring:
         try:
             bus = self._run("dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}")
             bus.wait_until(self._home.joinpath("bus").exists)
+            if self._silent:
+                prompter = self._run(sys.executable, str(_PROMPTER), self._address)
+                prompter.wait_until(lambda: "ready" in prompter.output())
             unlock = ("--unlock",) if self._unlocked else ()
             daemon = self._run("gnome-keyring-daemon", "--foreground", "--components=secrets", *unlock, stdin=master)
             daemon.wait_until(self._answers)
@@ -100,7 +105,7 @@ class Keyring:
         self.stop()
 
     def lock(self) -> None:
-        """Lock the login keyring; opening it again asks the user, and nobody answers."""
+        """Lock the login keyring; opening it again asks the user."""
         with self._connection() as connection:
             secretstorage.get_default_collection(connection).lock()
 
@@ -114,7 +119,8 @@ class Keyring:
     def _run(self, program: str, *args: str, stdin: Path | None = None) -> Daemon:
         path = shutil.which(program, path=self.env["PATH"])
         assert path, program
-        daemon = Daemon([path, *args], output=self._home / f"{program}.log", env=self.env, stdin=stdin)
+        output = self._home / f"{Path(path).name}.log"
+        daemon = Daemon([path, *args], output=output, env=self.env, stdin=stdin, patience=0.5)
         daemon.start()
         self._daemons.append(daemon)
         return daemon
