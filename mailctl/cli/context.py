@@ -89,6 +89,7 @@ class Context:
         self.__dict__.pop("emitter", None)
         self.__dict__.pop("paths", None)
         self.__dict__.pop("config", None)
+        self.__dict__.pop("journal", None)
 
     @cached_property
     def emitter(self) -> Emitter:
@@ -97,8 +98,7 @@ class Context:
 
     @cached_property
     def paths(self) -> Paths:
-        """XDG places (by platformdirs), or what options and environment say."""
-
+        """XDG places, or what options and environment say."""
         place = self._standard_place
         return Paths(
             config=Path(self._config_dir) if self._config_dir else place("XDG_CONFIG_HOME", ".config"),
@@ -195,11 +195,10 @@ class Context:
         import secrets
 
         from mailctl.domain.event import new_run_id
-        from mailctl.domain.settings import Settings
         from mailctl.journal.recorder import JournalRecorder
 
         run = new_run_id(self.now(), secrets.token_hex(3))
-        return JournalRecorder(self.journal, run, self.now, Settings().log_keep_days, self.emitter.warn)
+        return JournalRecorder(self.journal, run, self.now, self.config.settings.log_keep_days, self.emitter.warn)
 
     def recorder(self) -> "JournalRecorder":
         """Where this command's events go; one run a command."""

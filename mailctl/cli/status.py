@@ -1,15 +1,70 @@
-"""Placeholder until its command lands."""
+"""`mailctl status`: one row for each gateway."""
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
+from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.event import Event
+from mailctl.domain.gateway import resolve_inbound
+from mailctl.domain.when import show_age
+from mailctl.journal.status import CHECK_EVENTS, SYNC_EVENTS, GatewayStatus, gateway_status
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Cell, Styled, Table, columns
 
 app = App()
-RESULTS: dict[str, Any] = {}
+RESULTS: dict[str, Any] = {"status": list[GatewayStatus]}
 
 
 @app.verb()
-def status(ctx: typer.Context) -> None:
-    """Not there yet."""
+def status(
+    ctx: typer.Context,
+    gateways: Annotated[list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="Only these gateways.")] = None,
+) -> None:
+    """One row for each gateway: enabled, last check by protocol, last sync, messages, errors, next due."""
+    context = Context.of(ctx)
+    rows, warnings = _rows(context, gateways or [])
+    now = context.now()
+    titles = columns(
+        "gateway", "enabled", "checks", "last sync", "messages", "errors", "next due", right=("messages", "errors")
+    )
+    view = Table(titles, [_cells(row, now) for row in rows], empty="No gateways; `mailctl gateway add` makes one.")
+    context.emit(Outcome(rows, view, warnings=warnings))
+
+
+def _rows(context: Context, names: list[str]) -> tuple[list[GatewayStatus], list[str]]:
+    """The rows of the gateways `names` (of all if empty), and a warning for each that can't be read."""
+    if names:
+        gateways, warnings = [context.config.gateway(name) for name in names], []
+    else:
+        listing = context.config.gateways()
+        gateways, warnings = listing.objects, [str(problem) for problem in listing.problems]
+    servers = {server.name: server for server in context.config.servers().objects}
+    events: dict[str, list[Event]] = {}
+    for event in context.journal.latest(CHECK_EVENTS) + context.journal.latest(SYNC_EVENTS):
+        events.setdefault(event.gateway, []).append(event)
+    good = {event.gateway: event for event in context.journal.latest(("sync.finished",))}
+    errors = context.journal.count_errors({name: event.time for name, event in good.items()})
+    now = context.now()
+    rows = []
+    for gateway in sorted(gateways, key=lambda each: (each.order, each.name)):
+        server, name = servers.get(gateway.server), gateway.name
+        inbound = context.join(gateway, server).inbound if server else resolve_inbound(gateway.inbound)
+        rows.append(gateway_status(gateway, inbound, events.get(name, []), good.get(name), errors.get(name, 0), now))
+    return rows, warnings
+
+
+def _cells(row: GatewayStatus, now: datetime) -> list[Cell]:
+    checks = " ".join(f"{check.protocol}:{check.cause or 'ok'}" for check in row.checks)
+    sync: Cell = None
+    if row.last_sync:
+        age = show_age((now - row.last_sync.time).total_seconds())
+        sync = Styled(f"{row.last_sync.cause or 'ok'}, {age} ago", "" if row.last_sync.ok else "bad")
+    due = None
+    if row.next_due:
+        wait = (row.next_due - now).total_seconds()
+        due = "now" if wait <= 0 else f"in {show_age(wait)}"
+    bad = any(not check.ok for check in row.checks)
+    return [row.gateway, row.enabled, Styled(checks, "bad" if bad else ""), sync, row.messages, row.errors, due]

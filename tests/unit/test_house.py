@@ -29,13 +29,13 @@ ALLOWED: dict[str, set[str]] = {
 ADAPTERS = {"protocols", "secrets"}
 """Rooms that a command reaches through the context alone."""
 
-ONLY_IN = {
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "imapclient": "protocols/imap",
     "imaplib": "protocols/imap",
     "smtplib": "protocols",
     "poplib": "protocols",
     "socket": "protocols",
-    "ssl": "protocols",
+    "ssl": ("protocols", "demo/server.py"),
     "dns": "protocols",
     "keyring": "secrets",
     "rich": "output",
