@@ -63,7 +63,11 @@ class MessageMeta:
 
 
 class BodySink(Interface):
-    """Takes one message body, in chunks, as it comes off the wire."""
+    """Takes one message body, in chunks, as it comes off the wire.
+
+    What a sink raises (a full disk, a stop) passes through the mailbox to its caller; the connection is then dead, and
+    a sink that was neither finished nor abandoned gets `abandon`.
+    """
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Take the next octets, CRLF line ends as on the wire; the chunk is only valid during the call."""
@@ -108,6 +112,12 @@ class ImapMailbox(Interface):
 
         Yields each message after its sink was finished. A message that is gone, or whose body is NIL, is not yielded.
         Never sets \\Seen. The iterator must be exhausted before the next command.
+        """
+
+    def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        """UID FETCH of BODY.PEEK[HEADER.FIELDS (names)] of `uids` (ascending): (UID, those header lines, raw).
+
+        At most 64 KiB of a message's are given. A message that is gone, or has none, may be left out.
         """
 
     def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
