@@ -84,6 +84,12 @@ class Wire:
         mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
         return (mapped or ip).is_loopback
 
+    @property
+    def ehlo_name(self) -> str:
+        """Our address as an address literal (RFC 5321 section 4.1.3); a name would have to be looked up first."""
+        ip = str(self._connection.getsockname()[0]).partition("%")[0]
+        return f"[IPv6:{ip}]" if ":" in ip else f"[{ip}]"
+
     def secret_allowed(self, *, allow_plaintext: bool) -> bool:
         """Whether a password may be sent: inside TLS, to loopback, or where endpoint and gateway both say so."""
         plain = self.endpoint.security is Security.NONE and allow_plaintext

@@ -1,0 +1,112 @@
+"""The first words of a server: the right protocol, willing, and not waiting for TLS that nobody began."""
+
+from dataclasses import dataclass
+
+from mailctl.domain.server import Protocol
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, TlsError
+from mailctl.protocols.pop3_reply import read_status
+from mailctl.protocols.smtp_reply import decode, read_reply
+from mailctl.protocols.wire import Wire
+
+PATIENCE = 1.5
+"""Seconds of silence after which it is tried whether the port speaks TLS; a mail server greets at once."""
+PROBE = 1.2
+"""Seconds for that try; both together stay below three."""
+GREETING = 1 << 16
+"""Octets that a greeting may have."""
+_TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
+_OTHERS = (
+    (b"* OK", "IMAP"),
+    (b"* PREAUTH", "IMAP"),
+    (b"* BYE", "IMAP"),
+    (b"+OK", "POP3"),
+    (b"-ERR", "POP3"),
+    (b"220", "SMTP or FTP"),
+    (b"554", "SMTP"),
+    (b"HTTP/", "HTTP"),
+    (b"SSH-", "SSH"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What the server said first. text: its own words, raw. preauth: IMAP's PREAUTH, signed in already."""
+
+    text: str
+    preauth: bool = False
+
+
+def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
+    """The greeting of a server of `protocol`, IMAP's PREAUTH included.
+
+    Raises RefusedError if the server turns us away (BYE, -ERR, 4xx, 5xx), ProtocolError if it is no greeting (cause
+    wrong_protocol if it is another protocol's), TlsError (cause plain_on_tls_port) if the port wants TLS at once,
+    NetworkError if nothing comes.
+    """
+    wire.allowance = GREETING
+    _await_plain_text(wire)
+    start = bytes(wire.view[wire.lo : min(wire.hi, wire.lo + 16)]).upper()
+    try:
+        match protocol:
+            case Protocol.IMAP:
+                return _imap(wire)
+            case Protocol.POP3:
+                ok, text = read_status(wire)
+                if not ok:
+                    raise _turned_away(wire, f"-ERR {text}")
+                return Greeting(text)
+            case Protocol.SMTP:
+                reply = read_reply(wire)
+                if reply.code != 220:
+                    raise _turned_away(wire, reply.text)
+                return Greeting("\n".join(reply.lines))
+    except ProtocolError as error:
+        for beginning, other in _OTHERS:
+            if start.startswith(beginning) and protocol.upper() not in other:
+                raise ProtocolError(
+                    f"{wire.endpoint} speaks {other}, not {protocol.upper()}",
+                    hint="Check the port of this endpoint.",
+                    cause="wrong_protocol",
+                    server_text=error.server_text,
+                ) from error
+        raise
+
+
+def _imap(wire: Wire) -> Greeting:
+    line = wire.readline()
+    words = line.upper().split(None, 2)
+    text = decode(line)
+    if len(words) < 2 or words[0] != b"*" or words[1] not in (b"OK", b"PREAUTH", b"BYE"):
+        raise ProtocolError(f"{wire.endpoint} does not greet as an IMAP server", code="bad_greeting", server_text=text)
+    if words[1] == b"BYE":
+        raise _turned_away(wire, text)
+    return Greeting(text.split(None, 2)[2] if len(words) > 2 else "", preauth=words[1] == b"PREAUTH")
+
+
+def _turned_away(wire: Wire, text: str) -> RefusedError:
+    return RefusedError(f"{wire.endpoint} refuses the connection", code="turned_away", server_text=text)
+
+
+def _await_plain_text(wire: Wire) -> None:
+    """Wait for the first octets; find out whether a port that stays silent, or hangs up, wanted TLS (RFC 8314)."""
+    patience = 0.0 if wire.encrypted else PATIENCE
+    try:
+        if not wire.encrypted and not wire.pending(patience) and wire.speaks_tls(PROBE):
+            raise _wants_tls(wire)
+        if wire.lo == wire.hi:
+            wire.fill()
+    except NetworkError as error:
+        if error.cause == "eof_no_greeting" and not wire.encrypted and wire.speaks_tls(PROBE):
+            raise _wants_tls(wire) from error
+        raise
+    if not wire.encrypted and bytes(wire.view[wire.lo : wire.lo + 2]) in _TLS_RECORDS:
+        raise _wants_tls(wire)
+
+
+def _wants_tls(wire: Wire) -> MailctlError:
+    wire.close()
+    return TlsError(
+        f"{wire.endpoint} wants TLS from the first octet on (implicit TLS)",
+        hint="Set the security of this endpoint to tls.",
+        cause="plain_on_tls_port",
+    )

@@ -1,0 +1,13 @@
+"""Fixtures of the scripted servers."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.wire.support.certificates import Certificates
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """One set of certificates for the whole run."""
+    return Certificates(Path(tmp_path_factory.mktemp("certificates")))

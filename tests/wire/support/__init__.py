@@ -1,0 +1,1 @@
+"""Loopback servers that misbehave as a script says, for what no real server shows."""
