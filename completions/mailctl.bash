@@ -25,7 +25,7 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'log import') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'config') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'schema') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'demo') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'demo') subs='' opts='--keep --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
     esac
 }
 

@@ -40,7 +40,7 @@ class LogGroup(Group):
     default: ClassVar[str | None] = "show"
 
 
-app = App(group=LogGroup)
+app = App(group=LogGroup, help="The mailer log: what mailctl did or failed to do.")
 
 GatewayOption = Annotated[str, typer.Option("--gateway", metavar="GATEWAY", help="Only events of this gateway.")]
 RunOption = Annotated[str, typer.Option("--run", metavar="ID", help="Only events of this run.")]
