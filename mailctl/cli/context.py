@@ -3,7 +3,7 @@
 The only module that builds adapters. Each is built when first asked for, so that a command pays for what it uses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mailctl.config.store import ConfigStore
     from mailctl.domain.effective import EffectiveGateway
-    from mailctl.domain.gateway import Gateway
+    from mailctl.domain.gateway import Gateway, Inbound
     from mailctl.domain.provider import Provider
     from mailctl.domain.server import Server
     from mailctl.journal.recorder import JournalRecorder
@@ -89,6 +89,7 @@ class Context:
         self.__dict__.pop("emitter", None)
         self.__dict__.pop("paths", None)
         self.__dict__.pop("config", None)
+        self.__dict__.pop("_servers", None)
         self.__dict__.pop("journal", None)
 
     @cached_property
@@ -150,7 +151,38 @@ class Context:
     def gateway(self, name: str) -> "EffectiveGateway":
         """The gateway `name` as it works: joined with its server, its provider's defaults and the settings."""
         gateway = self.config.gateway(name)
-        return self.join(gateway, self.config.server(gateway.server))
+        return self.join(gateway, self.server(gateway.server))
+
+    def server(self, name: str) -> "Server":
+        """The server `name`, read once a command."""
+        if name not in self._servers:
+            self._servers[name] = self.config.server(name)
+        return self._servers[name]
+
+    @cached_property
+    def _servers(self) -> "dict[str, Server]":
+        return {}
+
+    def load_gateways(self, names: Sequence[str] = ()) -> "tuple[list[Gateway], list[str]]":
+        """The gateways `names`, in that order, or all, by their `order` and name; and warnings on broken files.
+
+        Raises NotFoundError, or ConfigError for a broken file, of a gateway that was named.
+        """
+        if names:
+            return [self.config.gateway(name) for name in dict.fromkeys(names)], []
+        listing = self.config.gateways()
+        found = sorted(listing.objects, key=lambda gateway: (gateway.order, gateway.name))
+        return found, [str(problem) for problem in listing.problems]
+
+    def inbound_of(self, gateway: "Gateway") -> "Inbound":
+        """How mail comes in, every value decided; without the server's and provider's say if that file is broken."""
+        from mailctl.domain.gateway import resolve_inbound
+        from mailctl.errors import ConfigError
+
+        try:
+            return self.join(gateway, self.server(gateway.server)).inbound
+        except ConfigError:
+            return resolve_inbound(gateway.inbound, self.config.settings.inbound)
 
     def join(self, gateway: "Gateway", server: "Server") -> "EffectiveGateway":
         """A gateway, saved or not, as it works on `server`."""

@@ -1,8 +1,11 @@
 """Typer groups that load a command's module only when the command is called, and the options every command has."""
 
+import inspect
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from functools import wraps
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import typer
 from typer._click import Context, HelpFormatter, Parameter
@@ -50,8 +53,8 @@ class Command(TyperCommand):
 class Group(TyperGroup):
     """A group that knows its commands from a table: name → (module, help); the module's `app` holds the command.
 
-    A module of one command is that command; a module of several is a group of its own. `default` is the command that
-    is meant when the first word is none of the group's.
+    A module of one command is that command; one of several gives the command of that name, or is, where it has none,
+    a group of its own. `default` is the command that is meant when the first word is none of the group's.
     """
 
     table: ClassVar[dict[str, tuple[str, str]]] = {}
@@ -73,6 +76,8 @@ class Group(TyperGroup):
         """The command, loaded now if it has not been."""
         if cmd_name not in self.commands and cmd_name in self.table:
             command = typer.main.get_command(import_module(self.table[cmd_name][0]).app)
+            if isinstance(command, Group) and not command.table:
+                command = command.commands.get(cmd_name, command)
             command.name = cmd_name
             self.commands[cmd_name] = command
         return self.commands.get(cmd_name)
@@ -105,6 +110,40 @@ class Group(TyperGroup):
             more = f"; did you mean {match!r}?" if match else f"; `{ctx.command_path} --help` lists them"
             raise UsageError(f"No such command {args[0]!r}{more}", ctx=ctx)
         return super().resolve_command(ctx, args)
+
+
+def spread(callback: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take its options as dataclasses, so that several commands share one declaration.
+
+    A parameter whose type is a dataclass is replaced, on the command line, by the dataclass's fields (annotated as
+    Typer options, each with a default); the callback gets the dataclass.
+    """
+    signature = inspect.signature(callback, eval_str=True)
+    parameters: list[inspect.Parameter] = []
+    made: dict[str, tuple[Any, list[str]]] = {}
+    for parameter in signature.parameters.values():
+        if not is_dataclass(parameter.annotation):
+            parameters.append(parameter)
+            continue
+        kinds = get_type_hints(parameter.annotation, include_extras=True)
+        made[parameter.name] = (parameter.annotation, [each.name for each in fields(parameter.annotation)])
+        parameters += [
+            inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=kinds[each.name]
+            )
+            for each in fields(parameter.annotation)
+        ]
+    parameters.sort(key=lambda each: each.kind)
+
+    @wraps(callback)
+    def command(**values: Any) -> None:
+        for name, (kind, names) in made.items():
+            values[name] = kind(**{each: values.pop(each) for each in names})
+        callback(**values)
+
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # PEP 362 allows it
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    return command
 
 
 class App(typer.Typer):

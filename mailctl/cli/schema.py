@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mailctl.cli.context import Context
-from mailctl.cli.lazy import App
+from mailctl.cli.lazy import App, Group
 from mailctl.domain.names import not_found
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Table, columns
@@ -20,13 +20,21 @@ RESULTS: dict[str, Any] = {"schema": dict[str, Any]}
 
 def result_types() -> dict[str, Any]:
     """The type of every command's result, by the command's name ("gateway list")."""
-    from importlib import import_module
-
     from mailctl.cli.app import Root
 
+    return _results(Root)
+
+
+def _results(group: type[Group]) -> dict[str, Any]:
+    from importlib import import_module
+
     found: dict[str, Any] = {}
-    for module, _ in Root.table.values():
-        found.update(import_module(module).RESULTS)
+    for name, _ in group.table.values():
+        module = import_module(name)
+        found.update(module.RESULTS)
+        below = module.app.info.cls
+        if below and below.table:
+            found.update(_results(below))
     return found
 
 
