@@ -184,7 +184,8 @@ class Dovecot:
             dict(zip(LISTENERS, ports, strict=True)),
             self._user,
             self._programs.libexec,
-            tuple(name for name in self._programs.env if name != "PATH"),
+            {name: value for name, value in self._programs.env.items() if name != "PATH"},
+            self._programs.version,
         )
         config = self._folder / "dovecot.conf"
         config.write_text(render(self.settings, place, self._certificate), encoding="utf-8")

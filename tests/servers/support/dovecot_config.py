@@ -1,7 +1,7 @@
-"""Dovecot's configuration as text, from settings: `DovecotSettings`, `render`. Pure; one text for each syntax."""
+"""Dovecot's configuration as text, from settings: `DovecotSettings`, `render`. Pure; for versions 2.3 and 2.4."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .certificates import Certificate
@@ -36,8 +36,8 @@ class DovecotSettings:
         mechanisms: SASL mechanisms on offer.
         connections: how many one user may have at once from one address.
         quota: storage a user may use, such as `"100k"`; None: no limit.
-        mail_location: the storage, in the words of Dovecot 2.3's setting: driver:path[:KEY=VALUE...]. The default
-            keeps folder names in an index and so permits `..`, `cur`, `a/../b`.
+        storage, layout: how mail is kept, such as `maildir` and `fs`. The default keeps folder names in an index, and
+            so permits `..`, `cur`, `a/../b`.
         extra: text put at the end of the configuration, in the syntax of the version installed.
     """
 
@@ -48,7 +48,8 @@ class DovecotSettings:
     mechanisms: tuple[str, ...] = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256")
     connections: int = 50
     quota: str | None = None
-    mail_location: str = "sdbox:~/mail:LAYOUT=index"
+    storage: str = "sdbox"
+    layout: str = "index"
     extra: str = ""
 
     @property
@@ -59,69 +60,114 @@ class DovecotSettings:
 
 @dataclass(frozen=True)
 class Place:
-    """Where and as whom an instance runs: folder, ports by name, account, libexec folder, variables to hand on."""
+    """Where and as whom an instance runs: ports are by listener, `env` is handed on to its processes."""
 
     folder: Path
     ports: Mapping[str, int]
     user: User
     libexec: Path
-    imports: tuple[str, ...] = field(default=())
+    env: Mapping[str, str]
+    version: tuple[int, ...]
 
 
 def render(settings: DovecotSettings, place: Place, certificate: Certificate | None) -> str:
-    """The text of dovecot.conf in the syntax of Dovecot 2.3."""
-    folder, user = place.folder, place.user
+    """The text of dovecot.conf in the syntax of the version."""
+    own = _before_2_4 if place.version < (2, 4) else _since_2_4
     lines = [
-        f"base_dir = {folder}/run",
-        f"state_dir = {folder}/state",
-        f"log_path = {folder}/log",
+        *own(settings, place, certificate),
+        f"base_dir = {place.folder}/run",
+        f"state_dir = {place.folder}/state",
+        f"log_path = {place.folder}/log",
         f"libexec_dir = {place.libexec}",
         f"mail_plugin_dir = {place.libexec}/modules",
-        f"import_environment = {' '.join(place.imports)}",
         "auth_verbose = yes",
         "auth_failure_delay = 0",
         "auth_username_chars =",
-        "auth_username_format = %n",  # NAME and NAME@mail.test are the same user
         f"auth_mechanisms = {' '.join(settings.mechanisms)}",
         "protocols = imap pop3 lmtp",
         f"listen = {settings.host}",
-        f"disable_plaintext_auth = {'no' if settings.plaintext_auth else 'yes'}",
-        f"default_internal_user = {user.name}",
-        f"default_internal_group = {user.group}",
-        f"default_login_user = {user.name}",
+        f"default_internal_user = {place.user.name}",
+        f"default_internal_group = {place.user.group}",
+        f"default_login_user = {place.user.name}",
         "first_valid_uid = 1",
         "first_valid_gid = 1",
         "mail_fsync = never",
-        f"mail_location = {settings.mail_location}",
         f"mail_max_userip_connections = {settings.connections}",
-        f"ssl_min_protocol = {settings.tls_minimum}",
         f"ssl = {'yes' if certificate else 'no'}",
+        f"ssl_min_protocol = {settings.tls_minimum}",
+        "ssl_cipher_list = ALL:@SECLEVEL=0",  # so that old versions and weak keys can be had
     ]
-    if certificate:
-        lines += [f"ssl_cert = <{certificate.certificate}", f"ssl_key = <{certificate.key}"]
-        lines += ["ssl_cipher_list = ALL:@SECLEVEL=0"]  # so that old versions and weak keys can be had
     if settings.without:
         offered = " ".join(name for name in CAPABILITIES if name not in settings.without)
         lines += [f"imap_capability = {offered}"]
-    if settings.quota:
-        lines += ["mail_plugins = quota", "protocol imap {", "mail_plugins = quota imap_quota", "}", "plugin {"]
-        lines += ["quota = count:User quota", "quota_vsizes = yes", f"quota_rule = *:storage={settings.quota}", "}"]
-    lines += ["namespace inbox {", "inbox = yes", "separator = /"]
+    namespace = ["inbox = yes", "separator = /"]
     for name in AUTOMATIC:
-        lines += [f"mailbox {name} {{", f"special_use = \\{name}", "auto = subscribe", "}"]
-    lines += ["}", "passdb {", "driver = passwd-file", f"args = scheme=plain {folder}/users/%u", "}"]
-    lines += ["userdb {", "driver = static"]
-    lines += [f"args = uid={user.name} gid={user.group} home={folder}/mail/%u allow_all_users=yes", "}"]
+        namespace += _block(f"mailbox {name}", f"special_use = \\{name}", "auto = subscribe")
+    lines += _block("namespace inbox", *namespace)
     for service, listeners in _SERVICES.items():
-        lines += [f"service {service} {{", "chroot ="]
+        inner = ["chroot ="]
         if service == "anvil":  # without it, failed sign-ins from one address are answered later and later
-            lines += ["unix_listener anvil-auth-penalty {", "mode = 0", "}"]
+            inner += _block("unix_listener anvil-auth-penalty", "mode = 0")
         for listener, secured in listeners.items():
-            lines += [f"inet_listener {listener} {{", f"address = {settings.host}"]
-            lines += [f"port = {0 if secured and not certificate else place.ports[listener]}"]
-            lines += [f"ssl = {'yes' if secured else 'no'}", "}"]
-        lines += ["}"]
+            port = 0 if secured and not certificate else place.ports[listener]
+            inner += _block(f"inet_listener {listener}", f"port = {port}", f"ssl = {'yes' if secured else 'no'}")
+        lines += _block(f"service {service}", *inner)
     return "\n".join([*lines, settings.extra, ""])
+
+
+def _block(head: str, *lines: str) -> list[str]:
+    return [f"{head} {{", *lines, "}"]
+
+
+def _before_2_4(settings: DovecotSettings, place: Place, certificate: Certificate | None) -> list[str]:
+    folder, user = place.folder, place.user
+    lines = [
+        f"import_environment = {' '.join(place.env)}",
+        f"disable_plaintext_auth = {'no' if settings.plaintext_auth else 'yes'}",
+        "auth_username_format = %n",  # NAME and NAME@mail.test are the same user
+        f"mail_location = {settings.storage}:~/mail:LAYOUT={settings.layout}",
+        *_block("passdb", "driver = passwd-file", f"args = scheme=plain {folder}/users/%u"),
+        *_block(
+            "userdb",
+            "driver = static",
+            f"args = uid={user.name} gid={user.group} home={folder}/mail/%u allow_all_users=yes",
+        ),
+    ]
+    if certificate:
+        lines += [f"ssl_cert = <{certificate.certificate}", f"ssl_key = <{certificate.key}"]
+    if settings.quota:
+        rule = f"quota_rule = *:storage={settings.quota}"
+        lines += ["mail_plugins = quota", *_block("protocol imap", "mail_plugins = quota imap_quota")]
+        lines += _block("plugin", "quota = count:User quota", "quota_vsizes = yes", rule)
+    return lines
+
+
+def _since_2_4(settings: DovecotSettings, place: Place, certificate: Certificate | None) -> list[str]:
+    folder, user = place.folder, place.user
+    lines = [
+        "dovecot_config_version = 2.4.0",  # must come first
+        "dovecot_storage_version = 2.4.0",
+        *_block("import_environment", *(f"{name} = {value}" for name, value in place.env.items())),
+        f"auth_allow_cleartext = {'yes' if settings.plaintext_auth else 'no'}",
+        "auth_allow_weak_schemes = yes",
+        "auth_username_format = %{user | username}",  # NAME and NAME@mail.test are the same user
+        f"mail_driver = {settings.storage}",
+        "mail_path = ~/mail",
+        f"mailbox_list_layout = {settings.layout}",
+        *_block("passdb passwd-file", f"passwd_file_path = {folder}/users/%{{user}}"),
+        *_block(
+            "userdb static",
+            "userdb_static_allow_all_users = yes",
+            *_block("fields", f"uid = {user.name}", f"gid = {user.group}", f"home = {folder}/mail/%{{user}}"),
+        ),
+    ]
+    if certificate:
+        lines += [f"ssl_server_cert_file = {certificate.certificate}", f"ssl_server_key_file = {certificate.key}"]
+    if settings.quota:
+        lines += _block("mail_plugins", "quota = yes")
+        lines += _block("protocol imap", *_block("mail_plugins", "imap_quota = yes"))
+        lines += [f"quota_storage_size = {settings.quota}", *_block('quota "User quota"')]
+    return lines
 
 
 # service: its listeners, and whether each speaks TLS from the first byte

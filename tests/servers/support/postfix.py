@@ -52,10 +52,10 @@ class PostfixSettings:
 
 @dataclass(frozen=True)
 class PostfixPrograms:
-    """Where Postfix's daemons and shared libraries are, and what goes before a command to run it as root."""
+    """Where Postfix's daemons are, its shared libraries first of all it needs, and what makes a command root's."""
 
     daemons: Path
-    libraries: Path
+    libraries: tuple[Path, ...]
     as_root: tuple[str, ...]
 
 
@@ -66,9 +66,11 @@ def find_postfix() -> PostfixPrograms | str:
         as_root = ("sudo", "-n")
         if not shutil.which("sudo") or subprocess.run([*as_root, "true"], capture_output=True, check=False).returncode:
             return "neither root nor sudo without a question, and Postfix runs as nobody else"
-    for libraries in (CACHE / "postfix/usr/lib/postfix", Path("/usr/lib/postfix")):
-        if (libraries / "sbin/master").exists():
-            return PostfixPrograms(libraries / "sbin", libraries, as_root)
+    for root in (CACHE / "postfix", Path("/")):
+        postfix = root / "usr/lib/postfix"
+        if (postfix / "sbin/master").exists():
+            others = (*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*"))
+            return PostfixPrograms(postfix / "sbin", (postfix, *others), as_root)
     return "neither in .cache/servers nor installed"
 
 
@@ -139,7 +141,8 @@ class Postfix:
             os.utime(config / name, (0, 0))  # Postfix waits until a file is two seconds old
         start = self._folder / "start"
         start.write_text(self._start())
-        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": str(self._programs.libraries)}
+        libraries = ":".join(map(str, self._programs.libraries))
+        variables = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LD_LIBRARY_PATH": libraries}
         prefix = (*self._programs.as_root, "env", *(f"{name}={value}" for name, value in variables.items()))
         return Daemon(["/bin/sh", start], output=self._folder / "output", env=variables, prefix=prefix)
 
@@ -154,7 +157,7 @@ class Postfix:
             "queue_directory": f"{self._folder}/queue",
             "data_directory": f"{self._folder}/data",
             "daemon_directory": str(self._programs.daemons),
-            "shlib_directory": str(self._programs.libraries),
+            "shlib_directory": str(self._programs.libraries[0]),
             "import_environment": "MAIL_CONFIG TZ LANG=C LD_LIBRARY_PATH",
             "mail_owner": _OWNER,
             "setgid_group": _GROUP,
