@@ -36,8 +36,10 @@ def run_command(
     if "--debug" in argv:
         context.set_option("debug", True)
     try:
-        code = get_command(app).main(args=argv, prog_name="mailctl", standalone_mode=False, obj=context)
-        return int(code or context.exit_code)
+        command = get_command(app)  # not its main(), which makes its own mind up on Ctrl-C and closed pipes
+        with command.make_context("mailctl", argv, obj=context) as parsed:
+            command.invoke(parsed)
+        return int(context.exit_code)
     except Exit as end:
         return int(end.exit_code)
     except (KeyboardInterrupt, Abort):
@@ -45,6 +47,9 @@ def run_command(
     except BrokenPipeError:
         raise
     except ClickException as error:
+        place = getattr(error, "ctx", None)
+        if place is not None:
+            context.command = place.command_path.removeprefix("mailctl").strip()
         if type(error).__name__ == "NoArgsIsHelpError":
             stderr.write(error.format_message() + "\n")
             return int(ExitCode.USAGE)

@@ -18,18 +18,20 @@ app = App()
 RESULTS: dict[str, Any] = {"schema": dict[str, Any]}
 
 
-def result_types() -> dict[str, Any]:
-    """The type of every command's result, by the command's name ("gateway list")."""
+def result_types(word: str = "") -> dict[str, Any]:
+    """The type of every command's result, by the command's name ("gateway list"); of those below `word` if given."""
     from mailctl.cli.app import Root
 
-    return _results(Root)
+    return _results(Root, word)
 
 
-def _results(group: type[Group]) -> dict[str, Any]:
+def _results(group: type[Group], word: str = "") -> dict[str, Any]:
     from importlib import import_module
 
     found: dict[str, Any] = {}
-    for name, _ in group.table.values():
+    for key, (name, _) in group.table.items():
+        if word and key != word:
+            continue
         module = import_module(name)
         found.update(module.RESULTS)
         below = module.app.info.cls
