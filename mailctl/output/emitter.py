@@ -135,7 +135,7 @@ class Emitter:
                 self.stdout.write(f"{line}\n")
 
     def _write_json(self, command: str, value: object, error: MailctlError | None) -> None:
-        from mailctl.output.json import dump, to_plain
+        from mailctl.output.json import dump, masked, to_plain
 
         envelope = {
             "schema": f"mailctl.{command.replace(' ', '.') or 'mailctl'}/1",
@@ -153,7 +153,7 @@ class Emitter:
             },
         }
         indent = 2 if self.is_terminal(self.stdout) else None
-        self.stdout.write(mask(dump(envelope, indent=indent)) + "\n")
+        self.stdout.write(dump(masked(envelope), indent=indent) + "\n")
 
 
 def _tables(view: View) -> Sequence[Table]:

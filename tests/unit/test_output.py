@@ -163,3 +163,10 @@ def test_a_secret_quoted_by_an_error_is_masked() -> None:
     out, err = io.StringIO(), io.StringIO()
     Emitter(out, err, {}, json=True).failure("x", NetworkError(f"refused {secret.reveal()}", hint=secret.reveal()))
     assert "canary" not in out.getvalue() + err.getvalue()
+
+
+def test_a_password_that_looks_like_json_breaks_none() -> None:
+    Secret("null"), Secret("result"), Secret("true")
+    out = io.StringIO()
+    Emitter(out, io.StringIO(), {}, json=True).outcome("x", Outcome({"a": None, "text": "null and void"}))
+    assert json.loads(out.getvalue())["result"] == {"a": None, "text": "*** and void"}
