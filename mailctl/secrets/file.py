@@ -46,9 +46,11 @@ def secret_from_file(path: Path, *, credential: bool = False) -> Secret:
     except (OSError, ValueError) as error:
         reason = "it is a symbolic link" if path.is_symlink() else getattr(error, "strerror", None) or str(error)
         raise SecretError(f"The password file {str(path)!r} can't be opened: {reason}", code=_code(path)) from None
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(file.fileno()), os.stat(path.parent), credential=credential)
-        content = file.read(4 * MAX_SECRET + 3)
+    try:
+        _check(path, os.fstat(descriptor), os.stat(path.parent), credential=credential)
+        content = os.read(descriptor, 4 * MAX_SECRET + 3)
+    finally:
+        os.close(descriptor)
     line = content.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].removesuffix(b"\r")
     try:
         return accept(line.decode(), f"the file {str(path)!r}")
