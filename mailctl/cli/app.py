@@ -5,7 +5,11 @@ from typing import ClassVar
 from mailctl.cli.lazy import App, Group
 from mailctl.errors import EXIT_MEANINGS
 
-EPILOG = "Exit codes: " + "; ".join(f"{int(code)} {meaning}" for code, meaning in EXIT_MEANINGS.items()) + "."
+EPILOG = "
+Exit codes:
+" + "
+".join(f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_MEANINGS.items())
+"""Shown below `mailctl --help`; the mark in front keeps the lines as they are."""
 
 
 class Root(Group):
@@ -15,7 +19,6 @@ class Root(Group):
         "server": ("mailctl.cli.server", "Servers: presets, add, list, show, edit, rename, remove, discover."),
         "gateway": ("mailctl.cli.gateway", "Gateways: one mailbox on one server each."),
         "test": ("mailctl.cli.check", "Prove that IMAP, POP3 and SMTP work, or say exactly why not."),
-        "explain": ("mailctl.cli.explain", "What an error text means, offline."),
         "sync": ("mailctl.cli.sync", "Bring mail down into Maildir."),
         "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),
         "log": ("mailctl.cli.log", "The mailer log: show, export, import."),
