@@ -52,7 +52,7 @@ class PostfixSettings:
 
 @dataclass(frozen=True)
 class PostfixPrograms:
-    """Where Postfix's daemons are, its shared libraries first of all it needs, and what makes a command root's."""
+    """Where Postfix's daemons and the shared libraries are (its own first), and what makes a command run as root."""
 
     daemons: Path
     libraries: tuple[Path, ...]
