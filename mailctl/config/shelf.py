@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from mailctl.config import files
 from mailctl.config.schema import KeyProblem
-from mailctl.domain.names import NAME, check_name, not_found
+from mailctl.domain.names import check_name, is_name, not_found
 from mailctl.domain.problem import Problem
 from mailctl.errors import ConfigError, ExistsError, MailctlError, StorageError, UsageError
 
@@ -65,7 +65,7 @@ class Shelf(Generic[T]):
 
     def names(self) -> list[str]:
         """The names that have a file, good or broken, sorted."""
-        return [name for file in files.names(self.folder) if NAME.fullmatch(name := file[:-5])]
+        return [name for file in files.names(self.folder) if is_name(name := file[:-5])]
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name, good or broken."""
@@ -140,7 +140,7 @@ class Shelf(Generic[T]):
         needle = holding.encode()
         for file in files.names(self.folder):
             path = self.folder / file
-            if not NAME.fullmatch(file[:-5]):
+            if not is_name(file[:-5]):
                 fix = f"Rename it; a {self.what} name has letters, digits or . _ @ + - only."
                 yield None, [Problem(str(path), "", f"{file!r} is not the name of a {self.what}", fix)]
                 continue

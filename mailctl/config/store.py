@@ -12,7 +12,7 @@ from mailctl.config.servers import from_server, to_server
 from mailctl.config.settings import to_settings
 from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
 from mailctl.domain.gateway import Gateway
-from mailctl.domain.names import NAME
+from mailctl.domain.names import is_name
 from mailctl.domain.problem import Problem
 from mailctl.domain.server import Server
 from mailctl.domain.settings import Settings
@@ -84,18 +84,22 @@ class ConfigStore:
         users = [gateway.name for gateway in listing.objects if gateway.server == name]
         return sorted({*users, *(problem.name for problem in listing.problems if problem.name)})
 
+    def check_removable(self, name: str) -> None:
+        """ExistsError (code in_use) naming the gateways that use a server; NotFoundError if there is no such server."""
+        if not self.server_exists(name):
+            self._servers.read(name)  # says what there is instead
+        if users := self.server_users(name):
+            shown = ", ".join(users[:5]) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
+            raise ExistsError(
+                f"The server {name!r} is in use by {shown}",
+                hint=f"Remove them, or move them: mailctl gateway edit {users[0]} --server OTHER",
+                code="in_use",
+            )
+
     def remove_server(self, name: str) -> None:
-        """Remove a server that no gateway uses; ExistsError (code in_use) naming the gateways otherwise."""
+        """Remove a server that no gateway uses; raises like `check_removable`."""
         with self.locked():
-            if not self.server_exists(name):
-                self._servers.read(name)  # says what there is instead
-            if users := self.server_users(name):
-                shown = ", ".join(users[:5]) + (f" and {len(users) - 5} more" if len(users) > 5 else "")
-                raise ExistsError(
-                    f"The server {name!r} is in use by {shown}",
-                    hint=f"Remove them, or move them: mailctl gateway edit {users[0]} --server OTHER",
-                    code="in_use",
-                )
+            self.check_removable(name)
             files.remove(self._servers.path(name))
 
     def rename_server(self, old: str, new: str) -> list[str]:
@@ -207,7 +211,7 @@ class ConfigStore:
             name = files.read(self.root / "default-gateway").text.strip()
         except FileNotFoundError:
             return ""
-        return name if NAME.fullmatch(name) else ""
+        return name if is_name(name) else ""
 
     def set_default_gateway(self, name: str) -> None:
         """Choose it; "" chooses none."""

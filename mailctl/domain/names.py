@@ -9,12 +9,17 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 """Names become file names: never a path, never hidden, never longer than a file name may be."""
 
 
+def is_name(text: str) -> bool:
+    """Whether `text` may name a server or gateway, so that `TEXT.toml` is its file and no other's."""
+    return bool(NAME.fullmatch(text)) and not text.endswith((".toml", "~"))
+
+
 def check_name(name: str, what: str = "name") -> str:
     """Return `name` unchanged, or raise UsageError saying what is wrong with it.
 
     what: the thing that is named, for the message ("server", "gateway").
     """
-    if NAME.fullmatch(name) and not name.endswith((".toml", "~")):
+    if is_name(name):
         return name
     raise UsageError(
         f"{name!r} can't be the name of a {what}",

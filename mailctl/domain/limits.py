@@ -1,0 +1,37 @@
+"""What the limits of config.toml forbid, as sentences. Pure."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from mailctl.domain.gateway import Gateway
+from mailctl.domain.server import Server
+from mailctl.domain.settings import Limits
+
+
+def domain_problem(email: str, limits: Limits) -> str:
+    """Why an address must not be used, or "" if it may."""
+    domain = email.rpartition("@")[2].lower().rstrip(".")
+    if not limits.allowed_domains or any(fnmatchcase(domain, glob.lower()) for glob in limits.allowed_domains):
+        return ""
+    return f"the domain {domain} is not among the allowed ones ({', '.join(limits.allowed_domains)})"
+
+
+def owner_problem(gateway: Gateway, others: Iterable[Gateway], limits: Limits) -> str:
+    """Why `gateway` would be one too many for its owner, or "". Shared ones, and those of nobody, don't count.
+
+    others: gateways that may be the same owner's; `gateway` itself may be among them.
+    """
+    most = limits.gateways_per_owner
+    if most is None or gateway.shared or not gateway.owner:
+        return ""
+    names = {each.name for each in others if each.owner == gateway.owner and not each.shared}
+    if len(names | {gateway.name}) <= most:
+        return ""
+    return f"{gateway.owner} has {len(names - {gateway.name})} gateways already, and may have {most}"
+
+
+def tls_problem(server: Server, limits: Limits) -> str:
+    """Why a server's TLS policy is too weak, or ""."""
+    if server.certificate.minimum_tls >= limits.minimum_tls:
+        return ""
+    return f"TLS {server.certificate.minimum_tls} is older than {limits.minimum_tls}, which the limits ask for"
