@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from mailctl.domain.mailbox import Folder, FolderListing
 from mailctl.errors import ProtocolError
-
-from .tokens import Atom, parse_values
+from mailctl.protocols.imap.tokens import Atom, parse_values
 
 _PLAIN = re.compile(rb"[\x20-\x25\x27-\x7e]*")
 _LIST = re.compile(rb"\* (?:LIST|XLIST|LSUB) ", re.IGNORECASE)

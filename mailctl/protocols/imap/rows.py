@@ -11,10 +11,9 @@ from functools import lru_cache
 
 from mailctl.domain.mailbox import MessageMeta
 from mailctl.errors import ProtocolError
-
-from .dates import parse_internaldate
-from .tokens import Atom, Value, number, parse_values
-from .uids import check_uid
+from mailctl.protocols.imap.dates import parse_internaldate
+from mailctl.protocols.imap.tokens import Atom, Value, number, parse_values
+from mailctl.protocols.imap.uids import check_uid
 
 _PREFIX = re.compile(rb"\* ([0-9]{1,10}) FETCH ", re.IGNORECASE)
 _COMMON = re.compile(
@@ -34,7 +33,7 @@ _COMMON = re.compile(
 class Row:
     """One FETCH response. None: the item wasn't in it. body: of a BODY[] that came as a string or a literal in memory.
 
-    has_body: whether BODY[] was there at all; with `body` None it was NIL.
+    has_body: whether BODY[] was there at all; with `body` None it was NIL. header: of a BODY[HEADER…].
     """
 
     sequence: int
@@ -45,6 +44,7 @@ class Row:
     modseq: int | None = None
     has_body: bool = False
     body: bytes | None = None
+    header: bytes | None = None
 
     def meta(self) -> MessageMeta:
         """The row as the domain has it; the row has a UID."""
@@ -96,7 +96,13 @@ def _parse_exact(parts: Sequence[bytes]) -> Row:
         items.get(n) for n in (b"UID", b"FLAGS", b"RFC822.SIZE", b"INTERNALDATE", b"MODSEQ")
     )
     body = items.get(b"BODY[]")
-    if isinstance(body, list) or not isinstance(flags, list | None) or not isinstance(date, bytes | None):
+    header = next((value for name, value in items.items() if name.startswith(b"BODY[HEADER")), None)
+    if (
+        isinstance(body, list)
+        or isinstance(header, list)
+        or not isinstance(flags, list | None)
+        or not isinstance(date, bytes | None)
+    ):
         raise ProtocolError("the server sent a FETCH response of the wrong shape", code="bad_fetch")
     if uid is not None and not isinstance(uid, bytes):
         raise ProtocolError("the server sent a list for a UID", code="bad_uid")
@@ -109,6 +115,7 @@ def _parse_exact(parts: Sequence[bytes]) -> Row:
         number(modseq[0]) if isinstance(modseq, list) and modseq else None,
         b"BODY[]" in items,
         body,
+        header,
     )
 
 

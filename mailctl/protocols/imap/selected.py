@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from mailctl.domain.mailbox import FolderStatus
 from mailctl.errors import ProtocolError
-
-from .rows import parse_flags
-from .tokens import MAX_NUMBER, number, parse_values
-from .uids import MAX_UID
+from mailctl.protocols.imap.rows import parse_flags
+from mailctl.protocols.imap.tokens import MAX_NUMBER, number, parse_values
+from mailctl.protocols.imap.uids import MAX_UID
 
 _EXISTS = re.compile(rb"\* ([0-9]{1,19}) EXISTS *", re.IGNORECASE)
 _CODE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) ([0-9]{1,20})\]", re.IGNORECASE)

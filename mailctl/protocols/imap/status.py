@@ -70,12 +70,8 @@ def parse_status_response(line: bytes) -> Status | None:
 def refusal(status: Status, command: str, *, sign_in: bool = False) -> MailctlError:
     """The error that a tagged NO or BAD, or a BYE, of `command` becomes; the server's words are kept raw."""
     if status.kind == "BYE":
-        return NetworkError(
-            "the server ended the connection",
-            code="bye",
-            cause=_cause(status) or "connection_lost",
-            server_text=status.raw,
-        )
+        cause = _cause(status) or ("" if status.text else "connection_lost")
+        return NetworkError("the server ended the connection", code="bye", cause=cause, server_text=status.raw)
     if sign_in:
         # NOTE: some servers answer BAD to a wrong password (or to a mechanism they offer), so BAD is a refusal here
         return AuthError("the server refused the sign-in", server_text=status.raw)

@@ -20,9 +20,9 @@ _TOKEN = re.compile(
     | (?P<close>\))
     | "(?P<quoted>(?:[^"\\\r\n]|\\.)*)"
     | ~?\{(?P<literal>[0-9]{1,20})\+?\}\Z
-    | (?P<atom>(?:[^\x00-\x20\x7f()"\[{]|\[[^\]"\x00]*\])+ | [^\x00-\x20\x7f()"{]+)
+    | (?P<atom>(?:BODY|BINARY)\[[^\]\x00]*\](?:<[0-9]+>)? | [^\x00-\x20\x7f()"{]+)
     )""",
-    re.VERBOSE,
+    re.VERBOSE | re.IGNORECASE,
 )
 _ESCAPED = re.compile(rb"\\(.)")
 _LITERAL_END = re.compile(rb"~?\{(-?[0-9]+)\+?\}\Z")

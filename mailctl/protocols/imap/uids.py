@@ -7,7 +7,7 @@ from mailctl.errors import ProtocolError
 
 MAX_UID = 2**32 - 1
 SET_OCTETS = 7_800
-"""A command line must stay below 8,000 octets (RFC 2683 section 3.2.1.5, RFC 7162 section 4); the rest is the command."""
+"""A command line must stay below 8,000 octets (RFC 2683 section 3.2.1.5, RFC 7162 section 4); the rest is for it."""
 
 _SET = re.compile(rb"[0-9]{1,10}(?::[0-9]{1,10})?(?:,[0-9]{1,10}(?::[0-9]{1,10})?)*")
 

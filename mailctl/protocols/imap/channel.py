@@ -1,0 +1,207 @@
+"""Commands out, responses in, over one `Wire`: tags, literals, bounds, and the end of a connection that went wrong.
+
+What responses mean is their readers' business; what a refusal becomes is `status.refusal`'s.
+"""
+
+import random
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from mailctl.errors import MailctlError, NetworkError, ProtocolError
+from mailctl.protocols import arguments
+from mailctl.protocols.imap.status import Status, parse_status_response, refusal
+from mailctl.protocols.imap.tokens import literal_size
+from mailctl.protocols.wire import Wire
+
+LINE = 1 << 20
+"""Octets of one line of a response, literals apart."""
+LONG_LINE = 1 << 24
+"""The same where one line names every message of a folder (SEARCH): a million UIDs."""
+ANSWER = 1 << 25
+"""Octets of all that a server sends until it has answered one command, message bodies apart."""
+STRING = 1 << 16
+"""Octets of a literal that is not a message body: a folder's name, a flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response. tag: `*`, `+` or a command's. parts: the whole line, then each literal and the line after it."""
+
+    tag: bytes
+    parts: list[bytes]
+
+    @property
+    def line(self) -> bytes:
+        """The first line, without CRLF."""
+        return self.parts[0]
+
+    @property
+    def status(self) -> Status | None:
+        """The status response that this is, if it is one."""
+        return None if self.tag == b"+" else parse_status_response(self.line[len(self.tag) + 1 :])
+
+
+@dataclass(slots=True)
+class Answer:
+    """All that answered one command. warnings: the untagged NO, BAD, BYE and ALERT, the server's words raw."""
+
+    status: Status = field(default_factory=lambda: Status("OK"))
+    responses: list[Response] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def checked(self, command: str, *, sign_in: bool = False) -> "Answer":
+        """Itself if the tagged response is OK; else raises what `status.refusal` makes of it."""
+        if self.status.ok:
+            return self
+        error = refusal(self.status, command, sign_in=sign_in)
+        error.server_text = "\n".join([*self.warnings[-4:], error.server_text])
+        raise error
+
+
+class Channel:
+    """One command at a time over `wire`. After a NetworkError, TlsError or ProtocolError it is dead, with the wire.
+
+    capabilities: as last told, upper case. bye: what the server said when it ended the connection, or None.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.capabilities: frozenset[str] = frozenset()
+        self.bye: Status | None = None
+        self.dead = False
+        self._prefix = "".join(random.choices(string.ascii_uppercase, k=4)).encode()
+        self._number = 0
+        self._open: set[bytes] = set()
+
+    # -- sending
+
+    def send(self, command: bytes, *, secret: bool = False, most: int | None = ANSWER) -> bytes:
+        """Send a command, already checked by `arguments`, under a new tag → the tag.
+
+        most: octets that may come until the next command.
+        """
+        if self.dead:
+            raise NetworkError("the connection has ended already", code="closed", cause="connection_lost")
+        self._number += 1
+        tag = b"%s%d" % (self._prefix, self._number)
+        self.wire.allowance = most
+        with self.guarded():
+            self.wire.send(b"%s %s\r\n" % (tag, command), secret=secret)
+        self._open.add(tag)
+        return tag
+
+    def run(self, command: bytes, *, secret: bool = False, line: int = LINE) -> Answer:
+        """Send a command and read all that answers it, refused or not; `line` bounds each line in octets."""
+        tag = self.send(command, secret=secret)
+        answer = Answer()
+        with self.guarded():
+            while (response := self.read(line)).tag != tag:
+                if response.tag == b"+":
+                    raise ProtocolError("the server asked for more where a command was complete", code="unasked")
+                self.note(response, answer)
+        answer.status = response.status or answer.status
+        return answer
+
+    # -- receiving
+
+    def read(self, line: int = LINE) -> Response:
+        """One whole response, whatever it is, of those that have no message body in them."""
+        first = self.read_line(line)
+        return self.complete(first, line)
+
+    def read_line(self, line: int = LINE) -> bytes:
+        """The first line of the next response, without its line end. NetworkError with the BYE, if that came before."""
+        try:
+            return self.wire.readline(line).rstrip(b"\r\n")
+        except NetworkError as error:
+            if self.bye is not None:
+                raise refusal(self.bye, "the connection") from error
+            raise
+
+    def complete(self, first: bytes, line: int = LINE) -> Response:
+        """The response that begins with the line `first`: checked, and its literals read."""
+        tag, _, rest = first.partition(b" ")
+        if tag not in (b"*", b"+") and tag not in self._open:
+            raise ProtocolError("the server answered a command that wasn't given", server_text=shown(first))
+        status = parse_status_response(rest) if tag != b"+" else None
+        if tag not in (b"*", b"+"):
+            if status is None or status.kind not in ("OK", "NO", "BAD"):
+                raise ProtocolError(
+                    "the server ended a command in a way that IMAP doesn't have", server_text=shown(first)
+                )
+            self._open.discard(tag)
+        elif status is not None and status.kind == "BYE":
+            self.bye = status
+        return Response(tag, [first] if status or tag == b"+" else self._with_literals(first, line))
+
+    def _with_literals(self, first: bytes, line: int) -> list[bytes]:
+        parts = [first]
+        octets = 0
+        while (size := literal_size(parts[-1], STRING)) is not None:
+            octets += size + len(parts[-1])
+            if octets > line:
+                raise ProtocolError(f"the server sent a response of more than {line} octets", code="response_too_long")
+            parts.append(self.wire.read(size, most=STRING))
+            parts.append(self.read_line(line))
+        return parts
+
+    def note(self, response: Response, answer: Answer) -> None:
+        """Keep an untagged response in `answer`; capabilities that it tells replace those known."""
+        if response.tag != b"*":
+            return  # answers a command whose answer nobody waits for
+        status = response.status
+        if status is None:
+            words = response.line[:13].upper()
+            if words == b"* CAPABILITY ":
+                self.learn(response.line[13:])
+            answer.responses.append(response)
+            return
+        if status.code == "CAPABILITY":
+            self.learn(status.argument)
+        if not status.ok or status.code in ("ALERT", "WEBALERT"):
+            answer.warnings.append(status.raw[:1000])
+        answer.responses.append(response)
+
+    def learn(self, words: bytes) -> None:
+        """Capabilities, as CAPABILITY lists them."""
+        self.capabilities = frozenset(words.decode("ascii", "replace").upper().split())
+
+    # -- ending
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Work on the connection: whatever stops it half-way ends the connection."""
+        try:
+            yield
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Drop the connection; never raises."""
+        self.dead = True
+        self.wire.close()
+
+    def logout(self) -> None:
+        """LOGOUT if it can be done at once, and drop the connection; never raises."""
+        if not self.dead:
+            try:
+                self.send(b"LOGOUT", most=LINE)
+            except MailctlError:
+                return  # it is ended already, and that was wanted
+        self.end()
+
+
+def quoted(value: str | bytes, what: str) -> bytes:
+    """`value` (ASCII) as a quoted string. UsageError for line breaks, NUL, non-ASCII, or more than a line may hold."""
+    text = arguments.ascii_argument(
+        value.decode("ascii", "surrogateescape") if isinstance(value, bytes) else value, what
+    )
+    return b'"' + text.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+def shown(line: bytes) -> str:
+    """A line as an error quotes it: its beginning, as text."""
+    return line[:200].decode("utf-8", "replace")

@@ -1,0 +1,208 @@
+"""A signed-in IMAP connection: `Mailbox`, the `domain.mailbox.ImapMailbox` of this protocol."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
+from mailctl.errors import ProtocolError, RefusedError, UsageError
+from mailctl.protocols import arguments
+from mailctl.protocols.imap.bodies import BodyReader, allowance, read_rows
+from mailctl.protocols.imap.channel import LONG_LINE, STRING, Answer, Channel, quoted
+from mailctl.protocols.imap.dates import search_date
+from mailctl.protocols.imap.names import is_list, parse_listing
+from mailctl.protocols.imap.selected import parse_selected
+from mailctl.protocols.imap.uids import check_uid, format_sets, parse_search, parse_set
+
+LARGEST = 1 << 31
+"""Octets of the largest message that is fetched unless the caller says otherwise."""
+_FLAG = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\]+")
+_FIELD = re.compile(r"[A-Za-z0-9-]{1,76}")
+_ESEARCH = re.compile(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
+
+
+class Mailbox:
+    """See `domain.mailbox.ImapMailbox`. largest: octets above which a body is a ProtocolError."""
+
+    def __init__(self, channel: Channel, *, largest: int = LARGEST) -> None:
+        self.capabilities = channel.capabilities
+        """As the server offers them after sign-in, upper case."""
+        self._channel = channel
+        self._largest = largest
+        self._selected: FolderStatus | None = None
+
+    def folders(self) -> FolderListing:
+        """LIST "" "*" (RFC 9051 section 6.3.9); names that can't be decoded are set aside."""
+        answer = self._channel.run(b'LIST "" "*"').checked("LIST")
+        return parse_listing(response.parts for response in answer.responses if is_list(response.line))
+
+    def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
+        """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
+        verb = b"EXAMINE" if read_only else b"SELECT"
+        self._selected = None  # a refused SELECT leaves no folder selected
+        condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities else b""
+        command = b"%s %s%s" % (verb, quoted(folder.wire, "folder name"), condstore)
+        answer = self._channel.run(command).checked(f"{verb.decode()} {folder.name}")
+        with self._channel.guarded():
+            lines = [response.line for response in answer.responses]
+            self._selected = parse_selected(lines, answer.status.code.encode(), read_only)
+        return self._selected
+
+    def uids(self, *, since: str | None = None) -> list[int]:
+        """UID SEARCH ALL, or SINCE an ISO date (by INTERNALDATE's day); as ESEARCH where the server has it."""
+        self._folder()
+        compact = b"RETURN (ALL) " if "ESEARCH" in self.capabilities or "IMAP4REV2" in self.capabilities else b""
+        criterion = b"ALL" if since is None else b"SINCE " + _search_date(since).encode()
+        answer = self._channel.run(b"UID SEARCH %s%s" % (compact, criterion), line=LONG_LINE).checked("UID SEARCH")
+        found: list[int] = []
+        with self._channel.guarded():
+            for response in answer.responses:
+                line = response.line
+                if line[:9].upper() == b"* SEARCH ":
+                    found += parse_search(line[2:])
+                elif line[:10].upper() == b"* ESEARCH ":
+                    found += _esearch(line, self._messages(answer))
+        return sorted(set(found))
+
+    def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
+        """UID FETCH of FLAGS, RFC822.SIZE, INTERNALDATE, and MODSEQ with CONDSTORE, of `uids` or of all messages.
+
+        Responses that lack what was asked are news of flags that the server sends by itself; they are passed over.
+        """
+        status = self._folder()
+        items = b"UID FLAGS RFC822.SIZE INTERNALDATE"
+        if status.highestmodseq is not None:
+            items += b" MODSEQ"
+        if changed_since is not None and not 0 <= changed_since < 2**63:
+            raise UsageError(f"{changed_since} is not a mod-sequence")
+        modifier = b"" if changed_since is None else b" (CHANGEDSINCE %d)" % changed_since
+        if uids is None:
+            if status.messages or changed_since is not None:
+                yield from self._scan(b"1:*", status.messages, items, modifier, None)
+            return
+        for words, held in format_sets(uids):
+            yield from self._scan(words.encode(), len(held), items, modifier, set(held))
+
+    def _scan(
+        self, words: bytes, messages: int, items: bytes, modifier: bytes, asked: set[int] | None
+    ) -> Iterator[MessageMeta]:
+        # a folder may grow while it is read
+        tag = self._channel.send(b"UID FETCH %s (%s)%s" % (words, items, modifier), most=allowance(messages + 10_000))
+        answer = Answer()
+        seen: dict[int, int] = {}
+        with self._channel.guarded():
+            for row in read_rows(self._channel, tag, answer):
+                if row.uid is None or row.flags is None or row.size is None or row.has_body:
+                    continue
+                if seen.setdefault(row.uid, row.sequence) != row.sequence or (asked and row.uid not in asked):
+                    raise ProtocolError(f"the server sent UID {row.uid} unasked, or for two messages", code="bad_uid")
+                yield row.meta()
+        _tolerate_expunged(answer)
+
+    def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
+        """UID FETCH of FLAGS, INTERNALDATE, BODY.PEEK[] of `uids`: bodies go to sinks, chunk by chunk.
+
+        Yields each message after its sink was finished; see `domain.mailbox.ImapMailbox.fetch`.
+        """
+        self._folder()
+        for words, held in format_sets(uids):
+            command = b"UID FETCH %s (UID FLAGS INTERNALDATE BODY.PEEK[])" % words.encode()
+            tag = self._channel.send(command, most=allowance(len(held)))
+            answer = Answer()
+            yield from BodyReader(self._channel, held, sink, self._largest).read(tag, answer)
+            _tolerate_expunged(answer)
+
+    def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+        """UID FETCH of BODY.PEEK[HEADER.FIELDS (names)] of `uids`: (UID, those lines, raw, at most 64 KiB)."""
+        self._folder()
+        fields = " ".join(_checked_field(name) for name in names)
+        for words, held in format_sets(uids):
+            # <0.n> bounds what a server sends of one message; a longer field is cut
+            command = f"UID FETCH {words} (UID BODY.PEEK[HEADER.FIELDS ({fields})]<0.{STRING}>)"
+            tag = self._channel.send(command.encode(), most=allowance(len(held)) + STRING * len(held))
+            answer = Answer()
+            waiting = set(held)
+            with self._channel.guarded():
+                for row in read_rows(self._channel, tag, answer):
+                    if row.header is None:
+                        continue
+                    if row.uid not in waiting:
+                        raise ProtocolError("the server sent a header unasked, or twice", code="bad_uid")
+                    waiting.remove(row.uid)
+                    yield row.uid, row.header
+            _tolerate_expunged(answer)
+
+    def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
+        """UID STORE +FLAGS.SILENT; RefusedError (cause read_only) if the folder was opened read-only."""
+        words = " ".join(_checked_flag(flag) for flag in sorted(set(flags)))
+        if self._folder().read_only:
+            raise RefusedError("the folder is open for reading only", code="read_only", cause="read_only")
+        for text, _ in format_sets(uids) if words else ():
+            self._channel.run(f"UID STORE {text} +FLAGS.SILENT ({words})".encode()).checked("UID STORE")
+
+    def expunge(self, uids: Sequence[int]) -> None:
+        """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315), never another's.
+
+        RefusedError (code no_uidplus) without UIDPLUS.
+        """
+        if not self.capabilities & {"UIDPLUS", "IMAP4REV2"}:
+            raise RefusedError(
+                "the server can't remove single messages (it lacks UIDPLUS)",
+                hint="Nothing was removed: EXPUNGE would also remove what others marked.",
+                code="no_uidplus",
+            )
+        self.add_flags(uids, ["\\Deleted"])
+        for text, _ in format_sets(uids):
+            self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
+
+    def noop(self) -> None:
+        """NOOP, to keep the connection."""
+        self._channel.run(b"NOOP").checked("NOOP")
+
+    def close(self) -> None:
+        """LOGOUT if it can be done at once; never raises."""
+        self._channel.logout()
+
+    def _folder(self) -> FolderStatus:
+        if self._selected is None:
+            raise RefusedError("no folder is open", code="not_selected")
+        return self._selected
+
+    def _messages(self, answer: Answer) -> int:
+        """How many messages the folder can have by now, at most."""
+        grown = [
+            response.line.split()[1] for response in answer.responses if response.line.upper().endswith(b" EXISTS")
+        ]
+        return max([self._folder().messages, *(check_uid(digits) for digits in grown if digits != b"0")])
+
+
+def _esearch(line: bytes, most: int) -> list[int]:
+    found = _ESEARCH.fullmatch(line)
+    if not found:
+        raise ProtocolError("the server sent an ESEARCH response that isn't one", code="bad_uid")
+    return parse_set(found[1], most) if found[1] else []
+
+
+def _search_date(iso: str) -> str:
+    try:
+        return search_date(iso)
+    except ValueError:
+        raise UsageError(f"{iso!r} is not a date such as 2024-07-01", code="bad_date") from None
+
+
+def _checked_flag(flag: str) -> str:
+    if not _FLAG.fullmatch(arguments.word(flag, "flag")):
+        raise UsageError(f"{flag!r} can't be a flag", code="bad_flag")
+    return flag
+
+
+def _checked_field(name: str) -> str:
+    if not _FIELD.fullmatch(name):
+        raise UsageError(f"{name!r} can't be the name of a header field", code="bad_argument")
+    return name
+
+
+def _tolerate_expunged(answer: Answer) -> None:
+    """A FETCH answered NO since some messages are gone brought the others (RFC 2180 section 4.1)."""
+    if answer.status.kind == "NO" and answer.status.code in ("EXPUNGEISSUED", "NONEXISTENT"):
+        return
+    answer.checked("UID FETCH")
