@@ -5,10 +5,7 @@ from typing import ClassVar
 from mailctl.cli.lazy import App, Group
 from mailctl.errors import EXIT_MEANINGS
 
-EPILOG = "
-Exit codes:
-" + "
-".join(f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_MEANINGS.items())
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in EXIT_MEANINGS.items())
 """Shown below `mailctl --help`; the mark in front keeps the lines as they are."""
 
 
