@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from mailctl.config.store import ConfigStore
+    from mailctl.domain.discovery import Discovery
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Inbound
     from mailctl.domain.provider import Provider
@@ -207,6 +208,20 @@ class Context:
             return load(server.provider) if server.provider else None
         except NotFoundError:  # a server file may name a provider that this version doesn't know
             return None
+
+    def discover(self, email: str, seconds: float) -> "Discovery":
+        """All that can be found out about the mail service of an address within `seconds`; see `domain.discovery`."""
+        from mailctl.domain.address import parse_address
+        from mailctl.domain.deadline import Deadline
+        from mailctl.protocols.dns import Dns
+        from mailctl.protocols.http import Http
+        from mailctl.protocols.idn import a_labels
+        from mailctl.providers.discovery import discover
+
+        address, nameserver = parse_address(email), self.config.settings.nameserver
+        dns = Dns(nameserver)
+        get = Http(find=dns.addresses) if nameserver else Http()
+        return discover(address, a_labels(address.domain), dns, get, Deadline(seconds))
 
     def maildir(self, gateway: "Gateway") -> Path:
         """Where the mail of a gateway lies: what it says, relative to the home folder, or `<data>/mail/NAME`."""

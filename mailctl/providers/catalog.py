@@ -70,6 +70,17 @@ def by_mx(host: str) -> Provider | None:
     return None
 
 
+def by_host(host: str) -> Provider | None:
+    """The provider that has `host` among its endpoints; where several have, the one that takes in other domains."""
+    host = host.lower().rstrip(".")
+    found = [
+        provider
+        for provider in _holding(host)
+        if any(endpoint.host == host for endpoints in provider.endpoints.values() for endpoint in endpoints)
+    ]
+    return min(found, key=lambda provider: (not provider.mx, len(provider.domains), provider.id), default=None)
+
+
 def search(text: str) -> tuple[Provider, ...]:
     """The presets that have `text` in their id, name, an alias, or as part of a domain or host; any case, by id."""
     text = text.casefold().strip()

@@ -1,0 +1,164 @@
+"""Fetches one small document over HTTPS, for autoconfig; bounded in time, size and redirects."""
+
+import io
+import socket
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.discovery import Page
+from mailctl.domain.server import CertificatePolicy
+from mailctl.errors import NetworkError, ProtocolError
+from mailctl.protocols.dial import dial
+from mailctl.protocols.idn import a_labels
+from mailctl.protocols.resolve import Address, resolve
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+    from ipaddress import IPv4Address, IPv6Address
+
+MOST_BYTES = 256 * 1024
+MOST_REDIRECTS = 3
+LONGEST = 8.0
+"""Seconds that one fetch may take, redirects included."""
+_REDIRECTS = {301, 302, 303, 307, 308}
+_NOTHING = {404, 410}
+
+Resolve = Callable[[str, int, Deadline], list[Address]]
+
+
+class Http:
+    """Fetches documents; an instance is a `domain.discovery.Getter`.
+
+    ca_file: extra trust anchors in PEM form. find: gives the addresses of a host.
+    """
+
+    def __init__(self, ca_file: str | None = None, find: Resolve = resolve) -> None:
+        self._policy = CertificatePolicy(ca_file=ca_file)
+        self._find = find
+
+    def __call__(self, url: str, deadline: Deadline) -> Page | None:
+        """The document at `url`, None if the server has none (404, 410).
+
+        https only, or http to a loopback address. Follows up to 3 redirects, none from https to http and none into a
+        private network from outside. Raises NetworkError, TlsError, or ProtocolError for an answer that is no HTTP or
+        larger than 256 KiB.
+        """
+        deadline = Deadline(deadline.remaining(LONGEST))
+        first: Sequence[Address] | None = None
+        for _ in range(MOST_REDIRECTS + 1):
+            parts = _checked(url)
+            addresses = self._find(str(parts.hostname), parts.port or (80 if parts.scheme == "http" else 443), deadline)
+            if first is None:
+                first = addresses
+            elif reaches_inside(first, addresses):
+                raise NetworkError(f"{url} is inside a private network; the redirect to it is not followed")
+            if parts.scheme == "http" and not all(_ip(each).is_loopback for each in addresses):
+                raise NetworkError(f"{url} is not https", code="not_https")
+            status, location, body = self._fetch(parts, addresses, deadline)
+            if status == 200:
+                return Page(url, body)
+            if status in _NOTHING:
+                return None
+            if status not in _REDIRECTS or not location:
+                raise NetworkError(f"{parts.hostname} answered with HTTP status {status}", code="http_status")
+            target = urljoin(url, location)
+            if parts.scheme == "https" and urlsplit(target).scheme != "https":
+                raise NetworkError(f"{parts.hostname} redirects away from https", code="not_https")
+            url = target
+        raise NetworkError(f"{parts.hostname} redirects more than {MOST_REDIRECTS} times", code="too_many_redirects")
+
+    def _fetch(self, parts: SplitResult, addresses: Sequence[Address], deadline: Deadline) -> tuple[int, str, bytes]:
+        """One request → (status, Location, body)."""
+        from http.client import HTTPException, HTTPResponse
+
+        host = str(parts.hostname)
+        connection, _, _ = dial(host, addresses, deadline)
+        try:
+            if parts.scheme == "https":
+                from mailctl.protocols.tls import handshake
+
+                connection = handshake(connection, host, self._policy, deadline.remaining()).connection
+            connection.settimeout(deadline.remaining())
+            connection.sendall(_request(parts))
+            # HTTPResponse asks nothing of a socket but this
+            response = HTTPResponse(_Stream(connection, deadline), method="GET")  # type: ignore[arg-type]
+            response.begin()
+            return response.status, response.headers.get("Location") or "", _body(response, host)
+        except HTTPException as error:
+            raise ProtocolError(f"{host} gave no proper HTTP answer", code="bad_http") from error
+        except TimeoutError as error:
+            raise NetworkError(f"{host} did not answer in time", cause="tcp_timeout") from error
+        except OSError as error:
+            raise NetworkError(f"The connection to {host} broke", cause="connection_lost") from error
+        finally:
+            connection.close()
+
+
+def reaches_inside(before: Sequence[Address], after: Sequence[Address]) -> bool:
+    """Whether going from hosts at `before` to hosts at `after` would enter a loopback or private network."""
+    return all(_ip(each).is_global for each in before) and not all(_ip(each).is_global for each in after)
+
+
+def _ip(address: Address) -> "IPv4Address | IPv6Address":
+    from ipaddress import IPv6Address, ip_address
+
+    ip = ip_address(address.ip.partition("%")[0])
+    return (ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip
+
+
+def _checked(url: str) -> SplitResult:
+    """The parts of a URL that can be asked for. Raises NetworkError for any other."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise NetworkError(f"{url!r} is not a URL", code="bad_url") from None
+    usable = parts.scheme in ("https", "http") and parts.hostname and not parts.username and port != 0
+    if not usable or not url.isascii() or not url.isprintable() or " " in url or len(url) > 2000:
+        raise NetworkError(f"{url!r} can't be fetched", code="bad_url")
+    a_labels(str(parts.hostname))
+    return parts
+
+
+def _request(parts: SplitResult) -> bytes:
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"GET {target} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        "User-Agent: mailctl",
+        "Accept: application/xml, text/xml, */*;q=0.1",
+        "Accept-Encoding: identity",
+        "Connection: close",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+
+def _body(response: "HTTPResponse", host: str) -> bytes:
+    body = response.read(MOST_BYTES + 1)
+    if len(body) > MOST_BYTES:
+        raise ProtocolError(f"The document at {host} is larger than {MOST_BYTES // 1024} KiB", code="too_large")
+    return body
+
+
+class _Stream(io.RawIOBase):
+    """Reads a socket so that every read obeys one deadline, and all together a bound of bytes."""
+
+    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
+        self._connection, self._deadline = connection, deadline
+        self._left = 2 * MOST_BYTES  # headers and chunk sizes come on top of the body
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # what BufferedReader gives
+        self._connection.settimeout(self._deadline.remaining())
+        count = self._connection.recv_into(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise ProtocolError("The web server sends without end", code="too_large")
+        return count
