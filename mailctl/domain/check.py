@@ -47,11 +47,24 @@ class CheckJob:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherCause:
+    """A cause that a failure may have instead, less likely than the one named; fields as in the report."""
+
+    cause: str
+    confidence: str
+    explanation: str
+    remedy: tuple[str, ...]
+    fixer: str
+    doc_url: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What one check found.
 
     stage: the stage that failed, "" if none. cause: name from the failure knowledge, "" if ok. fixer: "user", "admin",
-    "provider" or "". retry: "yes", "no", "after-fix", "later" or "". server_text: the server's own words, raw.
+    "provider" or "". retry: "yes", "no", "after-fix", "later" or "". evidence: what decided. alternatives: what else it
+    may be, likeliest first. server_text: the server's own words, raw. message: the error in one sentence.
     transcript: lines of the conversation, secrets masked, if the job asked for a trace.
     """
 
@@ -67,6 +80,8 @@ class CheckReport:
     fixer: str = ""
     retry: str = ""
     doc_url: str = ""
+    evidence: tuple[str, ...] = ()
+    alternatives: tuple[OtherCause, ...] = ()
     server_text: str = ""
     message: str = ""
     warnings: tuple[str, ...] = ()

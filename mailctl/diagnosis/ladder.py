@@ -1,0 +1,208 @@
+"""One check: the secret, then the session's stages, each timed, up to the first that fails, and what that means."""
+
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+
+from mailctl.diagnosis.knowledge import Knowledge
+from mailctl.diagnosis.matcher import judge
+from mailctl.diagnosis.shape import login_facts
+from mailctl.diagnosis.verdict import Evidence, Verdict
+from mailctl.domain.check import CheckJob, CheckReport, OtherCause, Session, StageReport, StageStatus
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.secret import Secret, mask
+from mailctl.domain.server import Protocol, Security
+from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
+
+OpenSession = Callable[[CheckJob, Secret, Deadline], tuple[Session, Callable[[], Sequence[str]]]]
+"""Makes a session without connecting yet, and a way to read its transcript; raises MailctlError."""
+SecretResolver = Callable[[CheckJob], Secret]
+"""The secret of a job's login; raises SecretError."""
+
+EXPIRES_SOON = 21
+"""Days before a certificate's end from which a check warns."""
+_STAGES = {
+    Protocol.IMAP: ("greeting", "starttls", "capability", "authenticate", "select"),
+    Protocol.POP3: ("greeting", "starttls", "capability", "authenticate", "stat"),
+    Protocol.SMTP: ("greeting", "ehlo", "starttls", "authenticate", "mail", "rcpt"),
+}
+
+
+def expected_stages(job: CheckJob) -> tuple[str, ...]:
+    """The stages that a session of `job` has, for reports on checks that never got one."""
+    security = job.endpoint.security
+    first = ("dns", "tcp", "tls") if security is Security.TLS else ("dns", "tcp")
+    rest = (name for name in _STAGES[job.protocol] if name != "starttls" or security is Security.STARTTLS)
+    return (*first, *rest)
+
+
+class Climb:
+    """One check on its way; `run` carries it out, `overdue` reports on it from another thread as it stands."""
+
+    def __init__(
+        self,
+        job: CheckJob,
+        open_session: OpenSession,
+        secret: SecretResolver,
+        knowledge: Callable[[], Knowledge],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.job = job
+        self.deadline = Deadline(job.timeout, clock)
+        self._open, self._resolve, self._knowledge, self._clock = open_session, secret, knowledge, clock
+        self._names: tuple[str, ...] = ("secret", *expected_stages(job))
+        self._done: list[StageReport] = []
+        self._began = clock()
+        self._secret: Secret | None = None
+        self._lines: Callable[[], Sequence[str]] = tuple
+
+    def run(self) -> CheckReport:
+        """Climb as far as it goes. Errors become the report; KeyboardInterrupt passes."""
+        session: Session | None = None
+        try:
+            self._take(self._begin)
+            assert self._secret is not None  # made by the stage before  # noqa: S101
+            session, self._lines = self._open(self.job, self._secret, self.deadline)
+            self._names = ("secret", *session.stages)
+            for name in session.stages:
+                self.deadline.remaining()
+                self._take(lambda climb=session.climb, stage=name: climb(stage))  # type: ignore[misc]  # bound now
+        except MailctlError as error:
+            return self.failed(error)
+        except Exception as error:  # noqa: BLE001 - a bug met in one check must not take the others' reports with it
+            return self.failed(MailctlError(f"this is a bug in mailctl ({type(error).__name__}: {error})"))
+        finally:
+            if session is not None:
+                session.close()
+        return self._report(ok=True)
+
+    def overdue(self) -> CheckReport:
+        """The report on a check that did not end by its deadline."""
+        message = f"{self.job.endpoint} kept the check busy beyond its {self.job.timeout:g} s"
+        return self.failed(NetworkError(message, code="timeout", cause="tcp_timeout"))
+
+    def failed(self, error: MailctlError) -> CheckReport:
+        """The report on a check that ended with `error` at the stage in hand."""
+        done = list(self._done)
+        stage = self._names[min(len(done), len(self._names) - 1)]
+        detail: dict[str, object] = dict(error.detail)
+        done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), detail))
+        verdict = self._judge(stage, error)
+        return self._report(
+            ok=False,
+            done=done,
+            stage=stage,
+            cause=verdict.cause,
+            confidence=verdict.confidence,
+            explanation=verdict.explanation,
+            remedy=verdict.remedy,
+            fixer=verdict.fixer,
+            retry=verdict.retry,
+            doc_url=verdict.doc_url,
+            evidence=verdict.evidence,
+            alternatives=tuple(
+                OtherCause(other.cause, other.confidence, other.explanation, other.remedy, other.fixer, other.doc_url)
+                for other in verdict.alternatives
+            ),
+            server_text=mask(error.server_text),
+            message=mask(error.message),
+            exit_code=verdict.exit_code,
+        )
+
+    def _begin(self) -> Mapping[str, object]:
+        self._secret = self._resolve(self.job)
+        if not self._secret:
+            raise SecretError("The password is empty")
+        return {"source": str(self.job.login.secret.kind)}
+
+    def _take(self, step: Callable[[], Mapping[str, object]]) -> None:
+        self._began = self._clock()
+        detail = step()
+        self._done.append(StageReport(self._names[len(self._done)], StageStatus.PASSED, self._elapsed(), dict(detail)))
+
+    def _elapsed(self) -> float:
+        return round((self._clock() - self._began) * 1000, 1)
+
+    def _judge(self, stage: str, error: MailctlError) -> Verdict:
+        job, knowledge = self.job, self._knowledge()
+        facts = {f"error:{error.code}"}
+        if self._secret:
+            provider = knowledge.provider_of(job.provider, job.endpoint.host)
+            facts |= login_facts(job.login, job.address, self._secret, provider)
+        hint = "secret_unavailable" if isinstance(error, SecretError) else error.cause
+        verdict = judge(
+            Evidence(
+                protocol=job.protocol.value,
+                stage=stage,
+                provider=job.provider,
+                text=error.server_text or error.message,
+                cause_hint=hint,
+                host=job.endpoint.host,
+                port=job.endpoint.port,
+                security=job.endpoint.security.value,
+                facts=frozenset(facts),
+                gateway=job.gateway,
+                exit_code=error.exit_code,
+            ),
+            knowledge,
+        )
+        return _in_own_words(verdict, error)
+
+    def _report(self, *, ok: bool, done: Sequence[StageReport] | None = None, **verdict: object) -> CheckReport:
+        climbed = list(self._done if done is None else done)
+        missed = [StageReport(name, StageStatus.NOT_REACHED) for name in self._names[len(climbed) :]]
+        return CheckReport(
+            gateway=self.job.gateway,
+            address=self.job.address,
+            protocol=self.job.protocol,
+            ok=ok,
+            warnings=_warnings(self.job, climbed),
+            stages=(*climbed, *missed),
+            transcript=tuple(self._lines()) if self.job.trace else (),
+            **verdict,  # type: ignore[arg-type]  # the fields that `failed` names
+        )
+
+
+def run_check(
+    job: CheckJob,
+    open_session: OpenSession,
+    secret: SecretResolver,
+    knowledge: Callable[[], Knowledge],
+    clock: Callable[[], float] = monotonic,
+) -> CheckReport:
+    """Carry out one check. knowledge: called only if it fails. clock: monotonic seconds."""
+    return Climb(job, open_session, secret, knowledge, clock).run()
+
+
+def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
+    """What went wrong on this side of the wire is said best by the error itself."""
+    from dataclasses import replace
+
+    if isinstance(error, SecretError):
+        return replace(verdict, explanation=error.message, remedy=(error.hint,) if error.hint else verdict.remedy)
+    if error.exit_code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.STORAGE):
+        remedy = (error.hint,) if error.hint else ()
+        return replace(
+            verdict,
+            explanation=error.message,
+            remedy=remedy,
+            fixer="user",
+            retry="after-fix",
+            exit_code=error.exit_code,
+        )
+    return verdict
+
+
+def _warnings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[str, ...]:
+    """What works today and should not stay so, each said once."""
+    found: list[str] = []
+    if job.endpoint.security is Security.NONE:
+        found.append(f"{job.endpoint} is used without encryption")
+    elif not job.endpoint.certificate.verify:
+        found.append(f"the certificate of {job.endpoint} is not verified")
+    for stage in stages:
+        said = stage.detail.get("warnings")
+        found += [str(line) for line in said] if isinstance(said, list | tuple) else []
+        days = stage.detail.get("days_left")
+        if isinstance(days, int | float) and 0 <= days <= EXPIRES_SOON and stage.status is StageStatus.PASSED:
+            found.append(f"the certificate of {job.endpoint} expires in {days:.0f} days")
+    return tuple(dict.fromkeys(found))

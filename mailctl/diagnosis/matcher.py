@@ -1,0 +1,177 @@
+"""From evidence to a verdict: pure, total, and quick.
+
+The order of evidence: what the adapter knows for certain, the stage, the code, the provider, then the text; a specific
+reading beats a generic code, and what fits nothing is called unknown. Last, a reading such as `bad_credentials`, which
+many servers give for everything, is refined by facts that cost nothing: the shape of the login, the provider's wishes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mailctl.diagnosis.knowledge import Failure, Knowledge, Provider
+from mailctl.diagnosis.signals import codes, words
+from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
+from mailctl.errors import ExitCode
+
+_LAYERS = frozenset({"dns", "tcp", "tls"})
+_SIGN_IN_CODES = frozenset({"535", "5.7.8", "[AUTHENTICATIONFAILED]", "[AUTH]"})
+_REFINABLE = frozenset(
+    {"bad_credentials", "policy", "temp_unavailable", "unknown", "account_restricted", "no_permission"}
+    | {"server_fault", "limit_reached", "auth_missing", "contact_admin", "client_bug", "not_possible"}
+)
+"""Causes that an adapter reads off a code alone; the text may say more."""
+_HINT_RANK = 35
+_MOST_ALTERNATIVES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    cause: str
+    confidence: str
+    rank: tuple[int, int]
+    failure: Failure | None = None
+    why: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The evidence, made ready to be compared."""
+
+    evidence: Evidence
+    stage: str
+    provider: Provider | None
+    codes: frozenset[str]
+    words: str
+    facts: frozenset[str]
+
+
+def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
+    """The verdict on `evidence`. Never raises, whatever the text."""
+    case = _case(evidence, knowledge)
+    matches = sorted(_matches(case, knowledge.readings), key=lambda match: match.rank, reverse=True)
+    hint = evidence.cause_hint if evidence.cause_hint in knowledge.causes else ""
+    if hint and hint not in _REFINABLE:
+        same = next((match.failure for match in matches if match.cause == hint), None)
+        chosen = _Match(hint, "high", (1000, 0), same, (f"{evidence.stage or 'connection'}: {hint}",))
+        matches = []
+    else:
+        if hint:
+            matches.append(_Match(hint, "medium", (_HINT_RANK, 0), None, (f"the answer to {evidence.stage}",)))
+            matches.sort(key=lambda match: match.rank, reverse=True)
+        if not matches:
+            broken = evidence.exit_code is ExitCode.PROTOCOL
+            fallback = _Match("protocol_violation", "high", (0, 0)) if broken else _Match("unknown", "low", (0, 0))
+            return _verdict(fallback, [], case, knowledge)
+        chosen = matches.pop(0)
+    refined = sorted(_matches(case, knowledge.refining(chosen.cause)), key=lambda match: match.rank, reverse=True)
+    if refined:
+        matches.insert(0, _Match(chosen.cause, _at_most(chosen.confidence, "medium"), chosen.rank, chosen.failure))
+        chosen = refined[0]
+    return _verdict(chosen, matches, case, knowledge)
+
+
+def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
+    provider = knowledge.provider_of(evidence.provider, evidence.host)
+    found = codes(evidence.text)
+    stage = evidence.stage or ("authenticate" if found & _SIGN_IN_CODES else "")
+    facts = evidence.facts | {f"port:{evidence.port}", f"security:{evidence.security}"}
+    if provider:
+        facts |= {f"provider:{provider.id}", f"wants:{provider.wants}"}
+    return _Case(evidence, stage, provider, found, words(evidence.text), facts)
+
+
+def _matches(case: _Case, failures: Iterable[Failure]) -> list[_Match]:
+    return [match for failure in failures if (match := _match(case, failure)) is not None]
+
+
+def _match(case: _Case, failure: Failure) -> _Match | None:
+    """How `failure` fits, or None. The cheap conditions come first; the text is searched last."""
+    here = case.provider is not None and failure.provider == case.provider.id
+    if (
+        not (failure.pattern or failure.codes or failure.facts)
+        or not _protocol_fits(case.evidence.protocol, failure.protocols)
+        or (failure.stages and case.stage and case.stage not in failure.stages)
+        or (failure.only_here and not here)
+        or not failure.facts <= case.facts
+        or failure.unless & case.facts
+    ):
+        return None
+    fitting = failure.codes & (case.codes | case.facts)
+    if failure.codes and not fitting:
+        return None
+    longest = max((phrase.length for phrase in failure.pattern if phrase.found_in(case.words)), default=0)
+    if failure.pattern and not longest:
+        return None
+    elsewhere = bool(failure.provider) and case.provider is not None and not here
+    why = [f"stage {case.stage}"] if failure.stages and case.stage else []
+    why += [f"code {code}" for code in sorted(fitting)]
+    why += [f"provider {failure.provider}"] if here else []
+    why += [f"text ({failure.id})"] if longest else []
+    why += sorted(failure.facts)
+    return _Match(
+        failure.cause,
+        _at_most(failure.confidence, "medium") if elsewhere else failure.confidence,
+        (failure.rank(fitting, here), longest),
+        failure,
+        tuple(why),
+    )
+
+
+def _protocol_fits(protocol: str, wanted: frozenset[str]) -> bool:
+    """A failure of a layer below may show in any mail protocol; one of a mail protocol not in a layer below."""
+    return not protocol or not wanted or protocol in wanted or (protocol not in _LAYERS and bool(wanted & _LAYERS))
+
+
+def _at_most(confidence: str, bound: str) -> str:
+    return min(confidence, bound, key=CONFIDENCES.index)
+
+
+def _verdict(chosen: _Match, others: Sequence[_Match], case: _Case, knowledge: Knowledge) -> Verdict:
+    reading = _reading(chosen, case, knowledge)
+    below = "medium" if reading.confidence == "high" else "low"
+    listed = [_Match(name, below, (0, 0)) for name in (chosen.failure.alternatives if chosen.failure else ())]
+    if reading.confidence != "high":
+        listed += [_Match(m.cause, _at_most(m.confidence, "medium"), m.rank, m.failure) for m in others]
+    distinct: dict[str, _Match] = {}
+    for match in listed:
+        if match.cause != chosen.cause:
+            distinct.setdefault(match.cause, match)
+    return Verdict(
+        cause=reading.cause,
+        confidence=reading.confidence,
+        explanation=reading.explanation,
+        remedy=reading.remedy,
+        fixer=reading.fixer,
+        retry=reading.retry,
+        doc_url=reading.doc_url,
+        exit_code=reading.exit_code,
+        evidence=chosen.why,
+        alternatives=tuple(_reading(m, case, knowledge) for m in list(distinct.values())[:_MOST_ALTERNATIVES]),
+    )
+
+
+def _reading(match: _Match, case: _Case, knowledge: Knowledge) -> Reading:
+    cause, own = knowledge.causes[match.cause], match.failure
+    places = {
+        "{host}": case.evidence.host or "the server",
+        "{port}": str(case.evidence.port) if case.evidence.port else "used",
+        "{protocol}": case.evidence.protocol.upper() or "the protocol",
+        "{gateway}": case.evidence.gateway or "NAME",
+    }
+
+    def fill(text: str) -> str:
+        for place, value in places.items():
+            text = text.replace(place, value)
+        return text
+
+    unknown = match.cause == "unknown"
+    return Reading(
+        cause=cause.name,
+        confidence=match.confidence,
+        explanation=fill((own and own.explanation) or cause.meaning),
+        remedy=tuple(fill(step) for step in ((own and own.remedy) or cause.remedy)),
+        fixer=(own and own.fixer) or cause.fixer,
+        retry=(own and own.retry) or cause.retry,
+        doc_url=(own and own.doc_url) or cause.doc_url,
+        exit_code=case.evidence.exit_code if unknown and case.evidence.exit_code != ExitCode.OK else cause.exit_code,
+    )

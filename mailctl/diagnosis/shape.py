@@ -1,0 +1,45 @@
+"""What can be said of a login without saying it: facts on the shape of user name and password, never their letters."""
+
+import re
+
+from mailctl.diagnosis.knowledge import Provider
+from mailctl.domain.gateway import Login, SourceKind
+from mailctl.domain.secret import Secret
+
+_LONGEST = 256
+
+
+def login_facts(login: Login, address: str, secret: Secret, provider: Provider | None) -> frozenset[str]:
+    """Names of what holds for this login; the knowledge's `facts` use them.
+
+    login: whom and by what source. address: of the gateway, or "". provider: whose shape of app passwords to compare
+    with, or None.
+    """
+    user = login.user
+    facts = {
+        "user_without_domain": "@" not in user,
+        "user_non_ascii": not user.isascii(),
+        "user_edge_space": user != user.strip(),
+        "user_not_address": "@" in user and "@" in address and user.lower() != address.lower(),
+    }
+    if login.secret.kind is SourceKind.OAUTH:
+        facts["oauth_used"] = True
+    else:
+        facts |= _password_facts(secret.reveal(), provider)
+    return frozenset(name for name, holds in facts.items() if holds)
+
+
+def _password_facts(value: str, provider: Provider | None) -> dict[str, bool]:
+    bare = value.strip().replace(" ", "")
+    shaped = bool(provider and provider.app_password)
+    like = bool(
+        provider and shaped and len(bare) <= _LONGEST and re.fullmatch(provider.app_password, bare, re.IGNORECASE)
+    )
+    return {
+        "secret_like_app_password": like,
+        "secret_unlike_app_password": shaped and not like,
+        "secret_line_end": value.endswith(("\n", "\r")),
+        "secret_edge_space": value != value.strip() and not value.endswith(("\n", "\r")),
+        "secret_spaced_app_password": like and " " in value.strip(),
+        "secret_non_ascii": not value.isascii(),
+    }
