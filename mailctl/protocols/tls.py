@@ -18,12 +18,17 @@ UNVERIFIED = "The certificate is not checked (verification is switched off): any
 
 @dataclass(frozen=True, slots=True)
 class Secured:
-    """A connection inside TLS. der: the server's certificate. version: `TLSv1.3`. cipher: as OpenSSL names it."""
+    """A connection inside TLS.
+
+    der: the server's certificate. version: `TLSv1.3`. cipher: as OpenSSL names it. verified: whether the peer is known
+    to be the right one, by its certificate's chain and name or by its fingerprint.
+    """
 
     connection: ssl.SSLSocket
     der: bytes
     version: str
     cipher: str
+    verified: bool
 
     def facts(self) -> dict[str, object]:
         """tls_version, cipher and the facts of the certificate, as JSON values."""
@@ -71,7 +76,8 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
             cause="tls_verify_failed",
             detail=certificate_facts(der),
         )
-    return Secured(secured, der, secured.version() or "", (secured.cipher() or ("",))[0])
+    cipher = (secured.cipher() or ("",))[0]
+    return Secured(secured, der, secured.version() or "", cipher, policy.verify or bool(policy.fingerprints))
 
 
 def look(connection: socket.socket, host: str, seconds: float) -> bytes | None:

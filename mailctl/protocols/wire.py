@@ -51,6 +51,7 @@ class Wire:
         self.lo = self.hi = 0
         self.failed: dict[str, str] = {}
         """Addresses that did not answer before this one did, with causes."""
+        self.closed = False
         self._connection = connection
         self._received = False
 
@@ -76,6 +77,11 @@ class Wire:
     def encrypted(self) -> bool:
         """Whether TLS has begun."""
         return self.secured is not None
+
+    @property
+    def verified(self) -> bool:
+        """Whether TLS has begun, with a peer known to be the right one."""
+        return self.secured is not None and self.secured.verified
 
     @property
     def loopback(self) -> bool:
@@ -185,7 +191,7 @@ class Wire:
         """The next line, with its line end, at most `limit` octets; ProtocolError (code line_too_long) beyond."""
         searched = 0
         while True:
-            end = self._find_newline(self.lo + searched)
+            end = self.find(b"\n", self.lo + searched)
             if end >= 0 and end < self.lo + limit:
                 line = bytes(self.view[self.lo : end + 1])
                 self.lo = end + 1
@@ -197,10 +203,11 @@ class Wire:
                 raise ProtocolError(f"{self.endpoint} sent a line of more than {limit} octets", code="line_too_long")
             self.fill()
 
-    def _find_newline(self, start: int) -> int:
+    def find(self, octets: bytes, start: int) -> int:
+        """Where `octets` are in `view[start:hi]`, as an index into `view`; -1 if nowhere."""
         buffer = self.view.obj
         assert isinstance(buffer, bytearray)  # made by this class  # noqa: S101
-        return buffer.find(b"\n", start, self.hi)
+        return buffer.find(octets, start, self.hi)
 
     def stream(self, octets: int, sink: Callable[[memoryview], object]) -> None:
         """Hand the next `octets` octets to `sink`, in chunks that are valid only during the call."""
@@ -226,7 +233,7 @@ class Wire:
 
     def pending(self, seconds: float = 0.0) -> bool:
         """Whether something is there to be read, waiting at most `seconds` for it; the connection's end counts."""
-        if self.lo != self.hi:
+        if self.lo != self.hi or self.closed:
             return True
         if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
             return True
@@ -249,6 +256,7 @@ class Wire:
 
     def close(self) -> None:
         """End the connection at once, without a word; never raises, twice does nothing."""
+        self.closed = True
         try:
             self._connection.close()
         except OSError:

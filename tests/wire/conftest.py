@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.wire.support.certificates import Certificates
+from tests.servers.support.certificates import Certificates
 
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """One set of certificates for the whole run."""
+    """One set of certificates for the whole run; `tests.wire.support.contexts` makes contexts of them."""
     return Certificates(Path(tmp_path_factory.mktemp("certificates")))

@@ -1,0 +1,187 @@
+"""A signed-in POP3 mailbox for sync (`domain.mailbox.PopMailbox`): bodies stream, nothing is held in memory."""
+
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Endpoint, Protocol, Security
+from mailctl.errors import NetworkError, ProtocolError, RefusedError
+from mailctl.protocols.greeting import read_greeting
+from mailctl.protocols.pop3 import ask_capabilities, command, sign_in
+from mailctl.protocols.pop3_reply import read_lines, read_status
+from mailctl.protocols.resolve import resolve
+from mailctl.protocols.session import CLEARTEXT, require_privacy
+from mailctl.protocols.starttls import Prefix
+from mailctl.protocols.tls import UNVERIFIED
+from mailctl.protocols.transcript import Transcript
+from mailctl.protocols.wire import Wire
+
+MESSAGES = 500_000
+"""Messages that a listing may have."""
+LISTING = 1 << 26
+"""Octets that a listing may have."""
+COMMAND = 120.0
+"""Seconds for one command; a body gets more, by `SLOWEST`."""
+SLOWEST = 2048
+"""Octets a second below which a body is given up."""
+LARGEST = 1 << 32
+"""Octets that a message may have; the rest of what was announced is not waited for."""
+_DOT, _CR, _LF = b".\r\n"
+
+
+def open_pop3(
+    endpoint: Endpoint,
+    user: str,
+    secret: Secret,
+    deadline: Deadline,
+    *,
+    allow_plaintext: bool = False,
+    transcript: Transcript | None = None,
+) -> "Pop3Mailbox":
+    """Connect and sign in, within `deadline`; afterwards each command has a deadline of its own.
+
+    Raises NetworkError, TlsError, AuthError, RefusedError, ProtocolError, UsageError; nothing stays open then.
+    """
+    wire = Wire.connect(endpoint, resolve(endpoint.host, endpoint.port, deadline), deadline, transcript)
+    try:
+        match endpoint.security:
+            case Security.STARTTLS:
+                Prefix(wire, Protocol.POP3).run()
+            case Security.TLS:
+                wire.start_tls()
+                read_greeting(wire, Protocol.POP3)
+            case Security.NONE:
+                read_greeting(wire, Protocol.POP3)
+        capabilities = ask_capabilities(wire)
+        require_privacy(wire, allow_plaintext=allow_plaintext)
+        sign_in(wire, capabilities, user, secret)
+    except BaseException:
+        wire.close()
+        raise
+    return Pop3Mailbox(wire, frozenset(capabilities or ()))
+
+
+class Pop3Mailbox:
+    """See `domain.mailbox.PopMailbox`. warnings: what the user should hear about this connection."""
+
+    def __init__(self, wire: Wire, capabilities: frozenset[str]) -> None:
+        self._wire = wire
+        self.capabilities = capabilities
+        unverified = wire.encrypted and not wire.verified
+        exposed = not wire.encrypted and not wire.loopback
+        self.warnings = ((UNVERIFIED,) if unverified else ()) + ((CLEARTEXT,) if exposed else ())
+
+    def uidl(self) -> list[tuple[int, str, int]]:
+        """(message number, unique-id, octets) of every message that both UIDL and LIST name, by number."""
+        sizes = {number: _size(text) for number, text in self._listing(b"LIST")}
+        names = self._listing(b"UIDL")
+        if len(dict(names)) != len(names):
+            raise ProtocolError(f"{self._wire.endpoint} names a message twice", code="bad_listing")
+        return [(number, _unique_id(text), sizes[number]) for number, text in sorted(names) if number in sizes]
+
+    def retrieve(self, number: int, octets: int, sink: SinkFactory) -> None:
+        """RETR. A message far longer than announced is a ProtocolError: sizes may differ by line ends, not by more."""
+        wire = self._wire
+        most = 2 * min(octets, LARGEST) + (1 << 16)
+        self._begin(COMMAND + most / SLOWEST)
+        wire.send(b"RETR %d\r\n" % number)
+        ok, text = read_status(wire)
+        if not ok:
+            raise RefusedError(f"{wire.endpoint} does not give out message {number}", server_text=f"-ERR {text}")
+        wire.allowance = None
+        body = sink(octets)
+        try:
+            size = self._stream(body, most)
+            body.finish(MessageMeta(uid=0, size=size))
+        except BaseException:
+            wire.close()
+            body.abandon()
+            raise
+        if wire.transcript is not None:
+            wire.transcript.left_out(size)
+
+    def delete(self, number: int) -> None:
+        """DELE."""
+        self._begin(COMMAND)
+        command(self._wire, b"DELE %d" % number, f"does not delete message {number}")
+
+    def quit(self) -> None:
+        """QUIT; NetworkError or RefusedError if the server does not confirm."""
+        self._begin(COMMAND)
+        try:
+            command(self._wire, b"QUIT", "did not carry out all deletions")
+        finally:
+            self._wire.close()
+
+    def close(self) -> None:
+        """Hang up without QUIT: the server then deletes nothing (RFC 1939 section 6)."""
+        self._wire.close()
+
+    def _begin(self, seconds: float) -> None:
+        if self._wire.closed:
+            raise NetworkError(f"The connection to {self._wire.endpoint} is closed", cause="connection_lost")
+        self._wire.deadline = Deadline(seconds)
+
+    def _listing(self, name: bytes) -> list[tuple[int, str]]:
+        """A multi-line listing → (number, the rest of the line), not yet checked further."""
+        wire = self._wire
+        self._begin(COMMAND)
+        wire.allowance = LISTING
+        wire.send(name + b"\r\n")
+        ok, text = read_status(wire)
+        if not ok:
+            raise RefusedError(f"{wire.endpoint} refuses {name.decode()}", server_text=f"-ERR {text}")
+        listed = []
+        for line in read_lines(wire, MESSAGES):
+            number, _, rest = line.strip().partition(b" ")
+            if not number.isdigit() or not 0 < len(number) < 10 or number == b"0" or not rest:
+                raise ProtocolError(f"{wire.endpoint} sent a listing that is none", code="bad_listing")
+            listed.append((int(number), rest.strip().decode("ascii", "backslashreplace")))
+        return listed
+
+    def _stream(self, body: BodySink, most: int) -> int:
+        """Hand the lines up to the lone dot to `body`, without byte-stuffing → octets handed over (RFC 1939, 3)."""
+        wire = self._wire
+        size, line_begins = 0, True
+        while True:
+            if wire.lo == wire.hi:
+                wire.fill()
+            if line_begins and wire.view[wire.lo] == _DOT:
+                if self._ends():
+                    return size
+                wire.lo += 1
+            line_begins = False
+            if wire.lo == wire.hi:
+                continue
+            newline = wire.find(b"\n.", wire.lo)
+            end = newline + 1 if newline >= 0 else wire.hi
+            size += end - wire.lo
+            if size > most:
+                raise ProtocolError(f"{wire.endpoint} sends a message far longer than it announced", code="too_much")
+            chunk = wire.view[wire.lo : end]
+            line_begins = chunk[-1] == _LF
+            wire.lo = end
+            body.write(chunk)
+
+    def _ends(self) -> bool:
+        """Whether the line that begins with a dot is the dot alone; if so, it is consumed."""
+        wire = self._wire
+        while wire.hi - wire.lo < 2 or (wire.hi - wire.lo < 3 and wire.view[wire.lo + 1] == _CR):
+            wire.fill()
+        rest = bytes(wire.view[wire.lo + 1 : wire.lo + 3])
+        length = 2 if rest[:1] == b"\n" else 3 if rest == b"\r\n" else 0
+        wire.lo += length
+        return bool(length)
+
+
+def _size(text: str) -> int:
+    word = text.split(" ", 1)[0]
+    if not (word.isascii() and word.isdigit() and len(word) < 16):
+        raise ProtocolError("the server announced a size that is no number", code="bad_listing", server_text=text[:100])
+    return int(word)
+
+
+def _unique_id(text: str) -> str:
+    """RFC 1939 section 7 has 1 to 70 characters from 0x21 to 0x7E; longer ones are seen and do no harm."""
+    if not 0 < len(text) <= 255 or not all("!" <= character <= "~" for character in text):
+        raise ProtocolError("the server named a message in no permitted way", code="bad_listing", server_text=text)
+    return text

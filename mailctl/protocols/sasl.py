@@ -1,0 +1,216 @@
+"""Signing in (SASL, RFC 4422), for all three protocols: client mechanisms without a socket, and which one to take.
+
+Only one mechanism is tried, once: a second attempt can lock an account.
+"""
+
+import hmac
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Iterable
+from typing import Protocol as Interface
+
+from mailctl.domain.secret import Secret
+from mailctl.errors import AuthError, ProtocolError, SecretError
+from mailctl.protocols.arguments import argument
+
+STEPS = 10
+"""Challenges that one exchange may have; SCRAM has three."""
+INITIAL = 400
+"""Octets that an initial response may have to go with the command; a longer one waits to be asked (RFC 4954, 5034)."""
+_SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+_PLAIN = ("PLAIN", "LOGIN")
+_CRAM = ("CRAM-MD5",)
+
+
+class Mechanism(Interface):
+    """One sign-in. name: as registered. client_first: whether it begins with the client's words."""
+
+    name: str
+    client_first: bool
+
+    def step(self, challenge: bytes) -> bytes:
+        """The response to `challenge` (decoded; b"" to begin with). ProtocolError for one that makes no sense."""
+
+    def finish(self) -> None:
+        """The server says that we are in. ProtocolError if the mechanism has the server prove itself and it did not."""
+
+
+def order(*, verified: bool) -> tuple[str, ...]:
+    """Mechanisms in the order in which they are preferred.
+
+    Inside TLS with the right peer (`verified`) CRAM-MD5 comes last: there it protects nothing that TLS does not, while
+    it fails for every account whose password is stored as a hash. Elsewhere it comes before the password itself.
+    """
+    return _SCRAM + (_PLAIN + _CRAM if verified else _CRAM + _PLAIN)
+
+
+def choose(offered: Iterable[str], user: str, secret: Secret, *, verified: bool) -> Mechanism:
+    """The best mechanism among those `offered` (any case) that can carry this user name and password.
+
+    Raises AuthError with cause auth_not_offered, or charset_password if none can carry them; see `check` too.
+    """
+    names = {name.upper() for name in offered}
+    refusal: AuthError | None = None
+    for name in order(verified=verified):
+        if name in names:
+            try:
+                return mechanism(name, user, secret)
+            except AuthError as error:
+                refusal = error
+    raise refusal or AuthError(
+        "The server offers no way of signing in with a password that mailctl knows",
+        code="no_mechanism",
+        cause="auth_not_offered",
+        server_text=" ".join(sorted(names)),
+    )
+
+
+def mechanism(name: str, user: str, secret: Secret) -> Mechanism:
+    """The mechanism `name`, ready to begin. Raises AuthError (charset_password) if it can't carry user or password."""
+    check(user, secret)
+    if name in _SCRAM:
+        return Scram(name, user, secret)
+    makers: dict[str, Callable[[str, Secret], Mechanism]] = {
+        "PLAIN": Plain,
+        "LOGIN": LoginMechanism,
+        "CRAM-MD5": CramMd5,
+    }
+    return makers[name](user, secret)
+
+
+def check(user: str, secret: Secret) -> None:
+    """UsageError unless both may be sent at all (line breaks, NUL, length); SecretError for an empty password."""
+    argument(user, "user name")
+    argument(secret.reveal(), "password")
+    if not secret:
+        raise SecretError("The password is empty", hint="`mailctl gateway password set` keeps another.", code="empty")
+
+
+class Plain:
+    """RFC 4616."""
+
+    name, client_first = "PLAIN", True
+
+    def __init__(self, user: str, secret: Secret) -> None:
+        self._user, self._secret = user, secret
+
+    def step(self, challenge: bytes) -> bytes:
+        if challenge:
+            raise _senseless(self.name)
+        return f"\0{self._user}\0{self._secret.reveal()}".encode()
+
+    def finish(self) -> None:
+        return None
+
+
+class LoginMechanism:
+    """The LOGIN mechanism: never standardised, asked for by many (draft-murchison-sasl-login)."""
+
+    name, client_first = "LOGIN", False
+
+    def __init__(self, user: str, secret: Secret) -> None:
+        self._user, self._secret, self._asked = user, secret, 0
+
+    def step(self, challenge: bytes) -> bytes:
+        self._asked += 1
+        if self._asked > 2:
+            raise _senseless(self.name)
+        return (self._user if self._asked == 1 else self._secret.reveal()).encode()
+
+    def finish(self) -> None:
+        return None
+
+
+class CramMd5:
+    """RFC 2195; user and password in UTF-8."""
+
+    name, client_first = "CRAM-MD5", False
+
+    def __init__(self, user: str, secret: Secret) -> None:
+        self._user, self._secret, self._asked = user, secret, False
+
+    def step(self, challenge: bytes) -> bytes:
+        if self._asked or not challenge:
+            raise _senseless(self.name)
+        self._asked = True
+        digest = hmac.new(self._secret.reveal().encode(), challenge, "md5").hexdigest()
+        return f"{self._user} {digest}".encode()
+
+    def finish(self) -> None:
+        return None
+
+
+class Scram:
+    """RFC 5802 and RFC 7677, without channel binding, by the scramp library; the server proves itself too."""
+
+    client_first = True
+
+    def __init__(self, name: str, user: str, secret: Secret) -> None:
+        from scramp import ScramClient, ScramException
+
+        self.name, self._asked, self._proven = name, 0, False
+        try:
+            self._client = ScramClient([name], user, secret.reveal())
+        except ScramException:
+            raise AuthError(
+                f"The user name or password has characters that {name} does not allow (SASLprep)",
+                code="charset_password",
+                cause="charset_password",
+            ) from None  # the library's words may quote the password
+
+    def step(self, challenge: bytes) -> bytes:
+        from scramp import ScramException
+
+        self._asked += 1
+        try:
+            message = challenge.decode()
+            if self._asked == 1:
+                return str(self._client.get_client_first()).encode()
+            if self._asked == 2:
+                self._client.set_server_first(message)
+                return str(self._client.get_client_final()).encode()
+            if self._asked == 3 and not message.startswith("e="):
+                self._client.set_server_final(message)
+                self._proven = True
+        except (ScramException, UnicodeDecodeError):
+            raise _senseless(self.name) from None  # as above
+        return b""  # after e=… the refusal itself follows
+
+    def finish(self) -> None:
+        if not self._proven:
+            raise ProtocolError("The server let us in without proving that it knows the password", code="unproven")
+
+
+def converse(
+    mechanism: Mechanism, begin: Callable[[str, str | None], str | None], answer: Callable[[str], str | None]
+) -> None:
+    """Carry `mechanism` out: the one base64 exchange of AUTH and AUTHENTICATE.
+
+    begin(name, initial response or None) and answer(response) send base64 text and give back the next challenge as it
+    came, or None when the server says that we are in; they raise AuthError when it refuses. Raises ProtocolError when
+    the server leaves the script; the caller then ends the connection.
+    """
+    initial = b64encode(mechanism.step(b"")).decode() if mechanism.client_first else None
+    waiting = initial if initial is not None and len(initial) > INITIAL else None
+    challenge = begin(mechanism.name, None if waiting else "=" if initial == "" else initial)
+    for _ in range(STEPS):
+        if challenge is None:
+            mechanism.finish()
+            return
+        if waiting is not None:
+            response, waiting = waiting, None
+        else:
+            response = b64encode(mechanism.step(_decoded(challenge))).decode()
+        challenge = answer(response)
+    raise ProtocolError("The server does not come to the end of the sign-in", code="too_much")
+
+
+def _decoded(challenge: str) -> bytes:
+    try:
+        return b64decode(challenge, validate=True)
+    except (Base64Error, ValueError):
+        raise ProtocolError("The server sent a challenge that is no base64", code="bad_challenge") from None
+
+
+def _senseless(name: str) -> ProtocolError:
+    return ProtocolError(f"The server sent a challenge that makes no sense in {name}", code="bad_challenge")

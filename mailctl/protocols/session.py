@@ -1,0 +1,105 @@
+"""What the check sessions of the three protocols have in common: the rungs up to the greeting, and the way down."""
+
+from collections.abc import Callable, Mapping
+
+from mailctl.domain.check import CheckJob
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Protocol, Security
+from mailctl.errors import AuthError
+from mailctl.protocols import tls
+from mailctl.protocols.greeting import read_greeting
+from mailctl.protocols.resolve import Address, resolve
+from mailctl.protocols.starttls import Prefix
+from mailctl.protocols.transcript import Transcript
+from mailctl.protocols.wire import Wire
+
+Climb = Callable[[], Mapping[str, object]]
+
+CLEARTEXT = "The password went over the network without encryption: anyone on the way could read it."
+
+
+class WireSession:
+    """A `domain.check.Session` on a `Wire`. A protocol gives `protocol` and `rungs`: what comes after the greeting."""
+
+    protocol: Protocol
+
+    def __init__(
+        self, job: CheckJob, secret: Secret | None, deadline: Deadline, transcript: Transcript | None = None
+    ) -> None:
+        self.job, self.secret, self.deadline, self.transcript = job, secret, deadline, transcript
+        self._addresses: list[Address] = []
+        self._wire: Wire | None = None
+        self._prefix: Prefix | None = None
+        security = job.endpoint.security
+        first: dict[str, Climb] = {"dns": self._dns, "tcp": self._tcp}
+        if security is Security.TLS:
+            first["tls"] = self._tls
+        first["greeting"] = self._greeting
+        self._rungs = first | self.rungs(security)
+        self.stages = tuple(self._rungs)
+
+    def rungs(self, security: Security) -> dict[str, Climb]:
+        """The stages after the greeting, in order, and what carries each out."""
+        raise NotImplementedError
+
+    def climb(self, stage: str) -> Mapping[str, object]:
+        """See `domain.check.Session`."""
+        return self._rungs[stage]()
+
+    def close(self) -> None:
+        """See `domain.check.Session`."""
+        if self._wire is not None:
+            self._wire.close()
+
+    @property
+    def wire(self) -> Wire:
+        """The connection; there is one from "tcp" on."""
+        assert self._wire is not None, "climbed out of order"  # noqa: S101
+        return self._wire
+
+    @property
+    def prefix(self) -> Prefix:
+        """The exchange before STARTTLS; there is one from "tcp" on where the endpoint says so."""
+        assert self._prefix is not None, "climbed out of order"  # noqa: S101
+        return self._prefix
+
+    def require_privacy(self) -> dict[str, object]:
+        """Evidence with the warning that is due, if a password may be sent on this connection; AuthError if not."""
+        wire = self.wire
+        require_privacy(wire, allow_plaintext=self.job.allow_plaintext)
+        return {} if wire.encrypted or wire.loopback else {"warnings": [CLEARTEXT]}
+
+    def _dns(self) -> Mapping[str, object]:
+        endpoint = self.job.endpoint
+        self._addresses = resolve(endpoint.host, endpoint.port, self.deadline)
+        return {"host": endpoint.host, "addresses": [address.ip for address in self._addresses]}
+
+    def _tcp(self) -> Mapping[str, object]:
+        self._wire = Wire.connect(self.job.endpoint, self._addresses, self.deadline, self.transcript)
+        if self.job.endpoint.security is Security.STARTTLS:
+            self._prefix = Prefix(self._wire, self.protocol)
+        return {"address": self._wire.address.ip, "port": self.job.endpoint.port, "failed": self._wire.failed}
+
+    def _tls(self) -> Mapping[str, object]:
+        return tls_evidence(self.wire.start_tls())
+
+    def _greeting(self) -> Mapping[str, object]:
+        greeting = self._prefix.greeting() if self._prefix else read_greeting(self.wire, self.protocol)
+        return {"greeting": greeting.text} | ({"preauth": True} if greeting.preauth else {})
+
+
+def tls_evidence(secured: tls.Secured) -> dict[str, object]:
+    """What the handshake taught, with a warning if the certificate was not checked."""
+    return secured.facts() | ({} if secured.verified else {"warnings": [tls.UNVERIFIED]})
+
+
+def require_privacy(wire: Wire, *, allow_plaintext: bool) -> None:
+    """AuthError (cause encryption_required) unless a password may be sent on `wire`."""
+    if not wire.secret_allowed(allow_plaintext=allow_plaintext):
+        raise AuthError(
+            f"The password for {wire.endpoint} would travel without encryption; it was not sent",
+            hint="Set the security of the endpoint to tls or starttls; `allow_plaintext` permits it all the same.",
+            code="encryption_required",
+            cause="encryption_required",
+        )
