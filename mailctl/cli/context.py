@@ -119,7 +119,7 @@ class Context:
         """Where secrets come from and are kept."""
         from mailctl.secrets.store import SecretStore
 
-        return SecretStore(self.env, self._make_keyring, realm=self._realm())
+        return SecretStore(self.env, self._make_keyring, realm=self._realm(), withheld=self._secret_variables)
 
     def _system_keyring(self) -> "Keyring":
         from mailctl.secrets.keyring import SystemKeyring
@@ -127,7 +127,12 @@ class Context:
 
         # on a desktop a locked keyring asks the person, who needs time to type
         asks = self.interactive and bool(self.env.get("DISPLAY") or self.env.get("WAYLAND_DISPLAY"))
-        return SystemKeyring(child_env(self.env), seconds=60.0 if asks else 3.0)
+        return SystemKeyring(child_env(self.env, self._secret_variables()), seconds=60.0 if asks else 3.0)
+
+    def _secret_variables(self) -> set[str]:
+        """Names of the variables from which gateways take passwords; no child process gets them."""
+        logins = [login for each in self.config.gateways_holding("env").objects for login in each.logins.values()]
+        return {login.secret.argument[0] for login in logins if login.secret.kind.value == "env"}
 
     def _realm(self) -> str:
         """Tells the keyring entries of another configuration folder from those of the usual one."""

@@ -91,7 +91,10 @@ def set_password(
     password_file: PasswordFile = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Give a gateway its password: asked for without echo, or in one of these ways."""
+    """Give a gateway its password.
+
+    It is asked for once, without echo, unless one of the options says where it comes from. `mailctl test` tries it.
+    """
     context = Context.of(ctx)
     ways = PasswordWays(password_stdin, password_command, password_env, password_file)
     gateway = context.config.gateway(name)
@@ -112,7 +115,7 @@ def set_password(
 
 @app.verb()
 def check(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False) -> None:
-    """Say whether the source of each password answers, and from where; the password isn't shown."""
+    """Say which source answers, without the password."""
     context = Context.of(ctx)
     gateway = context.config.gateway(name)
     checks, errors = [], []
@@ -132,7 +135,10 @@ def check(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False
 
 @app.verb()
 def clear(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False, dry_run: DryRun = False) -> None:
-    """Remove a gateway's passwords from the keyring: all, or those of one login. Other sources are left alone."""
+    """Remove passwords from the keyring.
+
+    All of the gateway's, or those of one login; what other sources hold is left alone.
+    """
     context = Context.of(ctx)
     gateway = context.config.gateway(name)
     roles = [role for role, asked in zip(LoginRole, (imap, smtp), strict=True) if asked] or list(LoginRole)
@@ -165,7 +171,7 @@ def source(
     password_file: PasswordFile = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Show where a gateway's passwords come from, or change it with one of these options."""
+    """Show or change where passwords come from."""
     context = Context.of(ctx)
     gateway = context.config.gateway(name)
     ways = PasswordWays(command=password_command, env=password_env, file=password_file)

@@ -1,6 +1,6 @@
 """The secret store: a login's source in, its secret out; and the keyring's entries of a gateway."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,9 +34,9 @@ class SecretCheck:
 class SecretStore:
     """Gets secrets from where their sources say, and keeps those of the keyring; thread-safe.
 
-    env: the environment of the command. keyring: makes the keyring when it is first needed. realm: told apart from
-    others in the names of keyring entries ("" for the default configuration folder). command_seconds: how long a
-    password command may take.
+    env: the environment of the command. keyring: makes the keyring when it is first needed. realm: tells its entries
+    from others ("" for the usual configuration folder). withheld: gives the names of variables that hold somebody's
+    password, which no password command may see. command_seconds: how long one may take.
     """
 
     def __init__(
@@ -45,9 +45,10 @@ class SecretStore:
         keyring: Callable[[], Keyring],
         *,
         realm: str = "",
+        withheld: Callable[[], Iterable[str]] = tuple,
         command_seconds: float = 30.0,
     ) -> None:
-        self._env, self._make_keyring, self._realm = env, keyring, realm
+        self._env, self._make_keyring, self._realm, self._withheld = env, keyring, realm, withheld
         self._command_seconds = command_seconds
         self._made: Keyring | None = None
         self._lock = Lock()
@@ -69,7 +70,9 @@ class SecretStore:
                     raise self._nothing_kept(gateway, role)
                 return secret
             case SourceKind.COMMAND:
-                return secret_from_command(source.argument, child_env(self._env), seconds=self._command_seconds)
+                return secret_from_command(
+                    source.argument, child_env(self._env, self._withheld()), seconds=self._command_seconds
+                )
             case SourceKind.ENV:
                 value = self._env.get(argument, "")
                 if not value:
@@ -184,10 +187,11 @@ class SecretStore:
         return None
 
 
-def child_env(env: Mapping[str, str]) -> dict[str, str]:
-    """`env` for a child process: without mailctl's variables, but the folders', and without any secret in use."""
+def child_env(env: Mapping[str, str], withheld: Iterable[str]) -> dict[str, str]:
+    """`env` for a child process: without `withheld`, mailctl's variables but for the folders', and secrets in use."""
+    hidden = set(withheld)
     return {
         name: value
         for name, value in env.items()
-        if (not name.startswith("MAILCTL_") or name in _OURS) and not is_secret(value)
+        if name not in hidden and (not name.startswith("MAILCTL_") or name in _OURS) and not is_secret(value)
     }

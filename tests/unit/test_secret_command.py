@@ -115,8 +115,9 @@ def test_E2_a_child_gets_no_secret_of_ours() -> None:
     env = {
         "PATH": "/bin",
         "WORK_PASSWORD": "hunter2-of-env",
+        "HOME_PASSWORD": "of another gateway",
         "MAILCTL_SMTP": "x",
         "MAILCTL_CONFIG_DIR": "/c",
         "BW_SESSION": "theirs",
     }
-    assert child_env(env) == {"PATH": "/bin", "MAILCTL_CONFIG_DIR": "/c", "BW_SESSION": "theirs"}
+    assert child_env(env, ["HOME_PASSWORD"]) == {"PATH": "/bin", "MAILCTL_CONFIG_DIR": "/c", "BW_SESSION": "theirs"}
