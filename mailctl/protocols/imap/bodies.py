@@ -33,7 +33,7 @@ def read_rows(channel: Channel, tag: bytes, answer: Answer) -> Iterator[Row]:
             if fetch:
                 yield parse_row(response.parts)
             elif response.tag == tag:
-                answer.status = response.status or answer.status
+                channel.conclude(response, answer)
                 return
             else:
                 channel.note(response, answer)
@@ -69,7 +69,7 @@ class BodyReader:
                         continue
                     response = self._channel.complete(line)
                     if response.tag == tag:
-                        answer.status = response.status or answer.status
+                        self._channel.conclude(response, answer)
                         return
                     self._channel.note(response, answer)
                     answer.responses.clear()  # as above

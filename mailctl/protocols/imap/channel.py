@@ -92,6 +92,11 @@ class Channel:
         self._open.add(tag)
         return tag
 
+    def send_line(self, line: bytes) -> None:
+        """Send a line of an exchange that the server asked to go on (`+`); it is secret."""
+        with self.guarded():
+            self.wire.send(line + b"\r\n", secret=True)
+
     def run(self, command: bytes, *, secret: bool = False, line: int = LINE) -> Answer:
         """Send a command and read all that answers it, refused or not; `line` bounds each line in octets."""
         tag = self.send(command, secret=secret)
@@ -101,7 +106,7 @@ class Channel:
                 if response.tag == b"+":
                     raise ProtocolError("the server asked for more where a command was complete", code="unasked")
                 self.note(response, answer)
-        answer.status = response.status or answer.status
+            self.conclude(response, answer)
         return answer
 
     # -- receiving
@@ -163,6 +168,13 @@ class Channel:
         if not status.ok or status.code in ("ALERT", "WEBALERT"):
             answer.warnings.append(status.raw[:1000])
         answer.responses.append(response)
+
+    def conclude(self, response: Response, answer: Answer) -> None:
+        """Keep the tagged response that ends `answer`; capabilities that it tells replace those known."""
+        if response.status is not None:
+            answer.status = response.status
+            if response.status.code == "CAPABILITY":
+                self.learn(response.status.argument)
 
     def learn(self, words: bytes) -> None:
         """Capabilities, as CAPABILITY lists them."""

@@ -1,57 +1,102 @@
 """Sign-in: AUTHENTICATE by the best mechanism on offer (RFC 9051 section 6.2.2), else LOGIN. One attempt, no second."""
 
 from mailctl.domain.secret import Secret
-from mailctl.errors import AuthError
-from mailctl.protocols import arguments
-from mailctl.protocols.imap.channel import Channel, quoted
+from mailctl.errors import AuthError, ProtocolError
+from mailctl.protocols import sasl
+from mailctl.protocols.arguments import argument
+from mailctl.protocols.imap.channel import Answer, Channel, quoted
+
+_ID = b'ID ("name" "mailctl" "vendor" "mailctl")'
 
 
-def sign_in(channel: Channel, user: str, secret: Secret, *, allow_plaintext: bool) -> str:
-    """Sign in once → the mechanism used (`LOGIN` for the command). Learns the capabilities that hold from then on.
+def sign_in(channel: Channel, user: str, secret: Secret) -> str:
+    """Sign in once → the mechanism used (`LOGIN command` for that). The caller saw to privacy.
 
-    Raises AuthError: refused (the server's words in `server_text`), or no safe way (cause encryption_required,
-    auth_not_offered, charset_password). Raises UsageError, with nothing sent, for a user or password with line breaks.
+    Learns the capabilities that hold from then on. Raises AuthError: refused (the server's words in `server_text`), or
+    no way that can carry user and password (cause auth_not_offered, encryption_required, charset_password). Raises
+    UsageError, with nothing sent, for a user or password with line breaks.
     """
-    arguments.argument(user, "user name")
-    arguments.argument(secret.reveal(), "password")
-    if not channel.wire.secret_allowed(allow_plaintext=allow_plaintext):
-        raise AuthError(
-            "the connection is not encrypted, so the password was not sent",
-            hint="Use tls or starttls; `allow_plaintext` of the gateway permits it all the same.",
-            code="plaintext_refused",
-            cause="encryption_required",
-        )
-    before = channel.capabilities
+    argument(user, "user name")
+    argument(secret.reveal(), "password")
+    offered = channel.capabilities
     channel.capabilities = frozenset()
-    mechanism = _login(channel, before, user, secret)
+    verified = channel.wire.verified
+    mechanisms = {word.removeprefix("AUTH=") for word in offered if word.startswith("AUTH=")}
+    if mechanisms & set(sasl.order(verified=verified)):
+        name = _authenticate(channel, offered, sasl.choose(mechanisms, user, secret, verified=verified))
+    else:
+        name = _login(channel, offered, user, secret)
     if not channel.capabilities:
         channel.run(b"CAPABILITY").checked("CAPABILITY")
     if "ID" in channel.capabilities:
         # NOTE: NetEase (163, 126, yeah) refuses SELECT to clients that haven't sent ID (RFC 2971). Nobody waits for the
         # answer: it is read, and passed over, with that of the next command.
-        channel.send(b'ID ("name" "mailctl" "version" "1" "vendor" "mailctl")')
-    return mechanism
+        channel.send(_ID)
+    return name
+
+
+def _authenticate(channel: Channel, offered: frozenset[str], mechanism: sasl.Mechanism) -> str:
+    """The AUTHENTICATE command, with the initial response in it where the server takes that (SASL-IR, RFC 4959)."""
+    exchange = _Exchange(channel, with_initial="SASL-IR" in offered)
+    try:
+        sasl.converse(mechanism, exchange.begin, exchange.answer)
+    except ProtocolError:
+        channel.end()
+        raise
+    return mechanism.name
+
+
+class _Exchange:
+    """One AUTHENTICATE as `sasl.converse` wants it: base64 out, the next challenge in, None when we are in."""
+
+    def __init__(self, channel: Channel, *, with_initial: bool) -> None:
+        self._channel, self._with_initial = channel, with_initial
+        self._tag = b""
+        self._answer = Answer()
+
+    def begin(self, name: str, initial: str | None) -> str | None:
+        """Send the command, and the initial response in it or after it."""
+        if initial is None or self._with_initial:
+            words = name if initial is None else f"{name} {initial}"
+            self._tag = self._channel.send(b"AUTHENTICATE " + words.encode())
+            return self._next()
+        self._tag = self._channel.send(b"AUTHENTICATE " + name.encode())
+        if self._next() is None:
+            raise ProtocolError("the server let us in before it knew who we are", code="unasked")
+        return self.answer("" if initial == "=" else initial)
+
+    def answer(self, response: str) -> str | None:
+        """Send a response."""
+        self._channel.send_line(response.encode())
+        return self._next()
+
+    def _next(self) -> str | None:
+        with self._channel.guarded():
+            while (response := self._channel.read()).tag == b"*":
+                self._channel.note(response, self._answer)
+            if response.tag == b"+":
+                return response.line[1:].strip().decode("ascii", "replace")
+            self._channel.conclude(response, self._answer)
+        self._answer.checked("AUTHENTICATE", sign_in=True)
+        return None
 
 
 def _login(channel: Channel, offered: frozenset[str], user: str, secret: Secret) -> str:
     """The LOGIN command (RFC 9051 section 6.2.3)."""
     if "LOGINDISABLED" in offered:
-        encrypted = channel.wire.encrypted
         raise AuthError(
-            "the server offers no way to sign in that mailctl knows",
+            "the server offers no way of signing in with a password that mailctl knows",
             code="no_mechanism",
-            cause="auth_not_offered" if encrypted else "encryption_required",
+            cause="auth_not_offered" if channel.wire.encrypted else "encryption_required",
             server_text="CAPABILITY " + " ".join(sorted(offered)),
         )
     if not (user.isascii() and secret.reveal().isascii()):
         raise AuthError(
-            "the server offers only ways to sign in that can't carry a password or user name outside ASCII",
-            hint="Set a password of plain letters, digits and signs.",
-            code="charset",
+            "the server takes only ASCII user names and passwords",
+            hint="Set a password of ASCII characters, or ask the provider for another way of signing in.",
+            code="charset_password",
             cause="charset_password",
         )
     command = b"LOGIN %s %s" % (quoted(user, "user name"), quoted(secret.reveal(), "password"))
-    answer = channel.run(command, secret=True).checked("LOGIN", sign_in=True)
-    if answer.status.code == "CAPABILITY":
-        channel.learn(answer.status.argument)
-    return "LOGIN"
+    channel.run(command, secret=True).checked("LOGIN", sign_in=True)
+    return "LOGIN command"
