@@ -16,7 +16,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import Secret, accept
 from mailctl.errors import SecretError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SystemKeyring:
         value, kept_at = answer.get("value"), answer.get("kept_at")
         return Entry(
             _name(answer),
-            Secret(value) if isinstance(value, str) and value else None,
+            accept(value, "the keyring") if isinstance(value, str) and value else None,
             datetime.fromtimestamp(kept_at, UTC) if isinstance(kept_at, int | float) and kept_at > 0 else None,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from threading import Lock
 
 from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
@@ -31,6 +32,15 @@ class SecretCheck:
     error: SecretError | None = None
 
 
+class _Answer:
+    """What a password command answered, once it has."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.secret: Secret | None = None
+        self.error: SecretError | None = None
+
+
 class SecretStore:
     """Gets secrets from where their sources say, and keeps those of the keyring; thread-safe.
 
@@ -51,15 +61,18 @@ class SecretStore:
         self._env, self._make_keyring, self._realm, self._withheld = env, keyring, realm, withheld
         self._command_seconds = command_seconds
         self._made: Keyring | None = None
+        self._answers: dict[tuple[str, ...], _Answer] = {}
         self._lock = Lock()
 
-    def for_login(self, gateway: Gateway, protocol: Protocol) -> Secret:
-        """The secret with which `gateway` signs in to `protocol`; SecretError if it can't be had."""
-        return self.get(gateway.name, gateway.role_for(protocol), gateway.login_for(protocol).secret)
+    def for_login(self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None) -> Secret:
+        """The secret with which `gateway` signs in to `protocol`; as `get`."""
+        return self.get(gateway.name, gateway.role_for(protocol), gateway.login_for(protocol).secret, seconds=seconds)
 
-    def get(self, gateway: str, role: LoginRole, source: SecretSource) -> Secret:
-        """The secret of one login; SecretError if it can't be had."""
-        from mailctl.secrets.command import secret_from_command
+    def get(self, gateway: str, role: LoginRole, source: SecretSource, *, seconds: float | None = None) -> Secret:
+        """The secret of one login; SecretError if it can't be had.
+
+        seconds: the most that a password command may take, if less than usual.
+        """
         from mailctl.secrets.file import secret_from_file, secret_path
 
         argument = source.argument[0] if source.argument else ""
@@ -70,9 +83,7 @@ class SecretStore:
                     raise self._nothing_kept(gateway, role)
                 return secret
             case SourceKind.COMMAND:
-                return secret_from_command(
-                    source.argument, child_env(self._env, self._withheld()), seconds=self._command_seconds
-                )
+                return self._answer_of(source.argument, min(seconds or inf, self._command_seconds))
             case SourceKind.ENV:
                 value = self._env.get(argument, "")
                 if not value:
@@ -168,6 +179,23 @@ class SecretStore:
         with self._lock:
             self._made = self._made or self._make_keyring()
             return self._made
+
+    def _answer_of(self, argv: tuple[str, ...], seconds: float) -> Secret:
+        """What a password command prints. It is asked once: three protocols must not make a person unlock thrice."""
+        from mailctl.secrets.command import secret_from_command
+
+        with self._lock:
+            answer = self._answers.setdefault(argv, _Answer())
+        with answer.lock:
+            if answer.error:
+                raise answer.error
+            if answer.secret is None:
+                try:
+                    answer.secret = secret_from_command(argv, child_env(self._env, self._withheld()), seconds=seconds)
+                except SecretError as error:
+                    answer.error = error
+                    raise
+            return answer.secret
 
     def _nothing_kept(self, gateway: str, role: LoginRole) -> SecretError:
         option = " --smtp" if role is LoginRole.SMTP_LOGIN else ""

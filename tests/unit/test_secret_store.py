@@ -1,6 +1,7 @@
 """The secret store: each source answers, and the keyring's entries follow their gateway."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,32 @@ def test_other_sources_do_without_a_keyring(tmp_path: Path) -> None:
     for name, state in (("NONE", "not set"), ("EMPTY", "empty")):
         with pytest.raises(SecretError, match=state):
             secrets.get("work", LoginRole.LOGIN, SecretSource(SourceKind.ENV, (name,)))
+
+
+def test_a_command_is_asked_once_for_all_protocols(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    asks = SecretSource(SourceKind.COMMAND, ("/bin/sh", "-c", f"echo asked >>{count}; sleep 0.2; echo hunter2"))
+    secrets = SecretStore({"PATH": "/usr/bin:/bin"}, never)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda _: secrets.get("work", LoginRole.LOGIN, asks), range(6)))
+    assert found == [Secret("hunter2")] * 6
+    assert count.read_text().split() == ["asked"]
+
+
+def test_a_failing_command_is_asked_once_too(tmp_path: Path) -> None:
+    count = tmp_path / "count"
+    fails = SecretSource(SourceKind.COMMAND, ("/bin/sh", "-c", f"echo asked >>{count}; exit 2"))
+    secrets = SecretStore({"PATH": "/usr/bin:/bin"}, never)
+    for _ in range(3):
+        with pytest.raises(SecretError, match="status 2"):
+            secrets.get("work", LoginRole.LOGIN, fails)
+    assert count.read_text().split() == ["asked"]
+
+
+def test_a_command_may_be_given_less_time() -> None:
+    sleeps = SecretSource(SourceKind.COMMAND, ("sleep", "600"))
+    with pytest.raises(SecretError, match=r"after 0\.5 s"):
+        SecretStore({"PATH": "/usr/bin:/bin"}, never).get("work", LoginRole.LOGIN, sleeps, seconds=0.5)
 
 
 def test_oauth_is_plainly_not_there() -> None:
