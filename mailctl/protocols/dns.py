@@ -115,7 +115,7 @@ def _server(nameserver: str) -> tuple[list[Any], int]:
 
 def _name(name: Any) -> str:
     """A domain name as text without its last dot; "" for the root."""
-    return str(name.to_text(omit_final_dot=True)).removeprefix(".")[:255] if len(name.labels) > 1 else ""
+    return str(name.to_text(omit_final_dot=True))[:255] if len(name.labels) > 1 else ""
 
 
 def _failure(name: str, kind: str, why: str) -> NetworkError:

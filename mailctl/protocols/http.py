@@ -63,10 +63,9 @@ class Http:
                 return None
             if status not in _REDIRECTS or not location:
                 raise NetworkError(f"{parts.hostname} answered with HTTP status {status}", code="http_status")
-            target = urljoin(url, location)
-            if parts.scheme == "https" and urlsplit(target).scheme != "https":
+            url = _target(url, location)
+            if parts.scheme == "https" and not url.startswith("https:"):
                 raise NetworkError(f"{parts.hostname} redirects away from https", code="not_https")
-            url = target
         raise NetworkError(f"{parts.hostname} redirects more than {MOST_REDIRECTS} times", code="too_many_redirects")
 
     def _fetch(self, parts: SplitResult, addresses: Sequence[Address], deadline: Deadline) -> tuple[int, str, bytes]:
@@ -122,6 +121,14 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
+def _target(url: str, location: str) -> str:
+    """Where a redirect leads. Raises NetworkError for what is no URL."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        raise NetworkError(f"{url} redirects to what is no URL", code="bad_url") from None
+
+
 def _request(parts: SplitResult) -> bytes:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [
@@ -139,6 +146,8 @@ def _body(response: "HTTPResponse", host: str) -> bytes:
     body = response.read(MOST_BYTES + 1)
     if len(body) > MOST_BYTES:
         raise ProtocolError(f"The document at {host} is larger than {MOST_BYTES // 1024} KiB", code="too_large")
+    if response.length:  # http.client says nothing where less came than was promised
+        raise ProtocolError(f"The document at {host} came cut short", code="bad_http")
     return body
 
 
