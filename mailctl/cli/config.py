@@ -1,15 +1,78 @@
-"""Placeholder until its command lands."""
+"""`mailctl config path|check`."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import typer
 
+from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.problem import Problem
+from mailctl.errors import ConfigError
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Fields, Table, columns
 
+
+@dataclass(frozen=True, slots=True)
+class ConfigPaths:
+    """Where the files are."""
+
+    config: str
+    settings: str
+    servers: str
+    gateways: str
+    state: str
+    journal: str
+    mail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigCheck:
+    """What was read, and everything wrong with it."""
+
+    servers: int
+    gateways: int
+    problems: list[Problem]
+
+
+RESULTS: dict[str, Any] = {"config path": ConfigPaths, "config check": ConfigCheck}
 app = App()
-RESULTS: dict[str, Any] = {}
+
+
+@app.callback()
+def config() -> None:
+    """Where the files are, and whether they are right."""
 
 
 @app.verb()
-def config(ctx: typer.Context) -> None:
-    """Not there yet."""
+def path(ctx: typer.Context) -> None:
+    """Where the files are."""
+    context = Context.of(ctx)
+    paths = context.paths
+    found = ConfigPaths(
+        config=str(paths.config),
+        settings=str(paths.config / "config.toml"),
+        servers=str(paths.config / "servers"),
+        gateways=str(paths.config / "gateways"),
+        state=str(paths.state),
+        journal=str(paths.state / "journal.db"),
+        mail=str(paths.data / "mail"),
+    )
+    pairs = [(name, getattr(found, name)) for name in ConfigPaths.__dataclass_fields__]
+    context.emit(Outcome(found, Fields(pairs)))
+
+
+@app.verb()
+def check(ctx: typer.Context) -> None:
+    """Read every file and list everything wrong: file, key, what, and how to mend it."""
+    context = Context.of(ctx)
+    store = context.config
+    problems = store.problems()
+    found = ConfigCheck(len(store.server_names()), len(store.gateway_names()), problems)
+    rows = [(each.file, each.key, each.message, each.fix) for each in problems]
+    view = Table(columns("file", "key", "problem", "fix", fold=("file", "problem", "fix")), rows)
+    error = None
+    if problems:
+        error = ConfigError(f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend in the configuration")
+    notes = [] if problems else [f"All is well: {found.servers} servers, {found.gateways} gateways."]
+    context.emit(Outcome(found, view, error=error, notes=notes))

@@ -21,6 +21,7 @@ class GatewayDetail:
     protocols: those that it uses. maildir: where its mail lies. default: whether it is the default gateway.
     """
 
+    name: str
     gateway: Gateway
     inbound: Inbound
     outbound: Outbound
@@ -54,6 +55,7 @@ def detail(context: Context, joined: EffectiveGateway) -> GatewayDetail:
     """A gateway, saved or not, in full."""
     gateway = joined.gateway
     return GatewayDetail(
+        name=gateway.name,
         gateway=gateway,
         inbound=joined.inbound,
         outbound=joined.outbound,

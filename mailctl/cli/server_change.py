@@ -10,8 +10,9 @@ from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, spread
 from mailctl.cli.server_list import ServerRow, fields_of, server_row
 from mailctl.cli.server_options import ServerOptions, certificate_warnings
+from mailctl.domain.limits import tls_problem
 from mailctl.domain.server import Server
-from mailctl.errors import ExistsError, NotFoundError, UsageError
+from mailctl.errors import ConfigError, ExistsError, NotFoundError, UsageError
 from mailctl.output.emitter import Outcome
 
 
@@ -22,6 +23,7 @@ class ServerChange:
     advice: what its provider asks for at sign-in, as sentences.
     """
 
+    name: str
     server: ServerRow
     changed: bool
     dry_run: bool
@@ -58,7 +60,7 @@ def add(
     if config.server_exists(name):
         raise ExistsError(f"There is a server named {name!r} already", hint=f"`mailctl server edit {name}` changes it.")
     values = {key: value for key, value in (("domain", domain), ("region", region)) if value}
-    server = _complete(context, options.apply(_start(name, preset, options, values)))
+    server = _changed(context, _start(name, preset, options, values), options)
     notes: list[str] = []
     if not dry_run:
         notes += config.save_server(server, new=True).notes
@@ -78,11 +80,11 @@ def edit(
     config = context.config
     if dry_run:
         old = config.server(name)
-        server = _complete(context, options.apply(old))
+        server = _changed(context, old, options)
         _emit(context, server, changed=server != old, dry_run=True)
         return
     with config.locked():
-        server = _complete(context, options.apply(config.server(name)))
+        server = _changed(context, config.server(name), options)
         saved = config.save_server(server)
     _emit(context, server, changed=saved.changed, dry_run=False, notes=saved.notes)
 
@@ -107,13 +109,16 @@ def _start(name: str, preset: str | None, options: ServerOptions, values: dict[s
         ) from error
 
 
-def _complete(context: Context, server: Server) -> Server:
-    """The server with full paths and limits obeyed, proven storable. Raises UsageError or ConfigError."""
+def _changed(context: Context, server: Server, options: ServerOptions) -> Server:
+    """`server` with what the options say, full paths and limits obeyed, proven storable. UsageError, ConfigError."""
+    server = options.apply(server)
     if not server.endpoints:
         raise UsageError("A server without IMAP, POP3 and SMTP is none", hint="Name at least one of --imap, --smtp.")
-    ca_file = server.certificate.ca_file
-    if ca_file is not None:
-        path = os.path.abspath(os.path.join(os.getcwd(), os.path.expanduser(ca_file)))
+    if options.minimum_tls and (problem := tls_problem(server, context.config.settings.limits)):
+        settings = context.paths.config / "config.toml"
+        raise ConfigError(f"Not allowed: {problem}", hint=f"The [limits] stand in {settings}.", code="limit")
+    if options.ca_file:
+        path = os.path.abspath(os.path.expanduser(options.ca_file))
         _check_ca_file(path)
         server = replace(server, certificate=replace(server.certificate, ca_file=path))
     return context.config.check_server(server)
@@ -141,7 +146,7 @@ def _emit(
     said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
     context.emit(
         Outcome(
-            ServerChange(row, changed, dry_run, advice),
+            ServerChange(server.name, row, changed, dry_run, advice),
             fields_of(row),
             notes=[*notes, *advice, f"{said}: server {server.name}"],
             warnings=certificate_warnings(server),

@@ -1,6 +1,6 @@
 """The configuration as a whole: servers, gateways, settings, and what ties them together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -12,11 +12,15 @@ from mailctl.config.servers import from_server, to_server
 from mailctl.config.settings import to_settings
 from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
 from mailctl.domain.gateway import Gateway
+from mailctl.domain.limits import broken_rules
 from mailctl.domain.names import is_name
 from mailctl.domain.problem import Problem
 from mailctl.domain.server import Server
 from mailctl.domain.settings import Settings
-from mailctl.errors import ConfigError, ExistsError, NotFoundError
+from mailctl.errors import ConfigError, ExistsError, MailctlError, NotFoundError
+
+DEFAULT = "default-gateway"
+RENAMING = ".renaming"
 
 
 class ConfigStore:
@@ -58,6 +62,10 @@ class ConfigStore:
     def server(self, name: str) -> Server:
         """One server."""
         return self._servers.read(name)
+
+    def server_names(self) -> list[str]:
+        """Names of all servers, good or broken; reads no file."""
+        return self._servers.names()
 
     def server_exists(self, name: str) -> bool:
         """Whether the name is taken, be it by a broken file."""
@@ -135,7 +143,10 @@ class ConfigStore:
         return self._gateways.names()
 
     def gateway(self, name: str) -> Gateway:
-        """One gateway."""
+        """One gateway. ConfigError (code rename_unfinished) while its renaming is under way."""
+        begun = self.unfinished_rename()
+        if begun is not None and name in begun:
+            self._refuse_unfinished(*begun)
         return self._gateways.read(name)
 
     def gateway_exists(self, name: str) -> bool:
@@ -169,17 +180,57 @@ class ConfigStore:
             if self.default_gateway == name:
                 self.set_default_gateway("")
             files.remove(self._gateways.path(name))
+            files.remove(self._gateways.path(name).with_suffix(".toml~"))
 
-    def rename_gateway(self, old: str, new: str) -> None:
-        """Rename a gateway's file; being the default follows. Its secrets, state and mail are others' to move."""
+    def rename_gateway(
+        self, old: str, new: str, before: Callable[[Gateway], None], after: Callable[[Gateway], None]
+    ) -> None:
+        """Rename a gateway; being the default follows, and so does what `before` and `after` carry over.
+
+        before: copies what the new name needs from the start; undoes its own work if it fails. after: moves the rest,
+        removes what is left of the old name. Both get the gateway under its old name and must bear being repeated: a
+        note says what was begun, so that the same call again finishes it; until then `gateway` refuses both names.
+        """
         with self.locked():
-            self.gateway(old)
-            if self.gateway_exists(new):
-                raise ExistsError(f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all.")
-            was_default = self.default_gateway == old
-            files.rename(self._gateways.path(old), self._gateways.path(new))
-            if was_default:
-                self.set_default_gateway(new)
+            begun = self.unfinished_rename()
+            if begun not in (None, (old, new)):
+                self._refuse_unfinished(*begun)
+            if begun is None:
+                gateway = self._gateways.read(old)
+                if self.gateway_exists(new):
+                    raise ExistsError(
+                        f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all."
+                    )
+                files.write(self.root / RENAMING, f"{old}\n{new}\n")
+            else:
+                gateway = replace(self._gateways.read(old if self.gateway_exists(old) else new), name=old)
+            try:
+                before(gateway)
+            except MailctlError:
+                if self.gateway_exists(old):
+                    files.remove(self.root / RENAMING)
+                raise
+            if self.gateway_exists(old):
+                files.rename(self._gateways.path(old), self._gateways.path(new))
+            if self.default_gateway == old:
+                files.write(self.root / DEFAULT, new + "\n")
+            after(gateway)
+            files.remove(self.root / RENAMING)
+
+    def unfinished_rename(self) -> tuple[str, str] | None:
+        """The renaming of a gateway that was begun and not finished, as (old, new)."""
+        try:
+            lines = files.read(self.root / RENAMING).text.split("\n")
+        except FileNotFoundError:
+            return None
+        return (lines[0], lines[1]) if len(lines) == 3 and is_name(lines[0]) and is_name(lines[1]) else None
+
+    def _refuse_unfinished(self, old: str, new: str) -> None:
+        raise ConfigError(
+            f"The renaming of gateway {old!r} to {new!r} is not finished",
+            hint=f"If it was interrupted, finish it: mailctl gateway rename {old} {new}",
+            code="rename_unfinished",
+        )
 
     # settings
 
@@ -208,7 +259,7 @@ class ConfigStore:
     def default_gateway(self) -> str:
         """Name of the gateway meant when none is named, "" if none was chosen."""
         try:
-            name = files.read(self.root / "default-gateway").text.strip()
+            name = files.read(self.root / DEFAULT).text.strip()
         except FileNotFoundError:
             return ""
         return name if is_name(name) else ""
@@ -216,7 +267,7 @@ class ConfigStore:
     def set_default_gateway(self, name: str) -> None:
         """Choose it; "" chooses none."""
         with self.locked():
-            path = self.root / "default-gateway"
+            path = self.root / DEFAULT
             if not name:
                 files.remove(path)
                 return
@@ -226,19 +277,22 @@ class ConfigStore:
     # the whole
 
     def problems(self) -> list[Problem]:
-        """Everything wrong in every file, and references that lead nowhere."""
-        settings = self._settings(self.root / "config.toml")[1]
+        """Everything wrong in every file, references that lead nowhere, and what the limits forbid."""
+        settings, found = self._settings(self.root / "config.toml")
         servers, gateways = self.servers(), self.gateways()
-        found = [*settings, *servers.problems, *gateways.problems]
-        known = set(self._servers.names())
-        for gateway in gateways.objects:
-            if gateway.server not in known:
-                message = f"there is no server named {gateway.server!r}"
-                fix = f"mailctl gateway edit {gateway.name} --server OTHER"
-                found.append(Problem(str(self.gateway_path(gateway.name)), "server", message, fix, gateway.name))
+        found = [*found, *servers.problems, *gateways.problems]
+        if (begun := self.unfinished_rename()) is not None:
+            old, new = begun
+            fix = f"mailctl gateway rename {old} {new}"
+            found.append(
+                Problem(str(self.root / RENAMING), "", f"renaming {old!r} to {new!r} was interrupted", fix, new)
+            )
         if (default := self.default_gateway) and not self.gateway_exists(default):
-            path = str(self.root / "default-gateway")
+            path = str(self.root / DEFAULT)
             found.append(Problem(path, "", f"there is no gateway named {default!r}", "mailctl gateway default NAME"))
+        known = set(self._servers.names())
+        for gateway, key, message, fix in broken_rules(gateways.objects, known, settings.limits):
+            found.append(Problem(str(self.gateway_path(gateway)), key, message, fix, gateway))
         return found
 
     def _copy(self, old: Path, new: Path) -> None:

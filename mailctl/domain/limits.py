@@ -1,6 +1,6 @@
 """What the limits of config.toml forbid, as sentences. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from mailctl.domain.gateway import Gateway
@@ -35,3 +35,23 @@ def tls_problem(server: Server, limits: Limits) -> str:
     if server.certificate.minimum_tls >= limits.minimum_tls:
         return ""
     return f"TLS {server.certificate.minimum_tls} is older than {limits.minimum_tls}, which the limits ask for"
+
+
+def broken_rules(
+    gateways: Iterable[Gateway], servers: Collection[str], limits: Limits
+) -> Iterator[tuple[str, str, str, str]]:
+    """(gateway's name, key, message, fix) for each gateway on a server that isn't there, or that the limits forbid."""
+    owners: dict[str, list[Gateway]] = {}
+    for gateway in gateways:
+        if not gateway.shared:
+            owners.setdefault(gateway.owner, []).append(gateway)
+        if gateway.server not in servers:
+            fix = f"mailctl gateway edit {gateway.name} --server OTHER"
+            yield gateway.name, "server", f"there is no server named {gateway.server!r}", fix
+        if problem := domain_problem(gateway.email, limits):
+            yield gateway.name, "email", problem, "Remove the gateway, or change [limits] in config.toml."
+    most = limits.gateways_per_owner
+    for owner, theirs in owners.items():
+        if owner and most is not None and len(theirs) > most:
+            message = f"{owner} has {len(theirs)} gateways, and may have {most}"
+            yield theirs[-1].name, "owner", message, "Remove one, share one, or change [limits] in config.toml."

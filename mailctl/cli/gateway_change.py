@@ -1,0 +1,190 @@
+"""`mailctl gateway add|edit`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
+
+import typer
+
+from mailctl.cli.context import Context
+from mailctl.cli.gateway_checks import check_limits, check_new, named_server
+from mailctl.cli.gateway_options import GatewayOptions, PasswordOptions, unset
+from mailctl.cli.gateway_passwords import NewSecrets, forget_replaced, keep, take_secrets
+from mailctl.cli.gateway_show import GatewayDetail, detail, fields_of
+from mailctl.cli.lazy import App, spread
+from mailctl.domain.check import CheckJob, CheckReport
+from mailctl.domain.gateway import Gateway, Login
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Server
+from mailctl.errors import UsageError
+from mailctl.output.emitter import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayChange:
+    """What became of a gateway.
+
+    changed: whether its file was (or, with dry_run, would be) written. checks: what --test found. advice: what its
+    provider asks for at sign-in, as sentences.
+    """
+
+    name: str
+    gateway: GatewayDetail
+    changed: bool
+    dry_run: bool
+    checks: list[CheckReport]
+    advice: list[str]
+
+
+RESULTS: dict[str, Any] = {"gateway add": GatewayChange, "gateway edit": GatewayChange}
+app = App()
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be saved; ask for no password, save nothing.")]
+Test = Annotated[bool, typer.Option("--test", help="Test first; save nothing if a check fails.")]
+
+
+@app.verb()
+@spread
+def add(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Its name.")],
+    options: GatewayOptions,
+    passwords: PasswordOptions,
+    test: Test = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Connect a mailbox through a server."""
+    context = Context.of(ctx)
+    server = check_new(context, name, options)
+    gateway = _complete(context, options.apply(Gateway(name, "", "", Login(""))), server)
+    check_limits(context, gateway, None)
+    advice = _advice(context, gateway, server)
+    if not context.emitter.json:
+        for sentence in advice:  # before the password is asked for
+            context.emitter.note(sentence)
+    gateway, secrets = take_secrets(context, gateway, options, passwords, new=True, dry_run=dry_run)
+    change = _Change(context, gateway, server, secrets, advice)
+    if dry_run:
+        change.emit(changed=True, dry_run=True)
+    elif not test or change.tested():
+        with context.config.locked():
+            check_limits(context, gateway, None)
+            if context.config.gateway_exists(name):
+                check_new(context, name, options)
+            with keep(context, gateway, secrets, undo=True):
+                saved = context.config.save_gateway(gateway, new=True)
+        change.emit(changed=True, notes=saved.notes)
+
+
+@app.verb()
+@spread
+def edit(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The gateway.")],
+    options: GatewayOptions,
+    passwords: PasswordOptions,
+    forgotten: Annotated[
+        list[str] | None,
+        typer.Option("--unset", metavar="KEY", help="Forget a value, so that the defaults decide; repeatable."),
+    ] = None,
+    test: Test = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Change a gateway; what isn't named stays as it is."""
+    context = Context.of(ctx)
+    old = context.config.gateway(name)
+    server = named_server(context, options.server) if options.server else context.server(old.server)
+    gateway = _complete(context, options.apply(unset(old, forgotten or [])), server)
+    check_limits(context, gateway, old)
+    gateway, secrets = take_secrets(context, gateway, options, passwords, new=False, dry_run=dry_run)
+    change = _Change(context, gateway, server, secrets, [])
+    if dry_run:
+        change.emit(changed=gateway != old or bool(secrets.given), dry_run=True)
+    elif not test or change.tested():
+        with context.config.locked():
+            if context.config.gateway(name) != old:
+                raise UsageError("Another mailctl changed this gateway meanwhile", hint="Look at it and try again.")
+            check_limits(context, gateway, old)
+            with keep(context, gateway, secrets, undo=False):
+                saved = context.config.save_gateway(gateway)
+            warnings = forget_replaced(context, old, gateway)
+        change.emit(changed=saved.changed or bool(secrets.given), notes=saved.notes, warnings=warnings)
+
+
+def _complete(context: Context, gateway: Gateway, server: Server) -> Gateway:
+    """The gateway with its user name and full paths, proven storable. Raises UsageError."""
+    from mailctl.domain.provider import UsernameForm, user_name
+
+    provider = context.provider(server)
+    if not gateway.login.user and gateway.email:
+        form = provider.username if provider else UsernameForm.EMAIL
+        gateway = replace(gateway, login=replace(gateway.login, user=user_name(form, gateway.email)))
+    maildir = gateway.inbound.maildir
+    if maildir and not maildir.startswith(("/", "~/")):
+        import os
+
+        gateway = replace(gateway, inbound=replace(gateway.inbound, maildir=os.path.abspath(maildir)))
+    return context.config.check_gateway(gateway)
+
+
+def _advice(context: Context, gateway: Gateway, server: Server) -> list[str]:
+    """What the provider asks for at sign-in, for the protocols that the gateway uses."""
+    from mailctl.domain.provider import sign_in_advice
+
+    provider = context.provider(server)
+    if provider is None:
+        return []
+    protocols = context.join(gateway, server).protocols
+    return list(sign_in_advice(provider, protocols[0] if len(protocols) == 1 else None))
+
+
+@dataclass
+class _Change:
+    """A gateway on its way to its file."""
+
+    context: Context
+    gateway: Gateway
+    server: Server
+    secrets: NewSecrets
+    advice: list[str]
+    reports: list[CheckReport] = field(default_factory=list)
+
+    def tested(self) -> bool:
+        """Run the checks; if one fails, that is the command's result."""
+        from mailctl.cli.checking import check_error, check_gateway, check_outcome
+
+        self.reports = check_gateway(self.context, self.gateway, self.server, secret=self._secret)
+        error = check_error(self.reports)
+        if error is not None:
+            outcome = check_outcome(self.reports)
+            value = self._value(changed=False, dry_run=False)
+            notes = [*outcome.notes, "Nothing was saved"]
+            self.context.emit(replace(outcome, value=value, error=error, notes=notes))
+        return error is None
+
+    def emit(
+        self, *, changed: bool, dry_run: bool = False, notes: Sequence[str] = (), warnings: Sequence[str] = ()
+    ) -> None:
+        """Say what was, or would be, saved."""
+        said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
+        value = self._value(changed=changed, dry_run=dry_run)
+        self.context.emit(
+            Outcome(
+                value,
+                fields_of(value.gateway),
+                notes=[*notes, f"{said}: gateway {self.gateway.name}"],
+                warnings=[*self.secrets.warnings, *warnings],
+            )
+        )
+
+    def _value(self, *, changed: bool, dry_run: bool) -> GatewayChange:
+        joined = self.context.join(self.gateway, self.server)
+        return GatewayChange(
+            self.gateway.name, detail(self.context, joined), changed, dry_run, self.reports, self.advice
+        )
+
+    def _secret(self, job: CheckJob) -> Secret:
+        """The password just given, or the one that is kept."""
+        role = self.gateway.role_for(job.protocol)
+        given = self.secrets.given.get(role)
+        return given or self.context.secrets.get(self.gateway.name, role, self.gateway.logins[role].secret)

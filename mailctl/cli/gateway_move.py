@@ -1,0 +1,144 @@
+"""`mailctl gateway rename|remove`."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from mailctl.cli import gateway_files as disk
+from mailctl.cli.context import Context
+from mailctl.cli.gateway_passwords import NOTHING_KEPT
+from mailctl.cli.lazy import App
+from mailctl.domain.gateway import Gateway, Login
+from mailctl.domain.names import check_name
+from mailctl.errors import ConfigError, ExistsError, NotFoundError, SecretError
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Lines
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRenamed:
+    """A gateway's new name."""
+
+    old: str
+    new: str
+    dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayRemoved:
+    """The gateway that went. removed: False with dry_run, or where the user said no.
+
+    secrets: the logins whose keyring entries were removed. mail: where its mail is, or was if mail_deleted; "" if it
+    had none.
+    """
+
+    gateway: str
+    removed: bool
+    secrets: list[str]
+    mail: str
+    mail_deleted: bool
+    dry_run: bool
+
+
+RESULTS: dict[str, Any] = {"gateway rename": GatewayRenamed, "gateway remove": GatewayRemoved}
+app = App()
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
+
+
+@app.verb()
+def rename(
+    ctx: typer.Context,
+    old: Annotated[str, typer.Argument(help="The gateway.")],
+    new: Annotated[str, typer.Argument(help="Its new name.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Rename a gateway; its secrets, state and mail follow. Run it again if it was interrupted."""
+    context = Context.of(ctx)
+    config = context.config
+    check_name(new, "gateway")
+    if config.unfinished_rename() != (old, new):
+        gateway = config.gateway(old)
+        if config.gateway_exists(new):
+            raise ExistsError(f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all.")
+        disk.check_room(context, gateway, new)
+    if not dry_run:
+        with disk.at_rest(context, old):
+            config.rename_gateway(
+                old, new, lambda gateway: _copy(context, gateway, new), lambda g: _move(context, g, new)
+            )
+    said = f"{'Would rename' if dry_run else 'Renamed'} gateway {old} to {new}"
+    context.emit(Outcome(GatewayRenamed(old, new, dry_run), Lines([said])))
+
+
+@app.verb()
+def remove(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="The gateway.")],
+    delete_mail: Annotated[bool, typer.Option("--delete-mail", help="Delete its mail here as well; asks.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Remove a gateway, its secrets and its sync state; its mail stays unless --delete-mail."""
+    context = Context.of(ctx)
+    gateway = _to_remove(context, name)
+    mail = disk.check_deletable(context, gateway) if delete_mail else context.maildir(gateway)
+    where = str(mail) if mail and mail.exists() else ""
+    deleting = delete_mail and bool(where)
+    if dry_run:
+        said = [f"Would remove gateway {name}", *([f"Would delete {where}"] if deleting else [])]
+        context.emit(Outcome(GatewayRemoved(name, False, [], where, False, True), Lines(said)))
+        return
+    question = f"Remove gateway {name} and delete its mail in {where}?" if deleting else f"Remove gateway {name}?"
+    # only what can't be had back needs an answer where nobody can be asked
+    if not context.confirm(question, yes=yes or not (deleting or context.interactive)):
+        context.emit(Outcome(GatewayRemoved(name, False, [], where, False, False), Lines(["Nothing was removed"])))
+        return
+    with context.config.locked(), disk.at_rest(context, name):
+        secrets, warnings = _forget(context, gateway)
+        disk.remove_state(context, name)
+        if deleting and mail:
+            disk.remove_mail(mail)
+        context.config.remove_gateway(name)  # last, so that an interrupted removal can be run again
+    said = [f"Removed gateway {name}", *([f"Deleted {where}"] if deleting else [])]
+    notes = [f"Its mail stays in {where}"] if where and not deleting else []
+    value = GatewayRemoved(name, True, secrets, where, deleting, False)
+    context.emit(Outcome(value, Lines(said), notes=notes, warnings=warnings))
+
+
+def _copy(context: Context, gateway: Gateway, new: str) -> None:
+    try:
+        context.secrets.copy(gateway, new)
+    except SecretError as error:
+        if error.code not in NOTHING_KEPT:
+            raise
+
+
+def _move(context: Context, gateway: Gateway, new: str) -> None:
+    disk.move(context, gateway, new)
+    context.journal.rename_gateway(gateway.name, new)
+    _forget(context, gateway)
+
+
+def _forget(context: Context, gateway: Gateway) -> tuple[list[str], list[str]]:
+    """Remove the keyring entries; which, and warnings. SecretError if some may be left."""
+    try:
+        return [role.value for role in context.secrets.forget(gateway)], []
+    except SecretError as error:
+        if error.code not in NOTHING_KEPT:
+            error.hint = f"The gateway stays until its password can be removed. {error.hint}"
+            raise
+        return [], [f"No keyring was asked to forget its password: {error.message}"]
+
+
+def _to_remove(context: Context, name: str) -> Gateway:
+    """The gateway; one whose file is broken can be removed as well, with whatever secrets it may have had."""
+    try:
+        return context.config.gateway(name)
+    except NotFoundError:
+        raise
+    except ConfigError as error:
+        if error.code == "rename_unfinished":
+            raise
+        return Gateway(name, "", "", Login(""), Login(""))

@@ -1,0 +1,116 @@
+"""Passwords while a gateway is added or changed: taken, kept with its file or not at all, forgotten when replaced."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+
+from mailctl.cli.context import Context
+from mailctl.cli.gateway_options import GatewayOptions, PasswordOptions
+from mailctl.cli.password_options import PasswordWays, take_password
+from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, SourceKind
+from mailctl.domain.secret import Secret
+from mailctl.errors import SecretError, UsageError
+
+NOTHING_KEPT = ("keyring_none", "keyring_refused")
+"""Codes of SecretError where there is no keyring that could hold anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecrets:
+    """Passwords that were given and are to be kept in the keyring."""
+
+    given: Mapping[LoginRole, Secret] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+def take_secrets(
+    context: Context, gateway: Gateway, options: GatewayOptions, passwords: PasswordOptions, *, new: bool, dry_run: bool
+) -> tuple[Gateway, NewSecrets]:
+    """The gateway with the sources that the options name, and the passwords that were given.
+
+    new: ask for what isn't given. UsageError if nobody can be asked.
+    """
+    ways, smtp_ways = passwords.ways(), passwords.smtp_ways()
+    if ways.given and options.secret:
+        raise UsageError("--secret says where the password is; leave the --password options out")
+    if dry_run:  # a password is neither asked for nor read
+        ways, smtp_ways = replace(ways, stdin=False), replace(smtp_ways, stdin=False)
+    if smtp_ways.given and gateway.smtp_login is None:
+        gateway = replace(gateway, smtp_login=Login(gateway.login.user))
+    given: dict[LoginRole, Secret] = {}
+    warnings: list[str] = []
+    asks = new and not dry_run and options.secret is None and not _only_oauth(context, gateway)
+
+    def take(role: LoginRole, ways: PasswordWays, user: str, *, ask: bool) -> SecretSource | None:
+        what = "SMTP password" if role is LoginRole.SMTP_LOGIN else "Password"
+        try:
+            taken = take_password(context, ways, role, ask=f"{what} for {user}" if ask else "")
+        except UsageError as error:
+            if error.code == "no_input":
+                error.hint += " To give it later: --secret keyring."
+            raise
+        warnings.extend(taken.warnings)
+        if taken.secret is not None:
+            given[role] = taken.secret
+        return taken.source
+
+    source = take(LoginRole.LOGIN, ways, gateway.login.user, ask=asks)
+    if source is None and new and options.secret is None and _only_oauth(context, gateway):
+        source = SecretSource(SourceKind.OAUTH)
+    gateway = _with_source(gateway, LoginRole.LOGIN, source)
+    if gateway.smtp_login is not None:
+        fresh = asks and not smtp_ways.given and options.smtp_login is not None
+        smtp_source = take(LoginRole.SMTP_LOGIN, smtp_ways, gateway.smtp_login.user, ask=fresh and context.interactive)
+        if smtp_source is None and fresh:  # nobody to ask: the same password serves both
+            smtp_source = gateway.login.secret
+            if LoginRole.LOGIN in given:
+                given[LoginRole.SMTP_LOGIN] = given[LoginRole.LOGIN]
+        gateway = _with_source(gateway, LoginRole.SMTP_LOGIN, smtp_source)
+    return context.config.check_gateway(gateway), NewSecrets(given, warnings)
+
+
+@contextmanager
+def keep(context: Context, gateway: Gateway, secrets: NewSecrets, *, undo: bool) -> Iterator[None]:
+    """Put the passwords into the keyring, then let the file be written.
+
+    undo: take them out again if that fails, so that a gateway that was not added leaves nothing behind.
+    """
+    try:
+        for role, secret in secrets.given.items():
+            context.secrets.set(gateway.name, role, secret)
+        yield
+    except BaseException:
+        if undo:
+            for role in secrets.given:
+                with suppress(SecretError):  # the first error is the one to report
+                    context.secrets.clear(gateway.name, role)
+        raise
+
+
+def forget_replaced(context: Context, old: Gateway, new: Gateway) -> list[str]:
+    """Remove keyring entries that `old` needed and `new` doesn't; warnings about what could not be removed."""
+    warnings = []
+    for role, login in old.logins.items():
+        after = new.logins.get(role)
+        if login.secret.kind is SourceKind.KEYRING and (after is None or after.secret.kind is not SourceKind.KEYRING):
+            try:
+                context.secrets.clear(old.name, role)
+            except SecretError as error:
+                if error.code not in NOTHING_KEPT:
+                    warnings.append(f"The old password may still be in the keyring: {error.message}")
+    return warnings
+
+
+def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource | None) -> Gateway:
+    if source is None:
+        return gateway
+    login = replace(gateway.logins[role], secret=source)
+    return replace(gateway, login=login) if role is LoginRole.LOGIN else replace(gateway, smtp_login=login)
+
+
+def _only_oauth(context: Context, gateway: Gateway) -> bool:
+    """Whether its provider takes nothing but OAuth, so that asking for a password would only mislead."""
+    from mailctl.domain.provider import SignIn
+
+    provider = context.provider(context.server(gateway.server))
+    return provider is not None and provider.needs() is SignIn.OAUTH
