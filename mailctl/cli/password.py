@@ -1,6 +1,5 @@
 """`mailctl gateway password`: set, check, clear, and where a gateway's passwords come from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from mailctl.cli.context import Context
+from mailctl.cli.gateway_passwords import forget_replaced
 from mailctl.cli.lazy import App
 from mailctl.cli.password_options import (
     PasswordCommand,
@@ -15,6 +15,7 @@ from mailctl.cli.password_options import (
     PasswordFile,
     PasswordStdin,
     PasswordWays,
+    TakenPassword,
     take_password,
 )
 from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
@@ -100,17 +101,20 @@ def set_password(
     gateway = context.config.gateway(name)
     role = _one_role(gateway, imap, smtp)
     user = gateway.logins[role].user
-    taken = take_password(context, ways, role, ask=f"Password of {user} for {'SMTP of ' if smtp else ''}{name}")
+    if dry_run and (password_stdin or not ways.given):  # a password is neither asked for nor read
+        taken = TakenPassword(SecretSource())
+    else:
+        taken = take_password(context, ways, role, ask=f"Password of {user} for {'SMTP of ' if smtp else ''}{name}")
     source = taken.source or gateway.logins[role].secret
-    backend = context.secrets.set(name, role, taken.secret) if taken.secret and not dry_run else ""
-    notes = list(_save_source(context, name, role, source, dry_run=dry_run))
+    backend = context.secrets.set(name, role, taken.secret) if taken.secret else ""
+    notes, warnings = _save_source(context, name, role, source, dry_run=dry_run)
     where = context.secrets.where(name, role, source)
     if not dry_run:
         notes.append(
             f"`mailctl test {name}` tries it." if backend else f"`mailctl gateway password check {name}` tries it."
         )
     change = PasswordChange(name, role, source.kind, where, backend, changed=True, dry_run=dry_run)
-    context.emit(Outcome(change, _changes([change], "set"), notes=notes, warnings=taken.warnings))
+    context.emit(Outcome(change, _changes([change], "set"), notes=notes, warnings=[*taken.warnings, *warnings]))
 
 
 @app.verb()
@@ -177,13 +181,14 @@ def source(
     ways = PasswordWays(command=password_command, env=password_env, file=password_file)
     if keyring and ways.given:
         raise UsageError("The password can come from one place only", hint="Leave out --keyring or the other option.")
-    notes: Sequence[str] = ()
+    notes: list[str] = []
+    warnings: list[str] = []
     roles = _roles(gateway, imap, smtp)
     if keyring or ways.given:
         role = _one_role(gateway, imap, smtp)
         roles = [role]
         new = SecretSource() if keyring else take_password(context, ways, role).source or SecretSource()
-        notes = _save_source(context, name, role, new, dry_run=dry_run)
+        notes, warnings = _save_source(context, name, role, new, dry_run=dry_run)
         gateway = _with_source(gateway, role, new)
     found = [
         PasswordSource(
@@ -193,7 +198,8 @@ def source(
         for role in roles
     ]
     rows: list[list[Cell]] = [[each.login, each.user, each.source, each.where] for each in found]
-    context.emit(Outcome(found, Table(columns("login", "user", "source", "where", fold=["where"]), rows), notes=notes))
+    view = Table(columns("login", "user", "source", "where", fold=["where"]), rows)
+    context.emit(Outcome(found, view, notes=notes, warnings=warnings))
 
 
 def _roles(gateway: Gateway, imap: bool, smtp: bool) -> list[LoginRole]:
@@ -220,23 +226,21 @@ def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource) -> Gat
     return replace(gateway, smtp_login=login) if role is LoginRole.SMTP_LOGIN else replace(gateway, login=login)
 
 
-def _save_source(context: Context, name: str, role: LoginRole, source: SecretSource, *, dry_run: bool) -> Sequence[str]:
-    """Write the source into the gateway's file if it differs; returns remarks."""
+def _save_source(
+    context: Context, name: str, role: LoginRole, source: SecretSource, *, dry_run: bool
+) -> tuple[list[str], list[str]]:
+    """Write the source into the gateway's file if it differs, and forget what the old one kept; notes and warnings."""
     if dry_run:
         gateway = context.config.gateway(name)
         context.config.check_gateway(_with_source(gateway, role, source))
-        return ()
+        return [], []
     with context.config.locked():
         gateway = context.config.gateway(name)  # read again: it may have changed while a person typed
-        before = gateway.logins[role].secret
-        if before == source:
-            return ()
-        notes = list(context.config.save_gateway(_with_source(gateway, role, source)).notes)
-    if before.kind is SourceKind.KEYRING:
-        notes.append(
-            f"A password that the keyring has stays there; `mailctl gateway password clear {name}` removes it."
-        )
-    return notes
+        if gateway.logins[role].secret == source:
+            return [], []
+        changed = _with_source(gateway, role, source)
+        notes = list(context.config.save_gateway(changed).notes)
+        return notes, forget_replaced(context, gateway, changed)
 
 
 def _kept(context: Context, name: str, role: LoginRole) -> bool:
