@@ -209,7 +209,8 @@ def test_what_providers_decide() -> None:
     assert inbound_defaults(catalog.load("hiworks")).protocol is Protocol.POP3
     assert inbound_defaults(catalog.load("sendgrid")).enabled is False
     assert user_name(catalog.load("webde").username, "a.b@web.de") == "a.b"
-    assert user_name(catalog.load("gmail").username, "a.b@gmail.com") == "a.b@gmail.com"
+    assert user_name(catalog.load("icloud").username, "a.b@me.com") == "a.b@me.com"
+    assert outbound_defaults(catalog.load("icloud")).daily_limit == 1000
 
 
 @pytest.mark.parametrize(
