@@ -1,15 +1,208 @@
-"""Placeholder until its command lands."""
+"""`mailctl test`: prove that IMAP, POP3 and SMTP of gateways, or of a bare address, work, or say exactly why not."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mailctl.cli import checking
+from mailctl.cli import password_options as passwords
+from mailctl.cli.checking import CheckOptions, Checks, Planned
+from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.check import CheckJob, CheckReport
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Protocol
+from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError
+from mailctl.output.emitter import Outcome
+
+if TYPE_CHECKING:
+    from mailctl.domain.gateway import Gateway, SecretSource
 
 app = App()
-RESULTS: dict[str, Any] = {}
+RESULTS: dict[str, Any] = {"test": Checks}
+DISCOVERY = 10.0
+"""Seconds that finding the servers of a bare address may take."""
 
 
-@app.verb()
-def check(ctx: typer.Context) -> None:
-    """Not there yet."""
+@dataclass(slots=True)
+class _Plan:
+    """What is to be tested, with whose secrets, and what there is to say about it."""
+
+    planned: list[Planned]
+    gateways: "dict[str, Gateway]"
+    given: "dict[str, SecretSource | Secret]"
+    warnings: list[str]
+    notes: list[str]
+    errors: list[MailctlError]
+
+
+@app.verb("test")
+def check(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[GATEWAY|ADDRESS]...", help="What to test; the default gateway.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Test every gateway that is enabled.")] = False,
+    imap: Annotated[bool, typer.Option("--imap", help="Test IMAP; these three may be combined.")] = False,
+    smtp: Annotated[bool, typer.Option("--smtp", help="Test SMTP.")] = False,
+    pop3: Annotated[bool, typer.Option("--pop3", help="Test POP3.")] = False,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Checks at a time.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How long one check may take in all.")
+    ] = None,
+    trace: Annotated[bool, typer.Option("--trace", help="Show the conversations, secrets masked, on stderr.")] = False,
+    login: Annotated[str, typer.Option(metavar="USER", help="For an address: the user name to sign in with.")] = "",
+    password_stdin: passwords.PasswordStdin = False,
+    password_command: passwords.PasswordCommand = None,
+    password_env: passwords.PasswordEnv = None,
+    password_file: passwords.PasswordFile = None,
+) -> None:
+    """Climb from DNS to an open mailbox, stage by stage, and say what works and what doesn't.
+
+    Without a name it tests the default gateway. An address that is no gateway's name is looked up, its password is
+    asked for, and nothing is saved.
+    """
+    context = Context.of(ctx)
+    flags = ((imap, Protocol.IMAP), (pop3, Protocol.POP3), (smtp, Protocol.SMTP))
+    options = _options(context, tuple(protocol for on, protocol in flags if on), jobs, timeout, trace)
+    ways = passwords.PasswordWays(password_stdin, password_command, password_env, password_file)
+    plan = _Plan([], {}, {}, [], [], [])
+    gateways, addresses = _chosen(context, list(names or ()), every, plan)
+    if (ways.given or login) and not addresses:
+        raise UsageError(
+            "A password or --login is only given for an address that is no gateway's name",
+            hint="A gateway's is changed with `mailctl gateway password set NAME`.",
+        )
+    for gateway in gateways:
+        _plan_gateway(context, gateway, options, plan)
+    for address in addresses:
+        _plan_address(context, address, login, ways, options, plan)
+    reports = checking.run_planned(context, plan.planned, _resolver(context, plan), options.parallel)
+    if trace:
+        _show_traces(context, reports)
+    error = _error(reports, plan.errors)
+    context.emit(_outcome(reports, plan, error))
+
+
+def _options(
+    context: Context, protocols: tuple[Protocol, ...], jobs: int | None, timeout: float | None, trace: bool
+) -> CheckOptions:
+    settings = context.config.settings
+    jobs = settings.jobs if jobs is None else jobs
+    timeout = settings.timeout if timeout is None else timeout
+    if not 1 <= jobs <= 256:
+        raise UsageError("--jobs must be 1 to 256")
+    if not 0.1 <= timeout <= 3600:
+        raise UsageError("--timeout must be 0.1 to 3600 seconds")
+    return CheckOptions(protocols, timeout, jobs, trace)
+
+
+def _chosen(context: Context, names: list[str], every: bool, plan: _Plan) -> "tuple[list[Gateway], list[str]]":
+    """The gateways and the bare addresses that the command line means; a gateway's name wins over an address."""
+    if every:
+        if names:
+            raise UsageError("--all and names exclude each other")
+        found, broken = context.load_gateways()
+        plan.errors += [ConfigError(text) for text in broken]
+        enabled = [gateway for gateway in found if gateway.enabled]
+        if len(enabled) < len(found):
+            plan.notes.append(f"{len(found) - len(enabled)} gateways are disabled and were left out.")
+        if not enabled and not broken:
+            raise NotFoundError("There is no gateway to test", hint="`mailctl gateway add` makes one.")
+        return enabled, []
+    if not names:
+        names = [context.config.default_gateway] if context.config.default_gateway else []
+    if not names:
+        known = context.config.gateway_names()
+        listed = (
+            f"There are: {', '.join(known[:20])}." if known else "There is none yet; `mailctl gateway add` makes one."
+        )
+        raise UsageError("Which gateway? None was named, and there is no default gateway", hint=listed, code="no_name")
+    addresses = [name for name in names if "@" in name and not context.config.gateway_exists(name)]
+    gateways = [name for name in names if name not in addresses]
+    return (context.load_gateways(gateways)[0] if gateways else []), list(dict.fromkeys(addresses))
+
+
+def _plan_gateway(context: Context, gateway: "Gateway", options: CheckOptions, plan: _Plan) -> None:
+    plan.gateways[gateway.name] = gateway
+    try:
+        joined = context.join(gateway, context.server(gateway.server))
+    except ConfigError as error:
+        protocol = gateway.inbound.protocol or Protocol.IMAP
+        plan.planned.append(checking.not_possible(gateway.name, gateway.email, protocol, error))
+        return
+    plan.planned += checking.gateway_checks(joined, options)
+
+
+def _plan_address(
+    context: Context, address: str, login: str, ways: passwords.PasswordWays, options: CheckOptions, plan: _Plan
+) -> None:
+    from mailctl.domain.gateway import Login, LoginRole, SecretSource
+
+    found = context.discover(address, min(DISCOVERY, options.timeout))
+    plan.notes += found.advice
+    plan.warnings += found.warnings
+    if not found.candidates:
+        raise NotFoundError(
+            f"Nothing tells where the mail of {found.domain} is served",
+            hint=f"`mailctl server discover {address}` shows what was asked.",
+        )
+    taken = passwords.take_password(context, ways, LoginRole.LOGIN, ask=f"Password for {address}")
+    source = taken.source or SecretSource()
+    plan.warnings += taken.warnings
+    plan.given[found.email] = taken.secret or source
+    minimum_tls = context.config.settings.limits.minimum_tls
+    plan.planned += checking.address_checks(found, Login(login, source), minimum_tls, options)
+
+
+def _resolver(context: Context, plan: _Plan) -> Callable[[CheckJob], Secret]:
+    from mailctl.domain.gateway import LoginRole
+
+    secrets = context.secrets  # made here, in the main thread
+
+    def resolve(job: CheckJob) -> Secret:
+        if job.gateway:
+            return secrets.for_login(plan.gateways[job.gateway], job.protocol)
+        given = plan.given[job.address]
+        return given if isinstance(given, Secret) else secrets.get(job.address, LoginRole.LOGIN, given)
+
+    return resolve
+
+
+def _show_traces(context: Context, reports: Sequence[CheckReport]) -> None:
+    from mailctl.output.escape import visible
+
+    for report in reports:
+        context.stderr.write(visible(f"--- {report.gateway or report.address} {report.protocol.upper()}") + "\n")
+        for line in report.transcript:
+            context.stderr.write(visible(line) + "\n")
+
+
+def _error(reports: Sequence[CheckReport], broken: Sequence[MailctlError]) -> MailctlError | None:
+    """The command's error: that of the checks, joined with those of files that can't be read."""
+    from mailctl.errors import ExitCode, combined_exit_code
+
+    error = checking.check_error(reports)
+    if not broken:
+        return error
+    if error is None:
+        return broken[0]
+    error.exit_code = combined_exit_code([error.exit_code, ExitCode.CONFIG])
+    return error
+
+
+def _outcome(reports: list[CheckReport], plan: _Plan, error: MailctlError | None) -> Outcome:
+    from mailctl.cli.check_view import checks_records, checks_view
+
+    who = {id(report): f"{report.gateway or report.address} {report.protocol.upper()}: " for report in reports}
+    warnings = [who[id(report)] + text for report in reports for text in report.warnings]
+    return Outcome(
+        Checks(reports),
+        checks_view(reports),
+        checks_records(reports),
+        error=error,
+        notes=plan.notes,
+        warnings=[*(str(each) for each in plan.errors), *plan.warnings, *warnings],
+    )

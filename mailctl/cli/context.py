@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     import typer
 
     from mailctl.config.store import ConfigStore
+    from mailctl.diagnosis.knowledge import Knowledge
+    from mailctl.domain.check import CheckJob, Session
+    from mailctl.domain.deadline import Deadline
     from mailctl.domain.discovery import Discovery
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Inbound
     from mailctl.domain.provider import Provider
+    from mailctl.domain.secret import Secret
     from mailctl.domain.server import Server
     from mailctl.journal.recorder import JournalRecorder
     from mailctl.journal.store import Journal
@@ -255,6 +259,37 @@ class Context:
     def recorder(self) -> "JournalRecorder":
         """Where this command's events go; one run a command."""
         return self._recorder
+
+    @cached_property
+    def knowledge(self) -> "Knowledge":
+        """The failure knowledge."""
+        from mailctl.diagnosis.knowledge import load_knowledge
+
+        return load_knowledge()
+
+    def open_session(
+        self, job: "CheckJob", secret: "Secret", deadline: "Deadline"
+    ) -> "tuple[Session, Callable[[], Sequence[str]]]":
+        """A session for a check, not connected yet, and a way to read its transcript (empty unless the job traces)."""
+        from mailctl.domain.server import Protocol
+        from mailctl.protocols.transcript import Transcript
+
+        transcript = Transcript() if job.trace else None
+        session: Session
+        match job.protocol:
+            case Protocol.IMAP:
+                from mailctl.protocols.imap.session import imap_session
+
+                session = imap_session(job, secret, deadline, transcript)
+            case Protocol.POP3:
+                from mailctl.protocols.pop3 import pop3_session
+
+                session = pop3_session(job, secret, deadline, transcript)
+            case Protocol.SMTP:
+                from mailctl.protocols.smtp import smtp_session
+
+                session = smtp_session(job, secret, deadline, transcript)
+        return session, transcript.lines if transcript is not None else tuple
 
     def emit(self, outcome: Outcome) -> None:
         """Emit the command's result; its exit code becomes the process's."""

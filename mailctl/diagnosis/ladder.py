@@ -84,8 +84,7 @@ class Climb:
         """The report on a check that ended with `error` at the stage in hand."""
         done = list(self._done)
         stage = self._names[min(len(done), len(self._names) - 1)]
-        detail: dict[str, object] = dict(error.detail)
-        done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), detail))
+        done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), _masked(error.detail)))
         verdict = self._judge(stage, error)
         return self._report(
             ok=False,
@@ -117,7 +116,9 @@ class Climb:
     def _take(self, step: Callable[[], Mapping[str, object]]) -> None:
         self._began = self._clock()
         detail = step()
-        self._done.append(StageReport(self._names[len(self._done)], StageStatus.PASSED, self._elapsed(), dict(detail)))
+        self._done.append(
+            StageReport(self._names[len(self._done)], StageStatus.PASSED, self._elapsed(), _masked(detail))
+        )
 
     def _elapsed(self) -> float:
         return round((self._clock() - self._began) * 1000, 1)
@@ -155,6 +156,8 @@ class Climb:
             address=self.job.address,
             protocol=self.job.protocol,
             ok=ok,
+            endpoint=str(self.job.endpoint),
+            security=self.job.endpoint.security.value,
             warnings=_warnings(self.job, climbed),
             stages=(*climbed, *missed),
             transcript=tuple(self._lines()) if self.job.trace else (),
@@ -190,6 +193,22 @@ def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
             exit_code=error.exit_code,
         )
     return verdict
+
+
+def _masked(detail: Mapping[str, object]) -> dict[str, object]:
+    """What was learned, without any secret that a server may have echoed."""
+
+    def clean(value: object) -> object:
+        match value:
+            case str():
+                return mask(value)
+            case Mapping():
+                return {str(key): clean(item) for key, item in value.items()}
+            case list() | tuple():
+                return [clean(item) for item in value]
+        return value
+
+    return {key: clean(value) for key, value in detail.items()}
 
 
 def _warnings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[str, ...]:

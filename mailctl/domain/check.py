@@ -62,7 +62,7 @@ class OtherCause:
 class CheckReport:
     """What one check found.
 
-    stage: the stage that failed, "" if none. cause: name from the failure knowledge, "" if ok. fixer: "user", "admin",
+    endpoint: host:port, "" if there is none. security: of the endpoint. stage: the stage that failed, "" if none. cause: name from the failure knowledge, "" if ok. fixer: "user", "admin",
     "provider" or "". retry: "yes", "no", "after-fix", "later" or "". evidence: what decided. alternatives: what else it
     may be, likeliest first. server_text: the server's own words, raw. message: the error in one sentence.
     transcript: lines of the conversation, secrets masked, if the job asked for a trace.
@@ -72,6 +72,8 @@ class CheckReport:
     address: str
     protocol: Protocol
     ok: bool
+    endpoint: str = ""
+    security: str = ""
     stage: str = ""
     cause: str = ""
     confidence: str = ""

@@ -20,6 +20,7 @@ class Outcome:
 
     value: the result for programs, of the type that the command declares (`output.json.to_plain` can write it).
     view: the same for people; None shows nothing.
+    records: shown to a pipe in place of `view`, where what people see is not one record a line.
     text: shown instead of a view, as it is, on stdout: for documents such as a schema; already safe to show.
     error: set where the command did its work but the answer is bad (a check failed): its exit code is the command's.
     notes, warnings: sentences for stderr.
@@ -27,6 +28,7 @@ class Outcome:
 
     value: object
     view: View | None = None
+    records: Table | None = None
     text: str = ""
     error: MailctlError | None = None
     notes: Sequence[str] = ()
@@ -52,7 +54,7 @@ class Emitter:
             if outcome.text:
                 self.stdout.write(outcome.text + "\n")
             if outcome.view is not None:
-                self._write_view(outcome.view)
+                self._write_view(outcome.view, outcome.records)
             for note in outcome.notes:
                 self.note(note)
         if outcome.error is None:
@@ -122,7 +124,7 @@ class Emitter:
         else:
             self.stderr.write(f"{label}: {text}\n")
 
-    def _write_view(self, view: View) -> None:
+    def _write_view(self, view: View, records: Table | None = None) -> None:
         for table in _tables(view):
             if not table.rows and table.empty:
                 self.note(table.empty)
@@ -131,7 +133,7 @@ class Emitter:
 
             draw(view, console(self.stdout, colour=self._colour(self.stdout)))
         else:
-            for line in plain_lines(view):
+            for line in plain_lines(records or view):
                 self.stdout.write(f"{line}\n")
 
     def _write_json(self, command: str, value: object, error: MailctlError | None) -> None:

@@ -15,6 +15,7 @@ from mailctl.errors import ConfigError, ExitCode
 KNOWLEDGE = load_knowledge()
 EXAMPLES = [failure for failure in KNOWLEDGE.failures if failure.example]
 FAMILIES = {
+    ExitCode.CONFIG,
     ExitCode.SECRET,
     ExitCode.NETWORK,
     ExitCode.TLS,

@@ -1,0 +1,174 @@
+"""What `mailctl test` shows: a block for each check, a table of many, one record a check for pipes."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from mailctl.cli.checking import worst_first
+from mailctl.domain.check import CheckReport, StageReport, StageStatus
+from mailctl.domain.when import show_size
+from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, View, columns
+
+_FEW = 3
+"""Up to so many checks are shown in full."""
+_LONGEST = 100
+_FIXERS = {
+    "user": "you can fix it",
+    "admin": "the administrator must fix it",
+    "provider": "the provider must fix it",
+}
+_RETRIES = {
+    "yes": "trying again helps",
+    "no": "trying again doesn't help",
+    "after-fix": "try again once it is fixed",
+    "later": "try again later",
+}
+_STATUS: dict[StageStatus, Styled] = {
+    StageStatus.PASSED: Styled("ok", "good"),
+    StageStatus.FAILED: Styled("FAILED", "bad"),
+    StageStatus.NOT_REACHED: Styled("-", "dim"),
+}
+
+
+def checks_view(reports: Sequence[CheckReport]) -> View:
+    """For a terminal: few checks in full; of many a table, worst first, and the failures in full."""
+    if len(reports) <= _FEW:
+        return Stack([part for report in reports for part in _block(report)])
+    ordered = worst_first(reports)
+    return Stack([_overview(ordered), *(part for report in ordered if not report.ok for part in _block(report))])
+
+
+def checks_records(reports: Sequence[CheckReport]) -> Table:
+    """For a pipe: one record a check, in the order they were asked for."""
+    titles = ("gateway", "address", "protocol", "endpoint", "result", "stage", "cause", "confidence", "fixer", "retry")
+    return Table(
+        columns(*titles, "ms", "message", "server text"),
+        [
+            [
+                *(report.gateway, report.address, report.protocol.value, report.endpoint),
+                *("ok" if report.ok else "failed", report.stage, report.cause, report.confidence),
+                *(report.fixer, report.retry, _ms(report), report.message, report.server_text),
+            ]
+            for report in reports
+        ],
+    )
+
+
+def _overview(reports: Sequence[CheckReport]) -> Table:
+    return Table(
+        columns("gateway", "protocol", "result", "stage", "cause", "who can fix it", "ms", right=("ms",)),
+        [
+            [
+                *(report.gateway or report.address, report.protocol.upper()),
+                Styled("ok", "warn" if report.warnings else "good") if report.ok else Styled("FAILED", "bad"),
+                *(report.stage, report.cause, report.fixer, _ms(report)),
+            ]
+            for report in reports
+        ],
+    )
+
+
+def _block(report: CheckReport) -> list[View]:
+    where = f"  {report.endpoint}" if report.endpoint else ""
+    head = f"{report.gateway or report.address}  {report.protocol.upper()}{where}"
+    title = Styled(f"{head}  works", "good") if report.ok else Styled(f"{head}  FAILED: {report.message}", "bad")
+    parts: list[View] = [Lines([title])]
+    if report.stages:
+        parts.append(_ladder(report.stages))
+    return parts if report.ok else [*parts, _verdict(report)]
+
+
+def _ladder(stages: Sequence[StageReport]) -> Table:
+    reached = [stage for stage in stages if stage.status is not StageStatus.NOT_REACHED]
+    missed = [stage.name for stage in stages if stage.status is StageStatus.NOT_REACHED]
+    rows: list[list[Cell]] = [[s.name, _STATUS[s.status], f"{s.ms:.0f}", learned(s)] for s in reached]
+    if missed:
+        rows.append([Styled("not reached", "dim"), "", "", Styled(", ".join(missed), "dim")])
+    return Table(columns("stage", "", "ms", "what was learned", right=("ms",), fold=("what was learned",)), rows)
+
+
+def _verdict(report: CheckReport) -> Fields:
+    sure = "" if report.confidence == "high" else f" ({report.confidence} confidence)"
+    pairs: list[tuple[str, Cell]] = [
+        ("cause", Styled(f"{report.cause}{sure}", "strong")),
+        ("meaning", report.explanation),
+    ]
+    pairs += [(f"step {number}", step) for number, step in enumerate(report.remedy, 1)]
+    pairs.append(("who", f"{_FIXERS.get(report.fixer, report.fixer)}; {_RETRIES.get(report.retry, report.retry)}"))
+    if report.doc_url:
+        pairs.append(("more", report.doc_url))
+    pairs += [("server said", line) for line in report.server_text.splitlines()[:8]]
+    pairs += [(f"or {other.cause}", other.explanation) for other in report.alternatives]
+    return Fields(pairs)
+
+
+def _ms(report: CheckReport) -> int:
+    return round(sum(stage.ms for stage in report.stages))
+
+
+def learned(stage: StageReport) -> str:
+    """What a stage taught, in short."""
+    detail = stage.detail
+    said = [text for key, tell in _TELL.items() if key in detail and (text := tell(detail[key], detail))]
+    return ", ".join(said)
+
+
+_Tell = Callable[[object, Mapping[str, object]], str]
+
+
+def _plain(value: object, _: Mapping[str, object]) -> str:
+    text = " ".join(str(value or "").split())
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _each(value: object, detail: Mapping[str, object]) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else _plain(value, detail)
+
+
+def _count(noun: str) -> _Tell:
+    def tell(value: object, _: Mapping[str, object]) -> str:
+        return f"{len(value)} {noun}" if isinstance(value, list | tuple) else ""
+
+    return tell
+
+
+def _until(value: object, detail: Mapping[str, object]) -> str:
+    days = detail.get("days_left")
+    left = f" ({days} days)" if isinstance(days, int) else ""
+    return f"certificate until {str(value)[:10]}{left}"
+
+
+def _quota(value: object, _: Mapping[str, object]) -> str:
+    match value:
+        case {"used": int(used), "limit": int(limit)}:
+            return f"{show_size(used)} of {show_size(limit)} used"
+    return ""
+
+
+def _if(prefix: str) -> _Tell:
+    return lambda value, detail: f"{prefix} {text}" if (text := _each(value, detail)) else ""
+
+
+_TELL: dict[str, _Tell] = {
+    "source": _if("from"),
+    "addresses": _each,
+    "address": _plain,
+    "failed": _if("no answer from"),
+    "tls_version": _plain,
+    "cipher": _plain,
+    "names": _if("for"),
+    "issuer": _if("issued by"),
+    "not_after": _until,
+    "greeting": _plain,
+    "banner": _plain,
+    "mechanism": _plain,
+    "capabilities": _count("capabilities"),
+    "extensions": _count("extensions"),
+    "folder": _plain,
+    "messages": lambda value, _: f"{value} messages",
+    "octets": lambda value, _: show_size(value) if isinstance(value, int) else "",
+    "size": lambda value, _: f"messages up to {show_size(value)}" if isinstance(value, int) and value else "",
+    "quota": _quota,
+    "reply": _plain,
+}
+"""How each thing that stages learn is told; anything else is for programs."""

@@ -1,0 +1,216 @@
+"""Checks as operations, for `test` and for whoever tests a gateway before it is saved: plan, run, outcome."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mailctl.domain.check import CheckJob, CheckReport
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Protocol
+from mailctl.errors import ConfigError, MailctlError, combined_exit_code
+
+if TYPE_CHECKING:
+    from mailctl.cli.context import Context
+    from mailctl.domain.discovery import Discovery
+    from mailctl.domain.effective import EffectiveGateway
+    from mailctl.domain.gateway import Gateway, Login
+    from mailctl.domain.server import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Result of `test`: one report a check, in the order in which they were asked for."""
+
+    checks: list[CheckReport]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """What holds for all checks of a command. protocols: exactly these; none: those in use. timeout: of one check."""
+
+    protocols: tuple[Protocol, ...] = ()
+    timeout: float = 30.0
+    parallel: int = 8
+    trace: bool = False
+
+
+Planned = CheckJob | CheckReport
+"""A check to be carried out, or the report on one that can't be, since something is not configured."""
+
+
+def gateway_checks(joined: "EffectiveGateway", options: CheckOptions) -> list[Planned]:
+    """The checks of a gateway as it works, saved or not: inbound protocol and SMTP if in use, or those asked for."""
+    gateway = joined.gateway
+    planned: list[Planned] = []
+    for protocol in options.protocols or joined.protocols:
+        try:
+            endpoint = joined.endpoint(protocol)
+        except ConfigError as error:
+            planned.append(not_possible(gateway.name, gateway.email, protocol, error))
+            continue
+        job = CheckJob(
+            gateway=gateway.name,
+            address=gateway.email,
+            protocol=protocol,
+            endpoint=endpoint,
+            login=gateway.login_for(protocol),
+            provider=joined.provider,
+            allow_plaintext=gateway.allow_plaintext,
+            timeout=options.timeout,
+            trace=options.trace,
+        )
+        planned.append(job)
+    if not planned:
+        protocol = joined.inbound.protocol or Protocol.IMAP
+        unused = ConfigError(
+            f"The gateway {gateway.name!r} uses no protocol that its server offers",
+            hint=f"`mailctl gateway show {gateway.name}` shows what is switched on.",
+            code="no_endpoint",
+        )
+        planned.append(not_possible(gateway.name, gateway.email, protocol, unused))
+    return planned
+
+
+def address_checks(found: "Discovery", login: "Login", minimum_tls: str, options: CheckOptions) -> list[Planned]:
+    """The checks of a bare address: IMAP, else POP3, and SMTP, where discovery found them; or those asked for.
+
+    login: its user "" stands for what discovery says. minimum_tls: the settings' limit.
+    """
+    inbound = Protocol.IMAP if found.best(Protocol.IMAP) else Protocol.POP3
+    usual = tuple(protocol for protocol in (inbound, Protocol.SMTP) if found.best(protocol))
+    planned: list[Planned] = []
+    for protocol in options.protocols or usual:
+        best = found.best(protocol)
+        if best is None:
+            error = ConfigError(
+                f"Nothing tells where {protocol.upper()} of {found.domain} is served", code="no_endpoint"
+            )
+            planned.append(not_possible("", found.email, protocol, error))
+            continue
+        policy = best.endpoint.certificate
+        policy = replace(policy, minimum_tls=max(policy.minimum_tls, minimum_tls))
+        job = CheckJob(
+            gateway="",
+            address=found.email,
+            protocol=protocol,
+            endpoint=replace(best.endpoint, certificate=policy),
+            login=replace(login, user=login.user or best.user or found.user or found.email),
+            provider=found.provider,
+            timeout=options.timeout,
+            trace=options.trace,
+        )
+        planned.append(job)
+    return planned
+
+
+def not_possible(gateway: str, address: str, protocol: Protocol, error: MailctlError) -> CheckReport:
+    """The report on a check that can't be tried, since `error` tells that something is not configured."""
+    return CheckReport(
+        gateway=gateway,
+        address=address,
+        protocol=protocol,
+        ok=False,
+        stage="config",
+        cause="not_configured",
+        confidence="high",
+        explanation=error.message,
+        remedy=(error.hint,) if error.hint else (),
+        fixer="user",
+        retry="after-fix",
+        message=error.message,
+        exit_code=error.exit_code,
+    )
+
+
+def run_planned(
+    context: "Context",
+    planned: Sequence[Planned],
+    secret: Callable[[CheckJob], Secret],
+    parallel: int,
+) -> list[CheckReport]:
+    """Carry out what was planned, side by side, and log each outcome → reports in the order of `planned`.
+
+    secret: of a job's login; raises SecretError. It is called from several threads.
+    """
+    from mailctl.diagnosis.batch import run_checks
+
+    for report in (entry for entry in planned if isinstance(entry, CheckReport)):
+        _log(context, report)
+    jobs = [entry for entry in planned if isinstance(entry, CheckJob)]
+    done = iter(
+        run_checks(
+            jobs,
+            context.open_session,
+            secret,
+            lambda: context.knowledge,
+            parallel,
+            on_report=lambda report: _log(context, report),
+        )
+    )
+    return [next(done) if isinstance(entry, CheckJob) else entry for entry in planned]
+
+
+def check_gateway(
+    context: "Context",
+    gateway: "Gateway",
+    server: "Server",
+    *,
+    secret: Callable[[CheckJob], Secret] | None = None,
+    options: CheckOptions | None = None,
+) -> list[CheckReport]:
+    """Test one gateway, saved or not, on `server`.
+
+    secret: of a job's login, also one that is not saved yet; by default from where the gateway's login says.
+    """
+    options = options or CheckOptions(timeout=context.config.settings.timeout, parallel=context.config.settings.jobs)
+    secrets = context.secrets
+    planned = gateway_checks(context.join(gateway, server), options)
+    return run_planned(
+        context, planned, secret or (lambda job: secrets.for_login(gateway, job.protocol)), options.parallel
+    )
+
+
+def check_error(reports: Sequence[CheckReport]) -> MailctlError | None:
+    """The error of a command whose checks these were, with the exit code of them all; None if all passed."""
+    failed = [report for report in reports if not report.ok]
+    if not failed:
+        return None
+    causes = sorted({report.cause for report in failed})
+    if len(reports) == 1:
+        message = failed[0].message or failed[0].explanation
+    else:
+        message = f"{len(failed)} of {len(reports)} checks failed: {', '.join(causes)}"
+    error = MailctlError(message, code="check_failed", cause=causes[0] if len(causes) == 1 else "")
+    error.exit_code = combined_exit_code([report.exit_code for report in failed])
+    return error
+
+
+def _log(context: "Context", report: CheckReport) -> None:
+    from mailctl.domain.event import Level
+
+    place = f" at {report.endpoint}" if report.endpoint else ""
+    what = f"{report.protocol.upper()} of {report.gateway or report.address}{place}"
+    context.recorder().record(
+        "check.passed" if report.ok else "check.failed",
+        f"{what} works" if report.ok else f"{what} failed at {report.stage}: {report.message}",
+        level=Level.INFO if report.ok else Level.ERROR,
+        gateway=report.gateway,
+        protocol=report.protocol.value,
+        cause=report.cause,
+        stage=report.stage,
+        ms=round(sum(stage.ms for stage in report.stages)),
+        address=report.address,
+        endpoint=report.endpoint,
+        exit_code=int(report.exit_code),
+    )
+
+
+def worst_first(reports: Sequence[CheckReport]) -> list[CheckReport]:
+    """Failures first, those that end earliest on the ladder before later ones; then what passed with warnings."""
+
+    def order(report: CheckReport) -> tuple[int, int, str, str]:
+        reached = sum(stage.status == "passed" for stage in report.stages)
+        warned = 1 if report.warnings else 2
+        return (warned if report.ok else 0, reached, report.gateway or report.address, report.protocol.value)
+
+    return sorted(reports, key=order)
