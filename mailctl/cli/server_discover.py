@@ -76,12 +76,15 @@ def _error(found: Discovery) -> MailctlError | None:
     return NotFoundError(
         f"Nothing is known of the mail service of {found.domain}",
         hint="Ask its operator for the hosts, then: mailctl server add NAME --imap HOST --smtp HOST",
+        cause="dns_lookup",
     )
 
 
 def _table(found: Discovery) -> Table:
     return Table(
-        columns("protocol", "endpoint", "security", "user", "source", "evidence", fold=("evidence",)),
+        columns(
+            "protocol", "endpoint", "security", "user", "source", "evidence", fold=("endpoint", "user", "evidence")
+        ),
         [
             [
                 each.protocol.upper(),

@@ -91,7 +91,7 @@ def _row(provider: Provider) -> PresetRow:
 
 def _table(rows: list[PresetRow]) -> Table:
     return Table(
-        columns("id", "name", "sign-in", "imap", "pop3", "smtp", fold=("name",)),
+        columns("id", "name", "sign-in", "imap", "pop3", "smtp", fold=("name", "imap", "pop3", "smtp")),
         [[Styled(r.id, "strong"), r.name, _need(r.sign_in), r.imap, r.pop3, r.smtp] for r in rows],
         empty="No preset has that in a name, domain or host. `mailctl server discover ADDRESS` asks the domain itself.",
     )

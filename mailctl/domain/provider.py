@@ -215,7 +215,9 @@ def server_of(provider: Provider, name: str, values: Mapping[str, str] | None = 
         provider = filled(provider, values)
     reason = unusable(provider)
     if reason:
-        hint = provider.notes[0] if provider.notes else f"`mailctl server presets {provider.id}` says more."
+        options = " ".join(f"--{each} {each.upper()}" for each in provider.placeholders())
+        say = f"Say it: mailctl server add {name} --preset {provider.id} {options}" if options else ""
+        hint = say or next(iter(provider.notes), "")
         raise UsageError(reason, hint=hint, code="preset_unusable")
     return Server(name, provider.id, {protocol: found[0] for protocol, found in provider.endpoints.items()})
 

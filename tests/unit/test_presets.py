@@ -110,8 +110,9 @@ def test_a_preset_makes_a_server_or_says_why_not(provider: Provider) -> None:
     assert server.endpoints
     if provider.placeholders():
         assert unusable(provider)
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError) as caught:
             server_of(provider, "x")
+        assert all(f"--{name} " in caught.value.hint for name in provider.placeholders())
 
 
 def test_advice_says_what_is_needed(provider: Provider) -> None:
@@ -173,6 +174,16 @@ def test_by_domain(domain: str, id_: str | None) -> None:
 )  # fmt: skip
 def test_by_mx(host: str, id_: str | None) -> None:
     found = catalog.by_mx(host)
+    assert (found.id if found else None) == id_
+
+
+@pytest.mark.parametrize(
+    ("host", "id_"),
+    [("imap.gmail.com", "google-workspace"), ("outlook.office365.com", "office365"), ("imap.fastmail.com", "fastmail"),
+     ("mx.example", None), ("", None)],
+)  # fmt: skip
+def test_by_host_prefers_who_takes_in_other_domains(host: str, id_: str | None) -> None:
+    found = catalog.by_host(host)
     assert (found.id if found else None) == id_
 
 
