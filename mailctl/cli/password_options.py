@@ -13,7 +13,7 @@ from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.secret import MAX_SECRET, Secret, accept
 from mailctl.errors import UsageError
 
-_STDIN = "Take the password{} from the first line of stdin, into the keyring."
+_STDIN = "Take the password{} from the first line of stdin."
 _COMMAND = "Have this command print the password{} whenever it is needed; split like a shell would, run without one."
 _ENV = "Take the password{} from this environment variable whenever it is needed."
 _FILE = "Take the password{} from this file whenever it is needed; it must be private (0600)."

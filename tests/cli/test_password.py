@@ -203,6 +203,21 @@ def test_source_shows(home: Cli) -> None:
     assert home.run(*SOURCE, "--keyring", "--password-env", "X").code == 2
 
 
+def test_another_configuration_folder_keeps_its_own(home: Cli, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    home.config.rename(other)
+    home.ok(*SET, "--password-stdin", "--config-dir", str(other), stdin="hunter2\n")
+    (service, user), *more = home.keyring.names
+    assert (more, user) == ([], "login")
+    assert service.startswith("mailctl:work:")
+    assert service in home.ok(*SOURCE, "--config-dir", str(other)).out
+    link = tmp_path / "link"
+    link.symlink_to(other)  # the same folder, spelt otherwise
+    home.ok(*CHECK, "--imap", "--config-dir", str(link))
+    home.config.symlink_to(other)  # and now it is the usual one
+    assert "mailctl:work, login" in home.ok(*SOURCE, "--config-dir", str(other)).out
+
+
 def test_an_unknown_gateway(home: Cli) -> None:
     done = home.run("gateway", "password", "check", "wrok")
     assert done.code == 3

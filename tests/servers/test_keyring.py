@@ -279,6 +279,52 @@ def test_E4_an_error_never_quotes_the_password(backend: Callable[..., SystemKeyr
     assert message.endswith("can't keep ***")
 
 
+CONFIG = {
+    "servers/local.toml": '[imap]\nhost = "127.0.0.1"\nport = 9\nsecurity = "tls"\n',
+    "gateways/work.toml": 'server = "local"\nemail = "a@b.example"\n[login]\nuser = "a"\nsecret = "keyring"\n',
+}
+
+
+def mailctl(env: dict[str, str], *arguments: str, stdin: str = "") -> tuple[int, str, float]:
+    """Run mailctl in a home with one gateway; exit code, stderr, seconds."""
+    for name, text in CONFIG.items():
+        path = Path(env["XDG_CONFIG_HOME"], "mailctl", name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text(text)
+    argv = [sys.executable, "-m", "mailctl", "gateway", "password", *arguments]
+    began = time.monotonic()
+    done = subprocess.run(
+        argv,
+        env={**env, "PYTHONPATH": str(Path(__file__).parents[2])},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stderr, time.monotonic() - began
+
+
+@pytest.mark.parametrize("fixture", ["without_keyring", "locked_keyring", "hanging_keyring"])
+def test_E8_E11_E12_a_command_ends_with_4_and_says_how_to_go_on(fixture: str, request: pytest.FixtureRequest) -> None:
+    found = request.getfixturevalue(fixture)
+    env = found if isinstance(found, dict) else found.env
+    for arguments in (("check", "work"), ("set", "work", "--password-stdin")):
+        code, said, seconds = mailctl(env, *arguments, stdin="hunter2\n")
+        assert code == 4, said
+        assert "--password-command" in said
+        assert "Traceback" not in said
+        assert seconds < 10
+
+
+def test_a_command_keeps_and_finds(keyring_session: Keyring) -> None:
+    code, said, _ = mailctl(keyring_session.env, "set", "work", "--password-stdin", stdin="hunter2\n")
+    assert code == 0, said
+    assert keyring_session.passwords() == {WORK: "hunter2"}
+    assert mailctl(keyring_session.env, "check", "work")[0] == 0
+    assert mailctl(keyring_session.env, "clear", "work")[0] == 0
+    assert keyring_session.passwords() == {}
+
+
 def test_a_module_in_the_working_folder_is_not_loaded(without_keyring: dict[str, str], tmp_path: Path) -> None:
     folder = tmp_path / "hostile"
     folder.mkdir()
