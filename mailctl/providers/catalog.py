@@ -104,7 +104,7 @@ def load_oauth(id_: str) -> OAuthService:
 
 def _holding(word: str) -> Iterator[Provider]:
     """The presets in whose file `word` stands in double quotes."""
-    return _holding_text(b'"' + word.encode() + b'"')
+    return _holding_text(b'"' + word.encode(errors="replace") + b'"')
 
 
 def _holding_text(text: bytes) -> Iterator[Provider]:

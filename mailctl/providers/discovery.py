@@ -102,8 +102,8 @@ def ask_all(asking: Sequence[Question], deadline: Deadline) -> list[Reply]:
     ms = round((monotonic() - began) * 1000)
 
     def late(question: Question) -> Reply:
-        failed = Answered.FAILED
-        asked = Asked(question.source, question.subject, failed, ms, "no answer in time", "dns_temporary")
+        cause = "tcp_timeout" if question.source is Source.AUTOCONFIG else "dns_temporary"
+        asked = Asked(question.source, question.subject, Answered.FAILED, ms, "no answer in time", cause)
         return Reply(question, None, asked)
 
     return [done.get(index) or late(question) for index, question in enumerate(asking)]

@@ -210,6 +210,11 @@ def test_lookups_never_fail_on_any_text(text: str) -> None:
     catalog.search(text)
 
 
+def test_a_name_that_is_no_unicode_is_just_not_there() -> None:
+    with pytest.raises(NotFoundError):
+        catalog.load("gmail\udcff")
+
+
 def test_what_providers_decide() -> None:
     assert outbound_defaults(catalog.load("gmail")).upload_sent is False
     assert outbound_defaults(catalog.load("outlook")).upload_sent is False
