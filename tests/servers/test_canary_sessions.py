@@ -8,21 +8,23 @@ from tests.cli.canary import CANARY, CanaryHunt
 
 from .support.certificates import Certificates
 from .support.dovecot import Dovecot
+from .support.postfix import Postfix
 
 VERBOSE = ("--debug", "--json")
 
 
 @pytest.fixture
-def hunt(tmp_path: Path, dovecot: Dovecot, certificates: Certificates) -> CanaryHunt:
+def hunt(tmp_path: Path, dovecot: Dovecot, postfix: Postfix, certificates: Certificates) -> CanaryHunt:
     """A home with two servers: the real one by TLS, and the same by STARTTLS."""
     made = CanaryHunt(tmp_path)
-    for name, security, imap, pop3 in (
-        ("tls", "tls", dovecot.imaps, dovecot.pop3s),
-        ("starttls", "starttls", dovecot.imap, dovecot.pop3),
+    for name, security, imap, pop3, smtp in (
+        ("tls", "tls", dovecot.imaps, dovecot.pop3s, postfix.submissions),
+        ("starttls", "starttls", dovecot.imap, dovecot.pop3, postfix.submission),
     ):
         endpoints = (
             *("--imap", f"localhost:{imap}", "--imap-security", security),
             *("--pop3", f"localhost:{pop3}", "--pop3-security", security),
+            *("--smtp", f"localhost:{smtp}", "--smtp-security", security),
         )
         done = made.run("server", "add", name, *endpoints, "--ca-file", str(certificates.ca), *VERBOSE)
         assert done.returncode == 0, done.stderr.decode()
@@ -40,7 +42,7 @@ def test_E3_a_session_that_works(hunt: CanaryHunt, dovecot: Dovecot, server: str
     user = dovecot.new_user()
     dovecot.add_user(user, CANARY)
     add(hunt, server, user, "--test")
-    done = hunt.run("test", "work", "--imap", "--pop3", "--trace", *VERBOSE)
+    done = hunt.run("test", "work", "--imap", "--pop3", "--smtp", "--trace", *VERBOSE)
     assert done.returncode == 0, done.stdout.decode()
     assert b"***" in done.stderr + done.stdout  # the trace shows that something was sent
     hunt.run("sync", "work", *VERBOSE)
@@ -50,7 +52,7 @@ def test_E3_a_session_that_works(hunt: CanaryHunt, dovecot: Dovecot, server: str
 @pytest.mark.parametrize("server", ["tls", "starttls"])
 def test_E3_a_password_that_is_wrong(hunt: CanaryHunt, dovecot: Dovecot, server: str) -> None:
     add(hunt, server, dovecot.new_user())
-    done = hunt.run("test", "work", "--imap", "--pop3", "--trace", *VERBOSE)
+    done = hunt.run("test", "work", "--imap", "--pop3", "--smtp", "--trace", *VERBOSE)
     assert done.returncode == 7, done.stdout.decode()
     hunt.run("sync", "work", *VERBOSE)
     hunt.run("log", *VERBOSE)
