@@ -239,6 +239,14 @@ class Context:
             return home / gateway.inbound.maildir.removeprefix("~/")
         return self.paths.data / "mail" / gateway.name
 
+    @staticmethod
+    def memory_keyring() -> "KeyringFactory":
+        """A keyring of this process alone, for `mailctl demo`."""
+        from mailctl.secrets.memory import MemoryKeyring
+
+        ring = MemoryKeyring()
+        return lambda: ring
+
     @cached_property
     def journal(self) -> "Journal":
         """The mailer log."""

@@ -2,7 +2,7 @@
 
 import io
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,11 +86,9 @@ class _Stage:
     """Plays the steps."""
 
     def __init__(self, context: Context, folder: Path, mail: "EmbeddedMail", authority: Path, password: str) -> None:
-        from mailctl.secrets.memory import MemoryKeyring
-
         self._context, self._folder, self._mail, self._authority = context, folder, mail, authority
         self._password = password
-        self._keyring = MemoryKeyring()
+        self._keyring = context.memory_keyring()
         self.steps: list[DemoStep] = []
         self.places = {
             "MAILCTL_CONFIG_DIR": str(folder / "config"),
@@ -147,9 +145,8 @@ class _Stage:
         if not quiet:
             context.stdout.write(f"$ mailctl {words}\n")
             context.stdout.flush()
-        make: Callable[[], Any] = lambda: self._keyring  # noqa: E731 - a factory, as everywhere
         env = {**context.env, **self.places}
-        code = run_command(shlex.split(words), io.StringIO(typed), out, err, env, keyring=make)
+        code = run_command(shlex.split(words), io.StringIO(typed), out, err, env, keyring=self._keyring)
         context.stdout.flush()
         context.stderr.flush()
         output = out.getvalue() if isinstance(out, io.StringIO) else ""

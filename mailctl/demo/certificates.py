@@ -8,7 +8,7 @@ from pathlib import Path
 def make_certificates(folder: Path) -> tuple[Path, Path]:
     """Write `ca.pem` and `server.pem` (certificate and key, private) below `folder`; returns their paths.
 
-    Both are valid for a day, from a minute ago.
+    Both are valid for a month, from a minute ago.
     """
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
@@ -25,7 +25,7 @@ def make_certificates(folder: Path) -> tuple[Path, Path]:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=1))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + timedelta(days=30))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
 
