@@ -1,8 +1,9 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
 import hmac
+from collections.abc import Mapping
 from threading import Lock
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mailctl.errors import SecretError
 
@@ -82,6 +83,18 @@ def mask(text: str) -> str:
         if form in text:
             text = text.replace(form, MASK)
     return text
+
+
+def mask_within(value: Any) -> Any:
+    """`value` (JSON values, tuples too) with secrets in its texts masked; keys, numbers and its shape stay."""
+    match value:
+        case str():
+            return mask(value)
+        case list() | tuple():
+            return [mask_within(item) for item in value]
+        case Mapping():
+            return {key: mask_within(item) for key, item in value.items()}
+    return value
 
 
 def is_secret(text: str) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mailctl.domain.event import Event, Level
-from mailctl.domain.secret import mask
+from mailctl.domain.secret import mask, mask_within
 from mailctl.errors import StorageError
 from mailctl.journal.store import Journal
 
@@ -43,7 +43,7 @@ class JournalRecorder:
         with self._lock:
             self._number += 1
             number = self._number
-        safe = {name: mask(value) if isinstance(value, str) else value for name, value in fields.items()}
+        safe = mask_within(fields)
         kept = Event(self._now(), self.run, event, mask(message)[:LONGEST_MESSAGE], level, gateway, protocol, safe)
         try:
             self._journal.write([(number, kept)])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from mailctl.domain.secret import mask
+from mailctl.domain.secret import mask, mask_within
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.output.escape import visible
 from mailctl.output.plain import plain_lines
@@ -137,25 +137,25 @@ class Emitter:
                 self.stdout.write(f"{line}\n")
 
     def _write_json(self, command: str, value: object, error: MailctlError | None) -> None:
-        from mailctl.output.json import dump, masked, to_plain
+        from mailctl.output.json import dump, to_plain
 
         envelope = {
             "schema": f"mailctl.{command.replace(' ', '.') or 'mailctl'}/1",
             "ok": error is None,
-            "result": to_plain(value),
+            "result": mask_within(to_plain(value)),
             "error": None
             if error is None
             else {
                 "code": error.code,
-                "message": error.message,
-                "hint": error.hint,
+                "message": mask(error.message),
+                "hint": mask(error.hint),
                 "cause": error.cause,
                 "exit_code": int(error.exit_code),
-                "server_text": error.server_text,
+                "server_text": mask(error.server_text),
             },
         }
         indent = 2 if self.is_terminal(self.stdout) else None
-        self.stdout.write(dump(masked(envelope), indent=indent) + "\n")
+        self.stdout.write(dump(envelope, indent=indent) + "\n")
 
 
 def _tables(view: View) -> Sequence[Table]:

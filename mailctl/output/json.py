@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum, IntEnum
 from typing import Any
 
-from mailctl.domain.secret import Secret, mask
+from mailctl.domain.secret import Secret
 from mailctl.output.escape import UNSAFE
 
 
@@ -41,18 +41,6 @@ def to_plain(value: object) -> Any:
         case _ if is_dataclass(value) and not isinstance(value, type):
             return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
     raise TypeError(f"no JSON form for {type(value).__name__}")
-
-
-def masked(plain: Any) -> Any:
-    """`plain` with secrets in its texts masked; keys, numbers and the JSON around them stay what they are."""
-    match plain:
-        case str():
-            return mask(plain)
-        case list():
-            return [masked(item) for item in plain]
-        case dict():
-            return {key: masked(item) for key, item in plain.items()}
-    return plain
 
 
 def dump(plain: Any, *, indent: int | None = None) -> str:

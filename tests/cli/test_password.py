@@ -281,3 +281,10 @@ def test_E6_no_core_dump(home: Cli) -> None:
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 4
     assert done.stderr.count("Max core file size 0 0") == 2, done.stderr
+
+
+@pytest.mark.parametrize("password", ["check", "gateway", "mailctl", "secret_missing"])
+def test_a_password_that_is_a_common_word_leaves_json_readable(home: Cli, password: str) -> None:
+    home.env["SMTP_PASSWORD"] = password
+    found = home.json(*CHECK, code=4)
+    assert (found["schema"], found["error"]["code"]) == ("mailctl.gateway.password.check/1", "secret_missing")

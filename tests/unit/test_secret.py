@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailctl.domain import secret as module
-from mailctl.domain.secret import MASK, MAX_SECRET, Secret, accept, is_secret, mask
+from mailctl.domain.secret import MASK, MAX_SECRET, Secret, accept, is_secret, mask, mask_within
 from mailctl.errors import SecretError
 from mailctl.output.json import to_plain
 
@@ -143,3 +143,11 @@ def test_a_huge_one_is_masked_too() -> None:
     value = "0123456789abcdef" * (MAX_SECRET // 16)
     assert accept(value, "here") == Secret(value)
     assert mask(f"-{value}-") == "-***-"
+
+
+def test_what_is_nested_is_masked_and_keys_stay() -> None:
+    Secret("hunter2")
+    assert mask_within({"hunter2": ["a hunter2", ("hunter2",), {"x": 1}], "n": None}) == {
+        "hunter2": ["a ***", ["***"], {"x": 1}],
+        "n": None,
+    }
