@@ -112,7 +112,7 @@ def write(path: Path, text: str) -> None:
 
     The caller holds the lock. ConfigError if `path` is a symbolic link: its target is somebody's work.
     """
-    if path.is_symlink():
+    if os.path.islink(path):
         raise ConfigError(f"{path} is a symbolic link; mailctl doesn't replace it", hint="Edit the file it points to.")
     temporary = path.parent / TEMPORARY
     try:

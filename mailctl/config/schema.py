@@ -33,12 +33,13 @@ class Kind:
     """A kind of value.
 
     expected: completes "must be …". read: TOML value → typed value; raises WrongValueError, or UsageError where a
-    sentence of its own is clearer. write: the reverse.
+    sentence of its own is clearer. write: the reverse. private: a wrong value may be a password, so it isn't shown.
     """
 
     expected: str
     read: Callable[[Any], Any]
     write: Callable[[Any], Any] = _as_it_is
+    private: bool = False
 
 
 Spec = Mapping[str, Kind]
@@ -66,7 +67,8 @@ def read_values(spec: Spec, data: Mapping[str, Any]) -> tuple[dict[str, Any], li
         try:
             values[key] = kind.read(value)
         except WrongValueError:
-            problems.append(KeyProblem(key, f"must be {kind.expected}, not {_shown(value)}"))
+            instead = "" if kind.private else f", not {_shown(value)}"
+            problems.append(KeyProblem(key, f"must be {kind.expected}{instead}"))
         except UsageError as error:
             problems.append(KeyProblem(key, error.message, error.hint))
     return values, problems
@@ -286,5 +288,7 @@ COUNT = integer(1, 10**9)
 SIZE = Kind("a size such as 25MB", _number_or_text(size_octets), size_text)
 INTERVAL = Kind("a time such as 15m, at most 366 days", _number_or_text(_interval), seconds_text)
 SINCE = Kind("a date such as 2026-01-31 or an age such as 90d", _since)
-SECRET = Kind('"keyring", "oauth", {command = [...]}, {env = "..."} or {file = "..."}', _secret, _write_secret)
+SECRET = Kind(
+    '"keyring", "oauth", {command = [...]}, {env = "..."} or {file = "..."}', _secret, _write_secret, private=True
+)
 FINGERPRINT = Kind("sha256: and 64 hex digits", lambda value: parse_fingerprint(_text(value)), lambda h: f"sha256:{h}")

@@ -1,5 +1,6 @@
 """A folder of objects, one TOML file each: a broken file breaks one object and not the rest."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ class Shelf(Generic[T]):
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name, good or broken."""
-        return self.path(name).is_symlink() or self.path(name).exists()
+        return os.path.lexists(self.path(name))
 
     def read(self, name: str) -> T:
         """One object. NotFoundError, or ConfigError with the first thing wrong, or StorageError."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+STEP = 10  # room left for others before the first and after the last
+
 
 def reorder(orders: Mapping[str, int], moved: str, anchor: str, *, before: bool) -> dict[str, int]:
     """New orders that put `moved` right before (or after) `anchor`; only those that change.
@@ -19,15 +21,13 @@ def reorder(orders: Mapping[str, int], moved: str, anchor: str, *, before: bool)
 
 
 def _starts(orders: Mapping[str, int], sequence: Sequence[str], place: int) -> list[int]:
-    """Orders worth trying for the moved one: what just follows its left neighbour, and just precedes its right."""
-    starts = []
-    if place > 0:
-        left = sequence[place - 1]
-        starts.append(orders[left] + (sequence[place] < left))
-    if place + 1 < len(sequence):
-        right = sequence[place + 1]
-        starts.append(orders[right] - (sequence[place] > right))
-    return starts
+    """Orders worth trying for the moved one, best first: between its neighbours, next to the left, to the right."""
+    left = orders[sequence[place - 1]] if place > 0 else None
+    right = orders[sequence[place + 1]] if place + 1 < len(sequence) else None
+    if left is None or right is None:
+        return [right - STEP] if right is not None else [(left or 0) + STEP]
+    starts = [left + (sequence[place] < sequence[place - 1]), right - (sequence[place] > sequence[place + 1])]
+    return [(left + right) // 2, *starts] if right - left > 1 else starts
 
 
 def _pushed(orders: Mapping[str, int], sequence: Sequence[str], place: int, start: int) -> dict[str, int]:
