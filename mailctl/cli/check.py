@@ -1,7 +1,7 @@
 """`mailctl test`: prove that IMAP, POP3 and SMTP of gateways, or of a bare address, work, or say exactly why not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,8 +14,7 @@ from mailctl.cli.lazy import App
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
-from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError
-from mailctl.output.emitter import Outcome
+from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError, combined_exit_code
 
 if TYPE_CHECKING:
     from mailctl.domain.gateway import Gateway, SecretSource
@@ -82,8 +81,15 @@ def check(
     reports = checking.run_planned(context, plan.planned, _resolver(context, plan), options.parallel)
     if trace:
         _show_traces(context, reports)
-    error = _error(reports, plan.errors)
-    context.emit(_outcome(reports, plan, error))
+    outcome = checking.check_outcome(reports)
+    context.emit(
+        replace(
+            outcome,
+            error=_joined(outcome.error, plan.errors),
+            notes=plan.notes,
+            warnings=[*map(str, plan.errors), *plan.warnings, *outcome.warnings],
+        )
+    )
 
 
 def _options(
@@ -180,29 +186,9 @@ def _show_traces(context: Context, reports: Sequence[CheckReport]) -> None:
             context.stderr.write(visible(line) + "\n")
 
 
-def _error(reports: Sequence[CheckReport], broken: Sequence[MailctlError]) -> MailctlError | None:
-    """The command's error: that of the checks, joined with those of files that can't be read."""
-    from mailctl.errors import ExitCode, combined_exit_code
-
-    error = checking.check_error(reports)
-    if not broken:
-        return error
-    if error is None:
-        return broken[0]
-    error.exit_code = combined_exit_code([error.exit_code, ExitCode.CONFIG])
+def _joined(error: MailctlError | None, broken: Sequence[MailctlError]) -> MailctlError | None:
+    """The error of the checks together with those of files that can't be read."""
+    if error is None or not broken:
+        return error or next(iter(broken), None)
+    error.exit_code = combined_exit_code([error.exit_code, *(each.exit_code for each in broken)])
     return error
-
-
-def _outcome(reports: list[CheckReport], plan: _Plan, error: MailctlError | None) -> Outcome:
-    from mailctl.cli.check_view import checks_records, checks_view
-
-    who = {id(report): f"{report.gateway or report.address} {report.protocol.upper()}: " for report in reports}
-    warnings = [who[id(report)] + text for report in reports for text in report.warnings]
-    return Outcome(
-        Checks(reports),
-        checks_view(reports),
-        checks_records(reports),
-        error=error,
-        notes=plan.notes,
-        warnings=[*(str(each) for each in plan.errors), *plan.warnings, *warnings],
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from mailctl.cli.checking import worst_first
 from mailctl.domain.check import CheckReport, StageReport, StageStatus
 from mailctl.domain.when import show_size
 from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, View, columns
@@ -50,6 +49,17 @@ def checks_records(reports: Sequence[CheckReport]) -> Table:
             for report in reports
         ],
     )
+
+
+def worst_first(reports: Sequence[CheckReport]) -> list[CheckReport]:
+    """Failures first, those that end earliest on the ladder before later ones; then what passed with warnings."""
+
+    def order(report: CheckReport) -> tuple[int, int, str, str]:
+        reached = sum(stage.status == "passed" for stage in report.stages)
+        warned = 1 if report.warnings else 2
+        return (warned if report.ok else 0, reached, report.gateway or report.address, report.protocol.value)
+
+    return sorted(reports, key=order)
 
 
 def _overview(reports: Sequence[CheckReport]) -> Table:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Login
     from mailctl.domain.server import Server
+    from mailctl.output.emitter import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,25 @@ def check_error(reports: Sequence[CheckReport]) -> MailctlError | None:
     return error
 
 
+def check_outcome(reports: "list[CheckReport]") -> "Outcome":
+    """What a command says of its checks: result, views, warnings of each check, and the error if one failed."""
+    from mailctl.cli.check_view import checks_records, checks_view
+    from mailctl.output.emitter import Outcome
+
+    warnings = [
+        f"{report.gateway or report.address} {report.protocol.upper()}: {text}"
+        for report in reports
+        for text in report.warnings
+    ]
+    return Outcome(
+        Checks(reports),
+        checks_view(reports),
+        checks_records(reports),
+        error=check_error(reports),
+        warnings=warnings,
+    )
+
+
 def _log(context: "Context", report: CheckReport) -> None:
     from mailctl.domain.event import Level
 
@@ -203,14 +223,3 @@ def _log(context: "Context", report: CheckReport) -> None:
         endpoint=report.endpoint,
         exit_code=int(report.exit_code),
     )
-
-
-def worst_first(reports: Sequence[CheckReport]) -> list[CheckReport]:
-    """Failures first, those that end earliest on the ladder before later ones; then what passed with warnings."""
-
-    def order(report: CheckReport) -> tuple[int, int, str, str]:
-        reached = sum(stage.status == "passed" for stage in report.stages)
-        warned = 1 if report.warnings else 2
-        return (warned if report.ok else 0, reached, report.gateway or report.address, report.protocol.value)
-
-    return sorted(reports, key=order)

@@ -9,7 +9,7 @@ from mailctl.diagnosis.shape import login_facts
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.secret import Secret, mask
+from mailctl.domain.secret import Secret, mask, mask_within
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
 
@@ -84,7 +84,7 @@ class Climb:
         """The report on a check that ended with `error` at the stage in hand."""
         done = list(self._done)
         stage = self._names[min(len(done), len(self._names) - 1)]
-        done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), _masked(error.detail)))
+        done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), mask_within(error.detail)))
         verdict = self._judge(stage, error)
         return self._report(
             ok=False,
@@ -117,7 +117,7 @@ class Climb:
         self._began = self._clock()
         detail = step()
         self._done.append(
-            StageReport(self._names[len(self._done)], StageStatus.PASSED, self._elapsed(), _masked(detail))
+            StageReport(self._names[len(self._done)], StageStatus.PASSED, self._elapsed(), mask_within(dict(detail)))
         )
 
     def _elapsed(self) -> float:
@@ -193,22 +193,6 @@ def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
             exit_code=error.exit_code,
         )
     return verdict
-
-
-def _masked(detail: Mapping[str, object]) -> dict[str, object]:
-    """What was learned, without any secret that a server may have echoed."""
-
-    def clean(value: object) -> object:
-        match value:
-            case str():
-                return mask(value)
-            case Mapping():
-                return {str(key): clean(item) for key, item in value.items()}
-            case list() | tuple():
-                return [clean(item) for item in value]
-        return value
-
-    return {key: clean(value) for key, value in detail.items()}
 
 
 def _warnings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[str, ...]:

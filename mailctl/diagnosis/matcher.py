@@ -76,7 +76,7 @@ def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
     stage = evidence.stage or ("authenticate" if found & _SIGN_IN_CODES else "")
     facts = evidence.facts | {f"port:{evidence.port}", f"security:{evidence.security}"}
     if provider:
-        facts |= {f"provider:{provider.id}", f"wants:{provider.wants}"}
+        facts |= {"provider:known", f"provider:{provider.id}", f"wants:{provider.wants}"}
     return _Case(evidence, stage, provider, found, words(evidence.text), facts)
 
 

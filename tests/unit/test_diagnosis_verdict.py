@@ -111,7 +111,14 @@ def test_a_line_break_at_the_end() -> None:
 
 
 def test_the_local_part_where_the_address_is_wanted() -> None:
-    assert refused(Login("alice"), ALICE, "s3cret-of-alice").startswith("username_format:")
+    assert refused(Login("a"), "a@gmail.com", "s3cret-of-alice", "gmail").startswith("username_format:")
+
+
+def test_a_user_name_without_a_domain_is_usual_on_servers_of_ones_own() -> None:
+    facts = login_facts(Login("alice"), ALICE, Secret("s3cret-of-alice"), None)
+    verdict = judge(Evidence("imap", "authenticate", text="NO [AUTHENTICATIONFAILED] x", facts=facts), KNOWLEDGE)
+    assert verdict.cause == "bad_credentials"
+    assert [other.cause for other in verdict.alternatives] == ["username_format"]
 
 
 def test_letters_beyond_ascii() -> None:

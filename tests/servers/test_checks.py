@@ -1,0 +1,262 @@
+"""`mailctl test` on real servers, by the whole command line: what is right passes, what is wrong is named."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.support import Cli
+from tests.servers.support.certificates import Certificates
+from tests.servers.support.dovecot import Dovecot
+from tests.servers.support.dovecot_config import DovecotSettings
+from tests.servers.support.fixtures import MakeDns, MakeDovecot
+from tests.servers.support.mailbox import Mailbox
+from tests.servers.support.postfix import Postfix
+
+
+class Home:
+    """A user's home with gateways on the tests' servers."""
+
+    def __init__(self, cli: Cli, certificates: Certificates) -> None:
+        self.cli, self.certificates = cli, certificates
+
+    def gateway(
+        self, name: str, user: str, password: str, *endpoints: str, server: str = "", more: str = "", trust: str = ""
+    ) -> None:
+        """A gateway NAME. endpoints: `imap HOST PORT SECURITY`."""
+        for folder in ("servers", "gateways"):
+            (self.cli.config / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
+        sections = []
+        for endpoint in endpoints:
+            protocol, host, port, security = endpoint.split()
+            sections.append(f'[{protocol}]\nhost = "{host}"\nport = {port}\nsecurity = "{security}"\n')
+        trust = trust or f'ca_file = "{self.certificates.ca}"'
+        self._write(f"servers/{name}.toml", "".join(sections) + f"[certificate]\n{trust}\n")
+        inbound = "pop3" if not any(each.startswith("imap") for each in endpoints) else "imap"
+        self._write(
+            f"gateways/{name}.toml",
+            f'server = "{server or name}"\nemail = "{user}@mail.test"\n{more}[login]\nuser = "{user}"\n'
+            f'[inbound]\nprotocol = "{inbound}"\n',
+        )
+        if password:
+            self.cli.ok("gateway", "password", "set", name, "--password-stdin", stdin=f"{password}\n")
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.cli.config / name
+        path.write_text(text)
+        path.chmod(0o600)
+
+    def test(self, *arguments: str, code: int = 0, stdin: str = "") -> list[dict[str, Any]]:
+        """`result.checks[]` of `mailctl test ARGUMENTS --json`, which ends with `code`."""
+        found = self.cli.json("test", *arguments, code=code, stdin=stdin)
+        checks: list[dict[str, Any]] = found["result"]["checks"]
+        return checks
+
+    def one(self, *arguments: str, code: int = 0, stdin: str = "") -> dict[str, Any]:
+        """The only check of that."""
+        (check,) = self.test(*arguments, code=code, stdin=stdin)
+        return check
+
+
+@pytest.fixture
+def home(tmp_path: Path, certificates: Certificates) -> Home:
+    return Home(Cli(tmp_path), certificates)
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port where nothing listens, kept free of others."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def imap(server: Dovecot, security: str = "tls", host: str = "localhost") -> str:
+    return f"imap {host} {server.imaps if security == 'tls' else server.imap} {security}"
+
+
+def test_all_protocols_and_securities_work(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
+    server = mailbox.server
+    ways = {
+        "tls": (imap(server), f"smtp localhost {postfix.submissions} tls"),
+        "start": (imap(server, "starttls"), f"smtp localhost {postfix.submission} starttls"),
+        "pop": (f"pop3 localhost {server.pop3s} tls",),
+        "popstart": (f"pop3 localhost {server.pop3} starttls",),
+    }
+    for name, endpoints in ways.items():
+        home.gateway(name, mailbox.user, mailbox.password, *endpoints)
+    checks = home.test("--all")
+    assert [check["ok"] for check in checks] == [True] * 6
+    assert {check["protocol"] for check in checks if check["gateway"] == "tls"} == {"imap", "smtp"}
+    first = checks[0]
+    assert [stage["status"] for stage in first["stages"]] == ["passed"] * len(first["stages"])
+    details = {stage["name"]: stage["detail"] for stage in first["stages"]}
+    assert details["authenticate"]["mechanism"]
+    assert mailbox.password not in repr(checks)
+
+
+def test_the_log_has_each_check(home: Home, mailbox: Mailbox) -> None:
+    home.gateway("work", mailbox.user, mailbox.password, imap(mailbox.server))
+    home.gateway("wrong", mailbox.user, "not-the-password", imap(mailbox.server))
+    home.test("--all", code=7)
+    log = home.cli.json("log")["result"]
+    events = {line["gateway"]: line for line in log if line["event"].startswith("check.")}
+    assert events["work"]["event"] == "check.passed"
+    assert events["wrong"]["event"] == "check.failed"
+    assert events["wrong"]["fields"]["cause"] == "bad_credentials"
+    assert events["wrong"]["fields"]["stage"] == "authenticate"
+    assert events["wrong"]["protocol"] == "imap"
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3", "smtp"])
+def test_a_wrong_password(home: Home, mailbox: Mailbox, postfix: Postfix, protocol: str) -> None:
+    ports = {"imap": mailbox.server.imaps, "pop3": mailbox.server.pop3s, "smtp": postfix.submissions}
+    home.gateway("work", mailbox.user, "not-the-password", f"{protocol} localhost {ports[protocol]} tls")
+    check = home.one("work", f"--{protocol}", code=7)
+    assert (check["stage"], check["cause"]) == ("authenticate", "bad_credentials"), check
+    assert check["fixer"] == "user"
+    assert check["remedy"]
+    assert check["server_text"]
+    assert "not-the-password" not in repr(check)
+
+
+def test_tls_on_the_plain_port(home: Home, mailbox: Mailbox) -> None:
+    home.gateway("work", mailbox.user, mailbox.password, f"imap localhost {mailbox.server.imap} tls")
+    check = home.one("work", code=6)
+    assert (check["stage"], check["cause"]) == ("tls", "tls_on_plain_port")
+
+
+@pytest.mark.parametrize("security", ["starttls", "none"])
+def test_no_tls_on_the_tls_port(home: Home, mailbox: Mailbox, security: str) -> None:
+    home.gateway("work", mailbox.user, mailbox.password, f"imap localhost {mailbox.server.imaps} {security}")
+    check = home.one("work", code=6)
+    assert (check["stage"], check["cause"]) == ("greeting", "plain_on_tls_port")
+
+
+def test_another_service_on_the_port(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
+    home.gateway("pop", mailbox.user, mailbox.password, f"imap localhost {mailbox.server.pop3s} tls")
+    home.gateway("smtp", mailbox.user, mailbox.password, f"imap localhost {postfix.mx} starttls")
+    assert [check["cause"] for check in home.test("--all", code=9)] == ["wrong_protocol"] * 2
+
+
+@pytest.mark.parametrize(
+    ("certificate", "cause"),
+    [
+        ("expired", "tls_expired"),
+        ("not_yet_valid", "tls_clock"),
+        ("self_signed", "tls_self_signed"),
+        ("wrong_host", "tls_hostname_mismatch"),
+        ("untrusted", "tls_unknown_issuer"),
+    ],
+)
+def test_a_bad_certificate(home: Home, make_dovecot: MakeDovecot, certificate: str, cause: str) -> None:
+    server = make_dovecot(DovecotSettings(certificate=certificate))
+    home.gateway("implicit", "alice", "alice-pw", imap(server))
+    home.gateway("start", "alice", "alice-pw", imap(server, "starttls"))
+    checks = home.test("--all", code=6)
+    assert [check["cause"] for check in checks] == [cause] * 2
+    assert [check["stage"] for check in checks] == ["tls", "starttls"]
+    assert checks[0]["stages"][3]["detail"]["fingerprint"] == home.certificates[certificate].sha256
+
+
+def test_a_pinned_certificate_works_and_another_is_refused(home: Home, mailbox: Mailbox) -> None:
+    good = home.certificates.good.sha256
+    other = home.certificates.rsa.sha256
+    home.gateway(
+        "good", mailbox.user, mailbox.password, imap(mailbox.server), trust=f'fingerprints = ["sha256:{good}"]'
+    )
+    home.gateway(
+        "other", mailbox.user, mailbox.password, imap(mailbox.server), trust=f'fingerprints = ["sha256:{other}"]'
+    )
+    ok, refused = home.test("good", "other", code=6)
+    assert ok["ok"]
+    assert refused["cause"] == "tls_verify_failed"
+    assert "pinned" in refused["explanation"]
+
+
+def test_verification_off_warns_each_time(home: Home, mailbox: Mailbox) -> None:
+    home.gateway("work", mailbox.user, mailbox.password, imap(mailbox.server), trust="verify = false")
+    done = home.cli.ok("test", "work")
+    assert "verif" in done.err
+
+
+def test_a_password_does_not_travel_in_clear(home: Home, make_dovecot: MakeDovecot) -> None:
+    server = make_dovecot(DovecotSettings(plaintext_auth=False, mechanisms=("plain",)))
+    home.gateway("work", "alice", "alice-pw", f"imap 127.0.0.2 {server.imap} none")
+    check = home.one("work", code=7)
+    assert (check["stage"], check["cause"]) == ("authenticate", "encryption_required")
+
+
+def test_no_starttls_on_offer(home: Home, make_dovecot: MakeDovecot) -> None:
+    server = make_dovecot(DovecotSettings(certificate=None))
+    home.gateway("work", "alice", "alice-pw", imap(server, "starttls"))
+    check = home.one("work", code=6)
+    assert (check["stage"], check["cause"]) == ("starttls", "starttls_unavailable")
+
+
+def test_a_server_that_is_down(home: Home, free_port: int) -> None:
+    home.gateway("work", "alice", "alice-pw", f"imap localhost {free_port} tls", f"smtp localhost {free_port} tls")
+    checks = home.test("work", code=5)
+    assert [(check["stage"], check["cause"]) for check in checks] == [("tcp", "tcp_refused")] * 2
+
+
+def test_a_name_that_does_not_exist(home: Home) -> None:
+    home.gateway("work", "alice", "alice-pw", "imap nowhere.invalid 993 tls")
+    check = home.one("work", code=5)
+    assert check["stage"] == "dns"
+    assert check["cause"] in ("dns_not_found", "dns_temporary")  # a machine without a resolver can't tell
+
+
+def test_a_sender_that_is_not_ones_own(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
+    home.gateway("work", "bob", "bob-pw", f"smtp localhost {postfix.submissions} tls", more="")
+    path = home.cli.config / "gateways/work.toml"
+    path.write_text(path.read_text().replace("bob@mail.test", "alice@mail.test"))
+    check = home.one("work", "--smtp", code=8)
+    assert check["cause"] == "sender_not_permitted"
+    assert check["stage"] in ("mail", "rcpt")
+
+
+def test_several_different_failures_have_their_own_code(home: Home, mailbox: Mailbox, free_port: int) -> None:
+    home.gateway("down", "alice", "alice-pw", f"imap localhost {free_port} tls")
+    home.gateway("wrong", mailbox.user, "not-the-password", imap(mailbox.server))
+    home.gateway("well", mailbox.user, mailbox.password, imap(mailbox.server))
+    checks = home.test("down", "wrong", "well", code=12)
+    assert [check["ok"] for check in checks] == [False, False, True]
+    done = home.cli.run("test", "--all", terminal=True)
+    assert done.code == 12
+    assert done.out.index("down") < done.out.index("wrong") < done.out.index("well") or "FAILED" in done.out
+
+
+def test_a_secret_that_is_not_there(home: Home, mailbox: Mailbox) -> None:
+    home.gateway("work", mailbox.user, "", imap(mailbox.server))
+    check = home.one("work", code=4)
+    assert (check["stage"], check["cause"]) == ("secret", "secret_unavailable")
+
+
+def test_the_trace_shows_the_conversation_without_the_password(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
+    home.gateway(
+        "work", mailbox.user, mailbox.password, imap(mailbox.server), f"smtp localhost {postfix.submissions} tls"
+    )
+    done = home.cli.ok("test", "work", "--trace")
+    assert "AUTHENTICATE" in done.err
+    assert "EHLO" in done.err
+    assert mailbox.password not in done.err + done.out
+
+
+def test_a_bare_address_is_looked_up_and_nothing_saved(
+    home: Home, dovecot: Dovecot, make_dns: MakeDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dns = make_dns(f"_imaps._tcp.mail.test SRV 0 1 {dovecot.imaps} localhost")
+    home.cli.config.mkdir(parents=True, mode=0o700)
+    settings = home.cli.config / "config.toml"
+    settings.write_text(f'nameserver = "{dns.host}:{dns.port}"\n')
+    settings.chmod(0o600)
+    before = sorted(home.cli.config.rglob("*"))
+    check = home.one("alice@mail.test", "--password-stdin", "--login", "alice", stdin="alice-pw\n", code=6)
+    assert (check["gateway"], check["address"]) == ("", "alice@mail.test")
+    assert check["cause"] in ("tls_unknown_issuer", "tls_self_signed", "tls_intercepted")  # only the system's store
+    assert sorted(home.cli.config.rglob("*")) == before
+    assert home.cli.keyring.names == []
+    assert not any(name.startswith("alice") for _, name in dns.queries())
