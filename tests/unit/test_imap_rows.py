@@ -16,7 +16,7 @@ ITEMS = {
     "flags": (b"FLAGS (\\Seen $Label \\Recent a])", frozenset({"\\Seen", "$Label", "a]"})),
     "size": (b"RFC822.SIZE 1234", 1234),
     "date": (b'INTERNALDATE "17-Jul-1996 02:44:25 -0700"', b"17-Jul-1996 02:44:25 -0700"),
-    "modseq": (b"MODSEQ (9223372036854775807)", 2**63 - 1),
+    "modseq": (b"MODSEQ (123456789012345678)", 123456789012345678),
 }
 
 
@@ -54,6 +54,15 @@ def test_junk_is_a_typed_error_or_a_row(junk: bytes) -> None:
 def test_B15_an_item_that_comes_twice_is_a_typed_error(text: bytes) -> None:
     with pytest.raises(ProtocolError, match="twice"):
         parse_row([b"* 1 FETCH (" + text + b")"])
+
+
+@pytest.mark.parametrize(
+    "item", [b"RFC822.SIZE 9223372036854775808", b"MODSEQ (99999999999999999999)", b"RFC822.SIZE -1"]
+)
+def test_a_number_that_no_database_holds_is_a_typed_error(item: bytes) -> None:
+    assert parse_row([b"* 1 FETCH (MODSEQ (9223372036854775807))"]).modseq == 2**63 - 1
+    with pytest.raises(ProtocolError):
+        parse_row([b"* 1 FETCH (UID 1 " + item + b")"])
 
 
 @pytest.mark.parametrize("uid", [b"0", b"4294967296", b"1x", b"-1", b"()", b"99999999999999999999999"])

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ProtocolError
@@ -15,29 +14,40 @@ ROW = 4096
 _BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
 
 
+NEWS = 1000
+"""Messages that may come, and flags that may change, while a folder is read."""
+LINES = 10_000
+"""Responses that may come besides the ones asked for, and besides four for each message."""
+
+
 def allowance(messages: int) -> int:
     """Octets that a FETCH of so many messages may bring, bodies apart."""
-    return LINE + ROW * messages
+    return LINE + ROW * (messages + NEWS)
 
 
-def read_rows(channel: Channel, tag: bytes, answer: Answer) -> Iterator[Row]:
+def read_rows(channel: Channel, tag: bytes, answer: Answer, messages: int) -> Iterator[Row]:
     """Yield what answers a UID FETCH without bodies, row by row; the tagged response goes into `answer`."""
     with channel.guarded():
-        while True:
-            line = channel.read_line()
-            fetch = is_fetch(line)
-            if fetch and not line.endswith(b"}"):
-                yield parse_row([line])
-                continue
-            response = channel.complete(line)
-            if fetch:
-                yield parse_row(response.parts)
-            elif response.tag == tag:
-                channel.conclude(response, answer)
-                return
-            else:
-                channel.note(response, answer)
-                answer.responses.clear()  # what isn't FETCH isn't of interest here, and there may be much of it
+        for line in _fetch_lines(channel, tag, answer, messages):
+            yield parse_row(channel.complete(line).parts if line.endswith(b"}") else [line])
+
+
+def _fetch_lines(channel: Channel, tag: bytes, answer: Answer, messages: int) -> Iterator[bytes]:
+    """Yield the first line of each FETCH response, up to the tagged response; what else comes is passed over."""
+    for _ in range(4 * messages + LINES):
+        line = channel.read_line()
+        if is_fetch(line):
+            yield line
+            continue
+        response = channel.complete(line)
+        if response.tag == tag:
+            channel.conclude(response, answer)
+            return
+        if response.tag == b"+":
+            raise ProtocolError("the server asked for more where a command was complete", code="unasked")
+        channel.note(response, answer)
+        answer.responses.clear()
+    raise ProtocolError("the server does not come to the end of its answer", code="too_much")
 
 
 class BodyReader:
@@ -60,19 +70,10 @@ class BodyReader:
         """
         try:
             with self._channel.guarded():
-                while True:
-                    line = self._channel.read_line()
-                    if is_fetch(line):
-                        meta = self._take(line)
-                        if meta is not None:
-                            yield meta
-                        continue
-                    response = self._channel.complete(line)
-                    if response.tag == tag:
-                        self._channel.conclude(response, answer)
-                        return
-                    self._channel.note(response, answer)
-                    answer.responses.clear()  # as above
+                for line in _fetch_lines(self._channel, tag, answer, len(self._waiting)):
+                    meta = self._take(line)
+                    if meta is not None:
+                        yield meta
         finally:
             self._drop()
 
@@ -121,7 +122,7 @@ class BodyReader:
             raise ProtocolError(f"the server sent message {row.uid} unasked, or twice", code="bad_uid")
         self._waiting.remove(row.uid)
         sink, self._kept = self._kept, None
-        meta = replace(row, size=self._octets).meta()
+        meta = row.meta(self._octets)
         try:
             sink.finish(meta)
         except BaseException:

@@ -17,30 +17,33 @@ from mailctl.protocols.wire import Wire
 
 LINE = 1 << 20
 """Octets of one line of a response, literals apart."""
-LONG_LINE = 1 << 24
+LONG_LINE = 1 << 23
 """The same where one line names every message of a folder (SEARCH): a million UIDs."""
-ANSWER = 1 << 25
-"""Octets of all that a server sends until it has answered one command, message bodies apart."""
+ANSWER = 1 << 23
+"""Octets of all that a server sends until it has answered one command, FETCH apart."""
+RESPONSES = 100_000
+"""Responses that answer one command, FETCH apart: more than any account has folders."""
+WARNINGS = 4
+"""Untagged NO, BAD, BYE and ALERT that are kept of one answer, the last ones."""
 STRING = 1 << 16
 """Octets of a literal that is not a message body: a folder's name, a flag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response. tag: `*`, `+` or a command's. parts: the whole line, then each literal and the line after it."""
+    """One response. tag: `*`, `+` or a command's. parts: the whole line, then each literal and the line after it.
+
+    status: the status response that this is, or None.
+    """
 
     tag: bytes
     parts: list[bytes]
+    status: Status | None = None
 
     @property
     def line(self) -> bytes:
         """The first line, without CRLF."""
         return self.parts[0]
-
-    @property
-    def status(self) -> Status | None:
-        """The status response that this is, if it is one."""
-        return None if self.tag == b"+" else parse_status_response(self.line[len(self.tag) + 1 :])
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Answer:
         if self.status.ok:
             return self
         error = refusal(self.status, command, sign_in=sign_in)
-        error.server_text = "\n".join([*self.warnings[-4:], error.server_text])
+        error.server_text = "\n".join([*self.warnings, error.server_text])
         raise error
 
 
@@ -139,7 +142,7 @@ class Channel:
             self._open.discard(tag)
         elif status is not None and status.kind == "BYE":
             self.bye = status
-        return Response(tag, [first] if status or tag == b"+" else self._with_literals(first, line))
+        return Response(tag, [first] if status or tag == b"+" else self._with_literals(first, line), status)
 
     def _with_literals(self, first: bytes, line: int) -> list[bytes]:
         parts = [first]
@@ -156,18 +159,19 @@ class Channel:
         """Keep an untagged response in `answer`; capabilities that it tells replace those known."""
         if response.tag != b"*":
             return  # answers a command whose answer nobody waits for
+        if len(answer.responses) >= RESPONSES:
+            raise ProtocolError("the server does not come to the end of its answer", code="too_much")
+        answer.responses.append(response)
         status = response.status
         if status is None:
-            words = response.line[:13].upper()
-            if words == b"* CAPABILITY ":
+            if response.line[:13].upper() == b"* CAPABILITY ":
                 self.learn(response.line[13:])
-            answer.responses.append(response)
             return
         if status.code == "CAPABILITY":
             self.learn(status.argument)
         if not status.ok or status.code in ("ALERT", "WEBALERT"):
             answer.warnings.append(status.raw[:1000])
-        answer.responses.append(response)
+            del answer.warnings[:-WARNINGS]
 
     def conclude(self, response: Response, answer: Answer) -> None:
         """Keep the tagged response that ends `answer`; capabilities that it tells replace those known."""

@@ -1,11 +1,15 @@
 """INTERNALDATE (RFC 9051, date-time) as seconds since the epoch, and ISO dates as SEARCH wants them."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date
+from functools import lru_cache
 
 MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
 _NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
-_DATE_TIME = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)([0-5]\d)", re.ASCII)
+_DATE_TIME = re.compile(
+    rb" ?(\d{1,2}-[A-Za-z]{3}-\d{4}) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60) ([+-])([01]\d|2[0-3])([0-5]\d)"
+)
+_EPOCH = date(1970, 1, 1).toordinal()
 EARLIEST, LATEST = -(2**31), 2**33
 """What file systems can keep as a time: 1901 to 2242."""
 
@@ -13,21 +17,26 @@ EARLIEST, LATEST = -(2**31), 2**33
 def parse_internaldate(text: bytes) -> float | None:
     """`17-Jul-1996 02:44:25 -0700` as seconds since the epoch; None for what is no date or outside 1901 to 2242."""
     found = _DATE_TIME.fullmatch(text)
-    if not found:
+    midnight = _midnight(found[1]) if found else None
+    if found is None or midnight is None:
         return None
-    day, name, year, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+    _, hour, minute, second, sign, zone_hours, zone_minutes = found.groups()
+    offset = int(zone_hours) * 3600 + int(zone_minutes) * 60
+    # a leap second (60) is a second that the epoch doesn't count
+    local = midnight + int(hour) * 3600 + int(minute) * 60 + min(int(second), 59)
+    seconds = local + offset if sign == b"-" else local - offset
+    return float(seconds) if EARLIEST <= seconds <= LATEST else None
+
+
+@lru_cache(maxsize=4096)
+def _midnight(day: bytes) -> int | None:
+    """`17-Jul-1996` as seconds from the epoch to its beginning in UTC, or None. Messages come many to a day."""
+    number, name, year = day.split(b"-")
     month = _NUMBERS.get(name.lower())
-    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
-    if month is None or offset >= timedelta(hours=24):
-        return None
     try:
-        # a leap second (60) is a second that datetime doesn't have
-        zone = timezone(-offset if sign == b"-" else offset)
-        moment = datetime(int(year), month, int(day), int(hour), int(minute), min(int(second), 59), tzinfo=zone)
-        seconds = (moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-    except (ValueError, OverflowError):
+        return (date(int(year), month, int(number)).toordinal() - _EPOCH) * 86400 if month else None
+    except ValueError:
         return None
-    return seconds if EARLIEST <= seconds <= LATEST and int(second) <= 60 else None
 
 
 def search_date(iso: str) -> str:

@@ -85,12 +85,11 @@ class Mailbox:
     def _scan(
         self, words: bytes, messages: int, items: bytes, modifier: bytes, asked: set[int] | None
     ) -> Iterator[MessageMeta]:
-        # a folder may grow while it is read
-        tag = self._channel.send(b"UID FETCH %s (%s)%s" % (words, items, modifier), most=allowance(messages + 10_000))
+        tag = self._channel.send(b"UID FETCH %s (%s)%s" % (words, items, modifier), most=allowance(messages))
         answer = Answer()
         seen: dict[int, int] = {}
         with self._channel.guarded():
-            for row in read_rows(self._channel, tag, answer):
+            for row in read_rows(self._channel, tag, answer, messages):
                 if row.uid is None or row.flags is None or row.size is None or row.has_body:
                     continue
                 if seen.setdefault(row.uid, row.sequence) != row.sequence or (asked and row.uid not in asked):
@@ -122,7 +121,7 @@ class Mailbox:
             answer = Answer()
             waiting = set(held)
             with self._channel.guarded():
-                for row in read_rows(self._channel, tag, answer):
+                for row in read_rows(self._channel, tag, answer, len(held)):
                     if row.header is None:
                         continue
                     if row.uid not in waiting:

@@ -20,9 +20,10 @@ _COMMON = re.compile(
     rb"""\*\ ([0-9]{1,10})\ FETCH\ \((?=[A-Z])
     (?: UID\ (?P<uid>[0-9]+)
       | FLAGS\ \((?P<flags>[^()"{\r\n]*)\)
-      | RFC822\.SIZE\ (?P<size>[0-9]{1,19})
+      | RFC822\.SIZE\ (?P<size>[0-9]{1,18})
       | INTERNALDATE\ "(?P<date>[^"\\]*)"
-      | MODSEQ\ \((?P<modseq>[0-9]{1,19})\)
+      | MODSEQ\ \((?P<modseq>[0-9]{1,18})\)
+      | (?P<body>BODY\[\]\ "")
       | (?P<next>\ (?=[A-Z]))
     )+\)""",
     re.VERBOSE,
@@ -46,12 +47,12 @@ class Row:
     body: bytes | None = None
     header: bytes | None = None
 
-    def meta(self) -> MessageMeta:
-        """The row as the domain has it; the row has a UID."""
+    def meta(self, size: int | None = None) -> MessageMeta:
+        """The row as the domain has it; the row has a UID. size: of a body that was seen, else the server's word."""
         if self.uid is None:
             raise ProtocolError("the server sent a message without its UID", code="bad_uid")
         when = None if self.date is None else parse_internaldate(self.date)
-        return MessageMeta(self.uid, self.flags or frozenset(), self.size, when, self.modseq)
+        return MessageMeta(self.uid, self.flags or frozenset(), self.size if size is None else size, when, self.modseq)
 
 
 def is_fetch(line: bytes) -> bool:
@@ -69,9 +70,14 @@ def parse_row(parts: Sequence[bytes]) -> Row:
 
 def _parse_common(line: bytes) -> Row | None:
     found = _COMMON.fullmatch(line)
-    if found is None or line.count(b" UID ") + line.count(b"(UID ") > 1 or line.count(b"FLAGS (") > 1:
+    if (
+        found is None
+        or line.count(b" UID ") + line.count(b"(UID ") > 1
+        or line.count(b"FLAGS (") > 1
+        or line.count(b"BODY[] ") > 1
+    ):
         return None
-    sequence, uid, flags, size, date, modseq, _ = found.groups()
+    sequence, uid, flags, size, date, modseq, body, _ = found.groups()
     return Row(
         int(sequence),
         None if uid is None else check_uid(uid),
@@ -79,6 +85,8 @@ def _parse_common(line: bytes) -> Row | None:
         None if size is None else int(size),
         date,
         None if modseq is None else int(modseq),
+        body is not None,
+        None if body is None else b"",
     )
 
 
@@ -89,8 +97,8 @@ def _parse_exact(parts: Sequence[bytes]) -> Row:
         raise ProtocolError("the server sent a FETCH response that isn't one", code="bad_fetch")
     items: dict[bytes, Value] = {}
     for name, value in zip(values[0][::2], values[0][1::2], strict=True):
-        if not isinstance(name, Atom) or name.upper() in items:
-            raise ProtocolError("the server sent an item of a FETCH response twice", code="bad_fetch")
+        if not isinstance(name, Atom) or not name[:1].isalpha() or name.upper() in items:
+            raise ProtocolError("the server sent an item of a FETCH response twice, or none", code="bad_fetch")
         items[name.upper()] = value
     uid, flags, size, date, modseq = (
         items.get(n) for n in (b"UID", b"FLAGS", b"RFC822.SIZE", b"INTERNALDATE", b"MODSEQ")
