@@ -83,11 +83,11 @@ class Pop3Mailbox:
         wire = self._wire
         most = 2 * min(octets, LARGEST) + (1 << 16)
         self._begin(COMMAND + most / SLOWEST)
+        wire.allowance = None  # `most` bounds it
         wire.send(b"RETR %d\r\n" % number)
         ok, text = read_status(wire)
         if not ok:
             raise RefusedError(f"{wire.endpoint} does not give out message {number}", server_text=f"-ERR {text}")
-        wire.allowance = None
         body = sink(octets)
         try:
             size = self._stream(body, most)

@@ -108,11 +108,8 @@ class Wire:
         looked at once more and named. Raises TlsError, or ProtocolError if octets are left.
         """
         if self.lo != self.hi:
-            self.close()
-            raise ProtocolError(
-                f"{self.endpoint} sent more than its answer before TLS began, which an attacker could have put there",
-                code="injected_before_tls",
-            )
+            what = "sent more than its answer before TLS began, which an attacker could have put there"
+            raise self._beyond(what, "injected_before_tls")
         try:
             self.secured = tls.handshake(
                 self._connection, self.endpoint.host, self.endpoint.certificate, self.deadline.remaining()
@@ -184,7 +181,7 @@ class Wire:
         if self.allowance is not None:
             self.allowance -= count
             if self.allowance < 0:
-                raise ProtocolError(f"{self.endpoint} sent more than an answer may have", code="too_much")
+                raise self._beyond("sent more than an answer may have", "too_much")
         return count
 
     def readline(self, limit: int = LINE, *, recorded: bool = True) -> bytes:
@@ -200,7 +197,7 @@ class Wire:
                 return line
             searched = self.hi - self.lo
             if end >= 0 or searched >= limit:
-                raise ProtocolError(f"{self.endpoint} sent a line of more than {limit} octets", code="line_too_long")
+                raise self._beyond(f"sent a line of more than {limit} octets", "line_too_long")
             self.fill()
 
     def find(self, octets: bytes, start: int) -> int:
@@ -226,7 +223,7 @@ class Wire:
     def read(self, octets: int, *, most: int) -> bytes:
         """The next `octets` octets as one value; ProtocolError (code literal_too_long) for more than `most`."""
         if not 0 <= octets <= most:
-            raise ProtocolError(f"{self.endpoint} announced a string of {octets} octets", code="literal_too_long")
+            raise self._beyond(f"announced a string of {octets} octets", "literal_too_long")
         parts = bytearray()
         self.stream(octets, parts.extend)
         return bytes(parts)
@@ -276,6 +273,11 @@ class Wire:
         if cause == "tcp_reset" and self._received:
             cause = "connection_lost"
         return NetworkError(f"The connection to {self.endpoint} was cut", cause=cause)
+
+    def _beyond(self, what: str, code: str) -> ProtocolError:
+        """The peer went beyond a bound; there is no way back into step with it."""
+        self.close()
+        return ProtocolError(f"{self.endpoint} {what}", code=code)
 
     def _ended(self) -> NetworkError:
         self.close()

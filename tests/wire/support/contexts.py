@@ -1,6 +1,7 @@
 """TLS contexts for scripted servers."""
 
 import ssl
+import warnings
 
 from tests.servers.support.certificates import Certificate
 
@@ -11,6 +12,8 @@ def server_context(certificate: Certificate, *, newest: ssl.TLSVersion | None = 
     context.set_ciphers("ALL:@SECLEVEL=0")
     if newest is not None:
         context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-        context.maximum_version = newest
+        with warnings.catch_warnings():  # old versions are what is tried here
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.maximum_version = newest
     context.load_cert_chain(certificate.certificate, certificate.key)
     return context

@@ -5,7 +5,7 @@ import ssl
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from types import TracebackType
 
 PATIENCE = 20.0
@@ -50,8 +50,10 @@ class Peer:
         return data
 
     def expect(self, beginning: str) -> str:
-        """The next line, which must begin like that (in any case of letters)."""
+        """The next line, which must begin like that (in any case of letters); who says QUIT instead is gone."""
         line = self.read_line().decode("utf-8", "backslashreplace")
+        if line == "QUIT" != beginning:
+            raise GoneError
         assert line.upper().startswith(beginning.upper()), f"the client sent {line!r} instead of {beginning!r}"
         return line
 
@@ -71,9 +73,9 @@ class Peer:
         self.server.note_connection(self.connection)
 
     def wait_for_end(self) -> None:
-        """Read what the client sends until it ends the connection."""
+        """Read what the client sends until it ends the connection or takes its leave by QUIT."""
         with suppress(GoneError):
-            while True:
+            while not self._buffer.endswith(b"QUIT\r\n"):
                 self._receive()
 
     def reset(self) -> None:
@@ -96,6 +98,16 @@ class Peer:
 Script = Callable[[Peer], object]
 
 
+def says(*lines: str | bytes) -> Script:
+    """A script that says `lines` at once and then nothing more."""
+
+    def script(peer: Peer) -> None:
+        peer.line(*lines)
+        peer.wait_for_end()
+
+    return script
+
+
 class ScriptedServer:
     """Runs `script` for each connection, inside TLS from the start if `tls` is given. A context manager.
 
@@ -111,6 +123,7 @@ class ScriptedServer:
         self.failures: list[Exception] = []
         self._open: list[socket.socket] = []
         self._lock = Lock()
+        self._over = Event()
         family = socket.AF_INET6 if ":" in listen_on else socket.AF_INET
         self._listener = socket.create_server((listen_on, 0), family=family)
         self.port: int = self._listener.getsockname()[1]
@@ -123,6 +136,7 @@ class ScriptedServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -136,6 +150,10 @@ class ScriptedServer:
             thread.join(5)
         if self.failures and error is None:
             raise self.failures[0]
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless the test is over."""
+        self._over.wait(seconds)
 
     def note_received(self, data: bytes, *, inside: bool) -> None:
         """Remember what a client sent."""
