@@ -183,5 +183,9 @@ def _prompt(context: Context, question: str) -> Secret:
                 "The terminal can't hide what is typed", hint="Use --password-stdin.", code="no_input"
             ) from None
         except EOFError:
+            context.stderr.write("\n")
             raise UsageError("No password was given", code="no_input") from None
+        except KeyboardInterrupt:
+            context.stderr.write("\n")  # the prompt's line ends before anything else is said
+            raise
     return accept(value, "the prompt")

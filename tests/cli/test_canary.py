@@ -31,6 +31,12 @@ COMMANDS = [
     "log",
     "log export exported.jsonl",
     "gateway edit work --display-name Alice",
+    "gateway add second --server local --email b@b.example --password-stdin --test",
+    "gateway add third --server local --email c@c.example --password-stdin",
+    "gateway edit third --password-stdin",
+    "gateway add third --server local --email c@c.example --password-stdin",
+    "gateway add fourth --server local --email d@d.example --password-env NONE --smtp-login d --smtp-password-stdin",
+    "log import exported.jsonl",
     "gateway rename work job",
     "gateway remove work --yes",
 ]

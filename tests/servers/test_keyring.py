@@ -7,6 +7,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -131,6 +132,14 @@ def test_E14_a_backend_that_cuts_is_found_out(backend: Callable[..., SystemKeyri
     ring.set(*WORK, Secret("short"))
     failure(lambda: ring.set(*WORK, Secret("two\nlines")), "keyring_refused")
     assert ring.get(*WORK).secret == Secret("short")  # what was there before is there again
+
+
+def test_threads_share_one_keyring(keyring_session: Keyring) -> None:
+    with using(keyring_session.env) as ring, ThreadPoolExecutor(8) as pool:
+        names = [f"mailctl:{number}" for number in range(24)]
+        list(pool.map(lambda name: ring.set(name, "login", Secret(f"of {name}")), names))
+        found = list(pool.map(lambda name: ring.get(name, "login").secret, names))
+    assert found == [Secret(f"of {name}") for name in names]
 
 
 def test_E8_no_keyring_at_all(without_keyring: dict[str, str]) -> None:
