@@ -173,6 +173,13 @@ class MixedError(MailctlError):
     default_code = "mixed"
 
 
+class StoppedError(MailctlError):
+    """The user interrupted; what had been done is kept."""
+
+    exit_code = ExitCode.INTERRUPTED
+    default_code = "interrupted"
+
+
 def combined_exit_code(codes: "list[ExitCode]") -> ExitCode:
     """Exit code of several outcomes: OK if all are, the one failure's code if all failures agree, else MIXED."""
     failures = {code for code in codes if code is not ExitCode.OK}

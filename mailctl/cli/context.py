@@ -4,11 +4,11 @@ The only module that builds adapters. Each is built when first asked for, so tha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from mailctl.cli.paths import Paths
 from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mailctl.domain.discovery import Discovery
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Inbound
+    from mailctl.domain.mailbox import ImapMailbox, PopMailbox
     from mailctl.domain.provider import Provider
     from mailctl.domain.secret import Secret
     from mailctl.domain.server import Server
@@ -31,17 +32,9 @@ if TYPE_CHECKING:
     from mailctl.journal.store import Journal
     from mailctl.secrets.keyring import Keyring
     from mailctl.secrets.store import SecretStore
+    from mailctl.sync.job import SyncJob
 
     KeyringFactory = Callable[[], Keyring]
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Where files live: configuration, state (sync state, mailer log), data (mail)."""
-
-    config: Path
-    state: Path
-    data: Path
 
 
 class Context:
@@ -298,6 +291,22 @@ class Context:
 
                 session = smtp_session(job, secret, deadline, transcript)
         return session, transcript.lines if transcript is not None else tuple
+
+    def open_imap(self, job: "SyncJob") -> "ImapMailbox":
+        """A signed-in IMAP connection for a sync."""
+        from mailctl.protocols.imap.session import open_imap
+
+        secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
+        plain = job.gateway.allow_plaintext
+        return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=job.timeout)
+
+    def open_pop3(self, job: "SyncJob") -> "PopMailbox":
+        """A signed-in POP3 connection for a sync."""
+        from mailctl.domain.deadline import Deadline
+        from mailctl.protocols.pop3_mailbox import open_pop3
+
+        secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
+        return open_pop3(job.endpoint, user, secret, Deadline(job.timeout), allow_plaintext=job.gateway.allow_plaintext)
 
     def emit(self, outcome: Outcome) -> None:
         """Emit the command's result; its exit code becomes the process's."""

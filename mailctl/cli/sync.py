@@ -1,15 +1,187 @@
-"""Placeholder until its command lands."""
+"""`mailctl sync`: bring mail down into Maildir."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.cli.sync_result import SyncResult, outcome
+from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError
+from mailctl.sync.job import Failure, SyncJob, SyncReport
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from mailctl.domain.gateway import Gateway
 
 app = App()
-RESULTS: dict[str, Any] = {}
+RESULTS: dict[str, Any] = {"sync": SyncResult}
 
 
 @app.verb()
-def sync(ctx: typer.Context) -> None:
-    """Not there yet."""
+def sync(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="What to sync; the default gateway.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Sync every gateway that is enabled.")] = False,
+    folder: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only these folders (* and ? mean anything, !GLOB leaves out); repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; change nothing anywhere.")] = False,
+    jobs: Annotated[int | None, typer.Option(metavar="N", help="Gateways at a time.")] = None,
+    confirm_deletes: Annotated[
+        bool, typer.Option("--confirm-deletes", help="Go on though many messages would be deleted.")
+    ] = False,
+    start_afresh: Annotated[
+        bool, typer.Option("--start-afresh", help="Forget what was synced before; fetch what isn't in the Maildir.")
+    ] = False,
+) -> None:
+    """Bring mail down into Maildir, as far as it isn't there yet; nothing that is there disappears.
+
+    Without a name it syncs the default gateway. A message's file name tells which one it is, so any run can be
+    interrupted and repeated. Of more messages than `max_per_run`, the newest come first.
+    """
+    context = Context.of(ctx)
+    parallel = context.config.settings.jobs if jobs is None else jobs
+    if not 1 <= parallel <= 256:
+        raise UsageError("--jobs must be 1 to 256")
+    gateways, notes, failed = _chosen(context, list(names or ()), every)
+    planned: list[SyncJob] = []
+    reports: list[SyncReport] = []
+    for gateway in gateways:
+        try:
+            job = _job(context, gateway)
+            planned.append(_with_options(job, tuple(folder or ()), dry_run, confirm_deletes, start_afresh))
+        except MailctlError as error:
+            reports.append(SyncReport(gateway.name, ok=False, error=Failure.of(error)))
+    reports += _run(context, planned, parallel)
+    order = [gateway.name for gateway in gateways]
+    reports.sort(key=lambda report: order.index(report.gateway))
+    context.emit(outcome(reports, failed, notes, _certificate_warnings(planned), dry_run=dry_run))
+
+
+def _chosen(context: Context, names: list[str], every: bool) -> "tuple[list[Gateway], list[str], list[MailctlError]]":
+    """The gateways that the command line means, notes on those left out, and errors of those that can't be read."""
+    if every:
+        if names:
+            raise UsageError("--all and names exclude each other")
+        found, broken = context.load_gateways()
+        wanted = [gateway for gateway in found if gateway.enabled and context.inbound_of(gateway).enabled]
+        notes = []
+        if len(wanted) < len(found):
+            notes.append(f"{len(found) - len(wanted)} gateways are disabled, or take in no mail, and were left out.")
+        if not wanted and not broken:
+            raise NotFoundError("There is no gateway to sync", hint="`mailctl gateway add` makes one.")
+        return wanted, notes, [ConfigError(text) for text in broken]
+    if not names:
+        names = [context.config.default_gateway] if context.config.default_gateway else []
+    if not names:
+        known = context.config.gateway_names()
+        hint = (
+            f"There are: {', '.join(known[:20])}." if known else "There is none yet; `mailctl gateway add` makes one."
+        )
+        raise UsageError("Which gateway? None was named, and there is no default gateway", hint=hint, code="no_name")
+    return context.load_gateways(names)[0], [], []
+
+
+def _job(context: Context, gateway: "Gateway") -> SyncJob:
+    """The job of one gateway. Raises ConfigError where it can't be synced."""
+    from mailctl.domain.server import Protocol
+    from mailctl.domain.units import since_date
+
+    if not gateway.enabled:
+        raise ConfigError(
+            f"The gateway {gateway.name!r} is disabled",
+            hint=f"`mailctl gateway enable {gateway.name}` switches it on.",
+            code="disabled",
+        )
+    joined = context.join(gateway, context.server(gateway.server))
+    inbound = joined.inbound
+    if not inbound.enabled:
+        raise ConfigError(f"The gateway {gateway.name!r} takes in no mail", code="inbound_disabled")
+    protocol = inbound.protocol or Protocol.IMAP
+    return SyncJob(
+        gateway=gateway,
+        protocol=protocol,
+        endpoint=joined.endpoint(protocol),
+        inbound=inbound,
+        root=str(context.maildir(gateway)),
+        state=str(context.paths.state / "sync" / f"{gateway.name}.db"),
+        provider=joined.provider,
+        since=since_date(inbound.since, context.now().date()).isoformat() if inbound.since else "",
+        timeout=context.config.settings.timeout,
+    )
+
+
+def _with_options(
+    job: SyncJob, folders: tuple[str, ...], dry_run: bool, confirm_deletes: bool, start_afresh: bool
+) -> SyncJob:
+    from dataclasses import replace
+
+    return replace(job, folders=folders, dry_run=dry_run, confirm_deletes=confirm_deletes, start_afresh=start_afresh)
+
+
+def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncReport]:
+    if not jobs:
+        return []
+    import os
+    import platform
+    import time
+    from threading import Event
+
+    from mailctl.sync.engine import sync_gateways
+    from mailctl.sync.run import Tools
+
+    since = context.now().strftime("%H:%M:%S UTC")
+    stop = Event()
+    with context.emitter.progress() as progress, _stopping(context, stop):
+
+        def show(gateway: str, messages: int, of_messages: int, octets: int, of_octets: int) -> None:
+            progress.row(gateway, messages=messages, total_messages=of_messages, octets=octets, total_octets=of_octets)
+
+        tools = Tools(
+            connector=context,
+            recorder=context.recorder(),
+            clock=time.time,
+            who=lambda: f"process {os.getpid()} on {platform.node()}, since {since}",
+            progress=show,
+            stop=stop,
+        )
+        return sync_gateways(jobs, tools, parallel=parallel)
+
+
+@contextmanager
+def _stopping(context: Context, stop: "Event") -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`; a second one ends at once. Other threads than the main one can't, and don't."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        context.emitter.note("Ending after the step in hand; once more ends at once.")
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _certificate_warnings(jobs: Sequence[SyncJob]) -> list[str]:
+    return [
+        f"{job.name}: the certificate of {job.endpoint} is not checked (verification is switched off)"
+        for job in jobs
+        if not job.endpoint.certificate.verify and not job.endpoint.certificate.fingerprints
+    ]

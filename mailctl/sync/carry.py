@@ -1,0 +1,179 @@
+"""Carries out the plan of one IMAP folder: first what comes down, durable and remembered; then what changes there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mailctl.domain.event import Level
+from mailctl.domain.mailbox import ImapMailbox, MessageMeta
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.sync.flags import strange_letters, to_letters
+from mailctl.sync.job import FolderTally
+from mailctl.sync.maildir import LocalFile, MaildirFolder
+from mailctl.sync.names import MessageName
+from mailctl.sync.plan import SEEN, FolderPlan, remember
+from mailctl.sync.run import Run
+from mailctl.sync.state import Agreed, State
+from mailctl.sync.writer import MOST_MESSAGES, MOST_OCTETS, Writer, lost_keywords
+
+
+@dataclass
+class Carrier:
+    """What carrying out needs.
+
+    name: the folder's. hash: stands for it in file names. files: the messages that are here, by UID. server: what the
+    server shows. agreed: what the state holds. leaving: whether what is here goes from the server (keep_on_server off).
+    """
+
+    run: Run
+    mailbox: ImapMailbox
+    state: State
+    maildir: MaildirFolder
+    tally: FolderTally
+    name: str
+    hash: str
+    uidvalidity: int
+    files: Mapping[int, LocalFile]
+    server: Mapping[int, MessageMeta]
+    agreed: Mapping[int, Agreed]
+    mark_seen: bool
+    leaving: bool
+    fetched: dict[int, Agreed] = field(default_factory=dict)
+
+    def carry_out(self, plan: FolderPlan) -> None:
+        """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next."""
+        self._set_flags(plan.set_flags)
+        self.state.save_messages(self.name, plan.agree)
+        self.state.forget_messages(self.name, plan.forget)
+        self._fetch(plan.fetch)
+        if self.mark_seen:
+            unseen = [uid for uid, agreed in self.fetched.items() if SEEN not in agreed.flags]
+            self._mark_seen(sorted([*plan.mark_seen, *unseen]), {**self.agreed, **plan.agree, **self.fetched})
+        if self.leaving and not plan.changed:
+            verified = [uid for uid in plan.verify if self._same(uid)]
+            self._remove(sorted([*plan.remove, *verified, *self.fetched]), "is here")
+        self._remove(plan.delete, "was deleted here")
+
+    def _set_flags(self, wanted: Mapping[int, frozenset[str]]) -> None:
+        if not wanted:
+            return
+        keywords = self.maildir.keywords
+        letters = {}
+        homeless: set[str] = set()
+        for uid, flags in wanted.items():
+            known, without = to_letters(flags, keywords)
+            letters[uid] = "".join(sorted(known + strange_letters(self.files[uid].name.letters, keywords)))
+            homeless.update(without)
+        self._homeless(homeless)
+        self.maildir.save_keywords()
+        for uid, new in letters.items():
+            if new != "".join(sorted(self.files[uid].name.letters)):
+                self.tally.flagged += self.maildir.set_letters(self.files[uid], new)
+        self.maildir.sync_directories()
+
+    def _homeless(self, keywords: Iterable[str]) -> None:
+        missing = sorted(keywords)
+        if missing:
+            self.run.warn(
+                f"{self.name}: a Maildir folder has letters for 26 keywords; not shown here: {', '.join(missing)}"
+            )
+
+    def _fetch(self, uids: Sequence[int]) -> None:
+        """Bring messages down, in batches."""
+        self.run.expect(len(uids), sum(self.server[uid].size or 0 for uid in uids))
+        for batch in batches(uids, self.server):
+            self.run.check_stop()
+            self._fetch_batch(batch)
+            for uid in batch:
+                if uid not in self.fetched:
+                    self.tally.skip(
+                        "no_body", "the server gave no body: the message is gone, or damaged there", uid=uid
+                    )
+
+    def _fetch_batch(self, uids: Sequence[int]) -> None:
+        wanted = set(uids)
+
+        def name(meta: MessageMeta) -> MessageName | None:
+            if meta.uid not in wanted:
+                return None
+            wanted.discard(meta.uid)
+            return MessageName(self.hash, self.uidvalidity, meta.uid)
+
+        writer = Writer(self.maildir, self.hash, name, self.run.beat)
+        try:
+            for _ in self.mailbox.fetch(uids, writer.sink):
+                if writer.full:
+                    self._settle(writer)
+            self._settle(writer)
+        except (NetworkError, ProtocolError, RefusedError, StoppedError):
+            self._settle(writer)  # what came whole is kept
+            raise
+        finally:
+            writer.discard()
+
+    def _settle(self, writer: Writer) -> None:
+        """Make durable what came, then remember it."""
+        written = writer.commit()
+        new = {w.meta.uid: replace(remember(self.server[w.meta.uid]), flags=w.meta.flags) for w in written}
+        self.state.save_messages(self.name, new)
+        self.fetched.update(new)
+        self.tally.fetched += len(new)
+        self.tally.bytes += sum(w.octets for w in written)
+        self._homeless(lost_keywords(written))
+        self.run.arrived(len(new))
+
+    def _same(self, uid: int) -> bool:
+        """Whether the file that was found under a name is the message that the server shows, by size and date."""
+        meta, file = self.server[uid], self.files.get(uid)
+        measured = self.maildir.measure(file) if file else None
+        date = None if meta.internaldate is None else int(meta.internaldate)
+        if measured is not None and measured[0] == meta.size and int(measured[1]) == date:
+            return True
+        self.tally.skip("not_verified", "stays on the server: size or date differ from the file here", uid=uid)
+        return False
+
+    def _mark_seen(self, uids: Sequence[int], agreed: Mapping[int, Agreed]) -> None:
+        try:
+            for batch in pieces(uids):
+                self.mailbox.add_flags(batch, [SEEN])
+                marked = {uid: replace(agreed[uid], flags=agreed[uid].flags | {SEEN}) for uid in batch}
+                self.state.save_messages(self.name, marked)
+        except RefusedError as error:
+            self._refused("mark messages as seen", error)
+
+    def _remove(self, uids: Sequence[int], why: str) -> None:
+        """Remove messages from the server, by UID only (RFC 4315)."""
+        try:
+            for batch in pieces(uids):
+                self.run.check_stop()
+                self.mailbox.expunge(batch)
+                self.state.forget_messages(self.name, batch)
+                self.tally.removed += len(batch)
+                text = f"{self.name}: {len(batch)} messages removed from the server"
+                self.run.record("sync.messages.removed", text, folder=self.name, uids=list(batch), reason=why)
+        except RefusedError as error:
+            self._refused("remove messages", error)
+
+    def _refused(self, what: str, error: MailctlError) -> None:
+        text = f"{self.name}: can't {what} on the server: {error.message}"
+        self.tally.warnings.append(text)
+        self.run.warn(text)
+        self.run.record("sync.refused", text, level=Level.WARNING, code=error.code, server_text=error.server_text)
+
+
+def batches(uids: Sequence[int], server: Mapping[int, MessageMeta]) -> Iterable[list[int]]:
+    """`uids` in pieces that are fetched and made durable together: 500 messages or 32 MiB, whichever comes first."""
+    batch: list[int] = []
+    octets = 0
+    for uid in uids:
+        if batch and (len(batch) >= MOST_MESSAGES or octets >= MOST_OCTETS):
+            yield batch
+            batch, octets = [], 0
+        batch.append(uid)
+        octets += server[uid].size or 0
+    if batch:
+        yield batch
+
+
+def pieces(uids: Sequence[int]) -> Iterable[list[int]]:
+    """`uids` in pieces of one command each."""
+    return (list(uids[start : start + MOST_MESSAGES]) for start in range(0, len(uids), MOST_MESSAGES))

@@ -1,0 +1,131 @@
+"""The sync of gateways: one job in, one report out; many jobs side by side in threads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from mailctl.domain.event import Level
+from mailctl.domain.gateway import Mode
+from mailctl.domain.server import Protocol
+from mailctl.errors import ConfigError, MailctlError, combined_exit_code
+from mailctl.sync.files import storing
+from mailctl.sync.imap import ImapSync
+from mailctl.sync.job import Failure, SyncJob, SyncReport
+from mailctl.sync.pop3 import PopSync
+from mailctl.sync.root import Lock, Root
+from mailctl.sync.run import Run, Tools
+from mailctl.sync.state import State
+
+
+def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
+    """Bring one gateway's mail down. Never raises MailctlErrors: the report carries what went wrong."""
+    started = monotonic()
+    run = Run(job, tools, budget=job.inbound.max_per_run)
+    error: MailctlError | None = None
+    messages = 0
+    if not job.dry_run:
+        run.record("sync.started", f"sync of {job.name} began")
+    try:
+        with storing(f"sync {job.name}"):
+            messages = _synced(run)
+    except MailctlError as failure:
+        error = failure
+    report = _report(run, error, monotonic() - started, messages)
+    if not job.dry_run:
+        _record_end(run, report)
+    return report
+
+
+def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -> list[SyncReport]:
+    """Every job, at most `parallel` at a time; reports in the order of the jobs. One that fails stops no other."""
+    if len(jobs) == 1:
+        return [sync_gateway(jobs[0], tools)]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(jobs)))) as pool:
+        return list(pool.map(lambda job: sync_gateway(job, tools), jobs))
+
+
+def _synced(run: Run) -> int:
+    """The sync itself; returns how many messages the Maildir holds afterwards."""
+    job, tools = run.job, run.tools
+    if job.inbound.mode is Mode.MIRROR:
+        raise ConfigError(
+            f"{job.name}: this version has no mirror mode",
+            hint=f"mailctl gateway edit {job.name} --mode archive",
+            code="mode_unsupported",
+        )
+    path = Path(job.state)
+    if job.dry_run:
+        with State(path, read_only=True) as state:
+            return _with_state(run, state)
+    with Lock(path.with_suffix(".lock"), job.name, tools.who), State(path) as state:
+        if state.rebuilt:
+            run.warn(f"the sync state was damaged or of another version; it is made anew (the old one: {path}.bad)")
+        return _with_state(run, state)
+
+
+def _with_state(run: Run, state: State) -> int:
+    job = run.job
+    with Root(run.tools.files, job, state) as root:
+        if job.start_afresh and not job.dry_run:
+            account = root.account
+            state.forget_all()
+            state.set_meta("account", account)
+        index = root.index()
+        work = ImapSync if job.protocol is Protocol.IMAP else PopSync
+        work(run, state, root, index).sync()
+        return index.count + sum(tally.fetched for tally in run.tallies)
+
+
+def _report(run: Run, error: MailctlError | None, seconds: float, messages: int) -> SyncReport:
+    tallies = run.tallies
+    failed = [tally.error for tally in tallies if tally.error is not None]
+    if error is None and failed:
+        code = combined_exit_code([failure.exit_code for failure in failed])
+        error = failed[0]
+        if len(failed) > 1:
+            error = MailctlError(f"{len(failed)} folders failed; the first: {failed[0].message}", hint=failed[0].hint)
+            error.code, error.cause, error.exit_code = failed[0].code, failed[0].cause, code
+    return SyncReport(
+        gateway=run.job.name,
+        ok=error is None,
+        fetched=sum(tally.fetched for tally in tallies),
+        flagged=sum(tally.flagged for tally in tallies),
+        removed=sum(tally.removed for tally in tallies),
+        bytes=sum(tally.bytes for tally in tallies),
+        seconds=round(seconds, 3),
+        messages=messages,
+        skipped=tuple(skipped for tally in tallies for skipped in tally.skipped),
+        folders=tuple(tally.report() for tally in tallies),
+        warnings=tuple(run.warnings),
+        steps=tuple(step for tally in tallies for step in tally.steps) if run.job.dry_run else (),
+        error=Failure.of(error) if error else None,
+    )
+
+
+def _record_end(run: Run, report: SyncReport) -> None:
+    fields: dict[str, Any] = {
+        "fetched": report.fetched,
+        "flagged": report.flagged,
+        "removed": report.removed,
+        "bytes": report.bytes,
+        "seconds": report.seconds,
+        "skipped": sum(skipped.count for skipped in report.skipped),
+        "messages": report.messages,
+    }
+    if report.error is None:
+        text = f"{report.fetched} fetched, {report.flagged} flagged, {report.removed} removed"
+        run.record("sync.finished", text, **fields)
+    else:
+        failure = report.error
+        run.record(
+            "sync.failed",
+            failure.message,
+            level=Level.ERROR,
+            **fields,
+            code=failure.code,
+            cause=failure.cause,
+            server_text=failure.server_text,
+        )

@@ -1,0 +1,157 @@
+"""The file calls of sync, one method each: the only place where the Maildir is changed.
+
+Thin on purpose: a test replaces `perform` to record the order of calls, to fail one, to tear a write or to die at it.
+Paths below the Maildir root are walked by directory descriptors and never follow a symbolic link. Every OSError becomes
+a StorageError that says what could not be done.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+from mailctl.errors import StorageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_DOES = {
+    "mkdir": "make a folder",
+    "create": "make a file",
+    "write": "write a file",
+    "utime": "date a file",
+    "fsync": "make a file durable",
+    "fsync_directory": "make a folder durable",
+    "close": "close a file",
+    "rename": "rename a file",
+    "unlink": "remove a file",
+}
+_FULL = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full"}
+
+
+def storage_error(what: str, error: OSError) -> StorageError:
+    """The StorageError for an OSError met while doing `what` ("write a message of INBOX")."""
+    code = _FULL.get(error.errno or 0, "storage")
+    hint = "Free some space and run it again; nothing is lost." if code == "disk_full" else ""
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return StorageError(f"can't {what}: a symbolic link or a file is where a folder should be", code="not_a_folder")
+    return StorageError(f"can't {what}: {error.strerror or error}", hint=hint, code=code)
+
+
+@contextmanager
+def storing(what: str) -> Iterator[None]:
+    """Within it, an OSError becomes the StorageError that says that `what` could not be done."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(what, error) from error
+
+
+class Files:
+    """File calls. Directories are open descriptors; names never hold a slash."""
+
+    def perform(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Carry out one call that changes something; `kind` is its name ("write", "fsync", "rename" …)."""
+        return function(*args, **kwargs)
+
+    def call(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`perform`; what fails becomes a StorageError, but for names that are missing or taken."""
+        try:
+            return self.perform(kind, function, *args, **kwargs)
+        except (FileNotFoundError, FileExistsError):
+            raise
+        except OSError as error:
+            raise storage_error(f"{_DOES.get(kind, kind)} in the Maildir", error) from error
+
+    def open_root(self, path: str) -> int:
+        """The directory at `path`, which the user chose: the only one that may be reached by a symbolic link."""
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def open_directory(self, parent: int, name: str) -> int:
+        """The directory `name` in `parent`; OSError (ELOOP, ENOTDIR) if it is anything else."""
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+
+    def make_directory(self, parent: int, name: str) -> None:
+        """Make `name` (0700) in `parent`, durably; nothing happens if it is there."""
+        try:
+            self.call("mkdir", os.mkdir, name, 0o700, dir_fd=parent)
+        except FileExistsError:
+            return
+        self.fsync_directory(parent)
+
+    def create(self, directory: int, name: str) -> int:
+        """A new file (0600) for writing and reading; StorageError if there is one, or no directory any more."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return self.call("create", os.open, name, flags, 0o600, dir_fd=directory)
+        except OSError as error:
+            raise storage_error("make a file in the Maildir", error) from error
+
+    def write(self, fd: int, data: bytes) -> None:
+        """All of `data`."""
+        view = memoryview(data)
+        while view:
+            view = view[self.call("write", os.write, fd, view) :]
+
+    def read_blocks(self, fd: int, size: int = 1 << 18) -> Iterator[bytes]:
+        """The file from its beginning, in blocks."""
+        offset = 0
+        while block := os.pread(fd, size, offset):
+            offset += len(block)
+            yield block
+
+    def set_time(self, fd: int, seconds: float) -> None:
+        """Access and modification time; a time that the file system can't hold is left out."""
+        try:
+            self.call("utime", os.utime, fd, (seconds, seconds))
+        except OverflowError:
+            return
+
+    def fsync(self, fd: int) -> None:
+        """Make a file's contents durable."""
+        self.call("fsync", os.fsync, fd)
+
+    def fsync_directory(self, fd: int) -> None:
+        """Make a directory's entries durable."""
+        self.call("fsync_directory", os.fsync, fd)
+
+    def close(self, fd: int) -> None:
+        """Close a file that was written; an error means that it may not be whole."""
+        self.call("close", os.close, fd)
+
+    def rename(self, source: int, name: str, target: int, new_name: str) -> None:
+        """Rename within the file system; FileNotFoundError if another program was faster."""
+        self.call("rename", os.rename, name, new_name, src_dir_fd=source, dst_dir_fd=target)
+
+    def unlink(self, directory: int, name: str) -> None:
+        """Remove a file; nothing happens if it is gone."""
+        try:
+            self.call("unlink", os.unlink, name, dir_fd=directory)
+        except FileNotFoundError:
+            return
+
+    def replace(self, directory: int, name: str, data: bytes) -> None:
+        """Write a small file whole: temporary file, fsync, rename, fsync of the directory."""
+        part = f"{name}.part"
+        self.unlink(directory, part)
+        fd = self.create(directory, part)
+        try:
+            self.write(fd, data)
+            self.fsync(fd)
+        finally:
+            os.close(fd)
+        self.rename(directory, part, directory, name)
+        self.fsync_directory(directory)
+
+    def read_small(self, directory: int, name: str, most: int = 65536) -> bytes | None:
+        """The first `most` octets of a file, or None if there is none; never through a symbolic link."""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+        except FileNotFoundError:
+            return None
+        try:
+            return os.read(fd, most)
+        finally:
+            os.close(fd)

@@ -1,0 +1,240 @@
+"""One IMAP folder: looks at both sides, has it planned, carries the plan out. Archive mode."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox, MessageMeta
+from mailctl.errors import SafetyError
+from mailctl.sync.adopt import adopt
+from mailctl.sync.carry import Carrier
+from mailctl.sync.flags import from_letters
+from mailctl.sync.job import FolderTally
+from mailctl.sync.maildir import LocalFile, MaildirFolder
+from mailctl.sync.names import MessageName, folder_hash
+from mailctl.sync.paths import FolderPath
+from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, plan_folder, remember
+from mailctl.sync.root import Index, Root
+from mailctl.sync.run import Run
+from mailctl.sync.state import Agreed, FolderState, State
+
+
+class FolderSync:
+    """The sync of one folder with one mailbox; `run` does it all and counts in `tally`."""
+
+    def __init__(
+        self, run: Run, mailbox: ImapMailbox, state: State, root: Root, index: Index, folder: Folder, path: FolderPath
+    ) -> None:
+        self._run, self._mailbox, self._state, self._root, self._index = run, mailbox, state, root, index
+        self._folder, self._path = folder, path
+        self._job, self._inbound = run.job, run.job.inbound
+        self._hash = folder_hash(root.account, folder.name)
+        self.tally: FolderTally = run.folder(folder.name, str(path))
+        self._maildir: MaildirFolder | None = None
+        self._files: dict[int, LocalFile] = {}
+
+    def sync(self) -> None:
+        """Bring the folder up to date. Raises MailctlErrors; what was done before is kept and counted."""
+        name, inbound = self._folder.name, self._inbound
+        changes_server = inbound.mark_seen or inbound.propagate_deletes or not inbound.keep_on_server
+        status = self._mailbox.select(self._folder, read_only=self._job.dry_run or not changes_server)
+        self.tally.messages = status.messages
+        seen = self._state.folders().get(name)
+        try:
+            self._open(seen)
+            self._synced(status, seen, writable=bool(changes_server) and not status.read_only)
+        finally:
+            if self._maildir is not None:
+                self._maildir.close()
+
+    def _open(self, seen: FolderState | None) -> None:
+        """Open the folder's Maildir, make it if it is new; SafetyError if it was there and is gone."""
+        root = self._root.descriptor
+        if root is not None:
+            try:
+                self._maildir = MaildirFolder(self._root.files, root, self._path, create=False)
+            except FileNotFoundError:
+                had = self._state.agreed(self._folder.name) if seen else {}
+                if had and not self._index.by_folder.get(self._hash) and not self._job.start_afresh:
+                    raise SafetyError(
+                        f"The Maildir folder {self._path} has vanished, though {len(had)} messages were synced into it",
+                        hint="Bring it back, or fetch everything of this gateway again with "
+                        f"`mailctl sync {self._job.name} --start-afresh`.",
+                        code="maildir_vanished",
+                    ) from None
+                if not self._job.dry_run:
+                    self._maildir = MaildirFolder(self._root.files, root, self._path, create=True)
+        if self._maildir is not None and not self._job.dry_run:
+            self._maildir.clean(self._run.tools.clock())
+
+    def _synced(self, status: FolderStatus, seen: FolderState | None, *, writable: bool) -> None:
+        name = self._folder.name
+        validity = status.uidvalidity or 0
+        policy = Policy(
+            mark_seen=bool(self._inbound.mark_seen) and writable,
+            keep_on_server=bool(self._inbound.keep_on_server) or not writable or not status.uidvalidity,
+            propagate_deletes=bool(self._inbound.propagate_deletes) and writable and bool(status.uidvalidity),
+            max_size=self._inbound.max_size,
+            budget=self._run.budget,
+        )
+        if status.read_only and (self._inbound.mark_seen or not self._inbound.keep_on_server):
+            self._run.warn(f"{name} is read-only on the server: nothing is changed there")
+        agreed, strangers = self._local(validity, seen)
+        server, unchanged = self._server(status, seen, agreed, self._fingerprint())
+        if not unchanged and strangers:
+            agreed |= self._match_again(server, strangers, validity, agreed, seen)
+        view = View(
+            server,
+            {uid: self._flags(file) for uid, file in self._files.items()},
+            self._index.elsewhere(self._hash, validity, self._path.parts),
+            agreed,
+            None,
+            seen.messages if seen else 0,
+        )
+        plan = plan_folder(view, policy)
+        if self._job.since and plan.fetch:
+            recent = set(self._mailbox.uids(since=self._job.since))
+            plan = plan_folder(replace(view, recent=recent), policy)
+        self._tell(plan, server)
+        if self._job.dry_run:
+            self._show(plan, server)
+            return
+        if seen is None or seen.uidvalidity != validity:
+            self._state.save_folder(name, FolderState(validity, messages=status.messages))
+            self._state.save_messages(name, {uid: agreed[uid] for uid in agreed if uid in server})
+        assert self._maildir is not None  # noqa: S101 - only a dry run may have none
+        Carrier(
+            self._run,
+            self._mailbox,
+            self._state,
+            self._maildir,
+            self.tally,
+            name,
+            self._hash,
+            validity,
+            self._files,
+            server,
+            agreed,
+            policy.mark_seen,
+            not policy.keep_on_server,
+        ).carry_out(plan)
+        whole = plan.complete and not self.tally.skipped and not self.tally.warnings
+        settled = self._fingerprint() if whole and (writable or not status.read_only) else ""
+        self._state.save_folder(
+            name, FolderState(validity, status.uidnext, status.highestmodseq, status.messages, settled)
+        )
+        if plan.changed:
+            raise SafetyError(
+                f"{name}: the server shows other messages than before under {len(plan.changed)} known UIDs; "
+                "they were left alone, and nothing was removed",
+                hint="Has the server been restored from a backup? Move this folder's Maildir away to fetch it anew.",
+                code="identity_changed",
+            )
+
+    def _fingerprint(self) -> str:
+        """The policy as one word: what was left alone under one policy may be wanted under another."""
+        i = self._inbound
+        wanted = (i.mark_seen, i.keep_on_server, i.propagate_deletes, i.max_size, self._job.since)
+        return ",".join(str(value) for value in wanted)
+
+    def _local(self, validity: int, seen: FolderState | None) -> tuple[dict[int, Agreed], list[LocalFile]]:
+        """Take in the files of this folder; returns what was agreed, and the files under other UIDVALIDITYs."""
+        strangers = []
+        for file in self._maildir.scan() if self._maildir else ():
+            if file.name.folder != self._hash:
+                continue
+            if file.name.uidvalidity == validity:
+                self._files[file.name.uid] = file
+            else:
+                strangers.append(file)
+        if self._maildir is not None:
+            letters = {c for file in self._files.values() for c in file.name.letters}
+            self._maildir.keywords.reserve("".join(letters))
+        valid = seen is not None and seen.uidvalidity == validity
+        return self._state.agreed(self._folder.name) if valid else {}, strangers
+
+    def _flags(self, file: LocalFile) -> frozenset[str]:
+        assert self._maildir is not None  # noqa: S101 - a file is in it
+        return from_letters(file.name.letters, self._maildir.keywords)
+
+    def _server(
+        self, status: FolderStatus, seen: FolderState | None, agreed: dict[int, Agreed], policy: str
+    ) -> tuple[dict[int, MessageMeta], bool]:
+        """What the server shows by UID, asking only for what may have changed (RFC 7162); whether it is unchanged."""
+        modseq = seen.highestmodseq if seen and seen.uidvalidity == status.uidvalidity else None
+        if not modseq or not status.highestmodseq:
+            return {meta.uid: meta for meta in self._mailbox.scan()}, False
+        assert seen is not None  # noqa: S101 - it has a mod-sequence
+        same = (seen.uidnext, modseq, seen.messages) == (status.uidnext, status.highestmodseq, status.messages)
+        if same and seen.settled == policy and self._files.keys() <= agreed.keys():
+            return {uid: _as_meta(uid, known) for uid, known in agreed.items()}, True
+        changed = {}
+        if status.highestmodseq != modseq:
+            changed = {meta.uid: meta for meta in self._mailbox.scan(changed_since=modseq)}
+        present = self._mailbox.uids()
+        known = {
+            uid: changed.get(uid) or _as_meta(uid, agreed[uid]) for uid in present if uid in changed or uid in agreed
+        }
+        unknown = [uid for uid in present if uid not in known]
+        if unknown:
+            known |= {meta.uid: meta for meta in self._mailbox.scan(unknown)}
+        return known, False
+
+    def _match_again(
+        self,
+        server: dict[int, MessageMeta],
+        strangers: Sequence[LocalFile],
+        validity: int,
+        agreed: dict[int, Agreed],
+        seen: FolderState | None,
+    ) -> dict[int, Agreed]:
+        """Take in files from another UIDVALIDITY whose messages are still there; returns what was agreed on them."""
+        wanted = [uid for uid in sorted(server) if uid not in self._files and uid not in agreed]
+        if not wanted or self._maildir is None:
+            return {}
+        name = MessageName(self._hash, validity)
+        dry_run = self._job.dry_run
+        adopted = adopt(self._mailbox, self._maildir, wanted, server, strangers, name, dry_run=dry_run)
+        self.tally.step("adopt", list(adopted), "matched again by Message-ID, size and date")
+        before = self._state.agreed(self._folder.name) if seen else {}
+        taken = {}
+        for uid, file in adopted.items():
+            self._files[uid] = file.new
+            old = file.old.name
+            if seen and seen.uidvalidity == old.uidvalidity and old.uid in before:
+                taken[uid] = replace(remember(server[uid]), flags=before[old.uid].flags)
+        if adopted and not dry_run:
+            text = f"{self._folder.name}: the server gave new UIDs; {len(adopted)} messages were found again here"
+            self._run.record("sync.folder.rematched", text, folder=self._folder.name, matched=len(adopted))
+        return taken
+
+    def _tell(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
+        """Note what is left out, and why."""
+        for uid in plan.too_large:
+            size = server[uid].size or 0
+            self.tally.skip("too_large", f"{size} octets, more than max_size ({self._inbound.max_size})", uid=uid)
+        if plan.too_old:
+            self.tally.skip("too_old", f"{plan.too_old} messages are older than {self._job.since}", count=plan.too_old)
+        if plan.over_budget:
+            reason = f"{plan.over_budget} messages are left for the next run (max_per_run)"
+            self.tally.skip("over_limit", reason, count=plan.over_budget)
+        for uid in plan.changed:
+            self.tally.skip("identity_changed", "the server shows another message under this UID", uid=uid)
+        if plan.shrunken:
+            self._run.warn(f"{self._folder.name}: the server shows {plan.shrunken} messages fewer; all are kept here")
+
+    def _show(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
+        """The plan as steps."""
+        octets = sum(server[uid].size or 0 for uid in plan.fetch)
+        self.tally.step("fetch", plan.fetch, f"{octets} octets")
+        for uid, flags in plan.set_flags.items():
+            self.tally.step("flag", [uid], " ".join(sorted(flags)))
+        unseen = [uid for uid in plan.fetch if SEEN not in server[uid].flags] if self._inbound.mark_seen else []
+        self.tally.step("mark_seen", [*plan.mark_seen, *unseen])
+        leaving = [] if self._inbound.keep_on_server else plan.fetch
+        self.tally.step("remove_from_server", [*plan.remove, *plan.verify, *leaving], "after the file is durable")
+        self.tally.step("delete_on_server", plan.delete, "deleted here")
+
+
+def _as_meta(uid: int, agreed: Agreed) -> MessageMeta:
+    date = None if agreed.internaldate is None else float(agreed.internaldate)
+    return MessageMeta(uid, agreed.flags, agreed.size, date)

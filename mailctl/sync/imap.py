@@ -1,0 +1,121 @@
+"""One gateway over IMAP: its folders, one after another, over one connection that is made anew once if it breaks."""
+
+from collections.abc import Mapping
+
+from mailctl.domain.event import Level
+from mailctl.domain.mailbox import Folder, ImapMailbox
+from mailctl.errors import MailctlError, NetworkError, NotFoundError, ProtocolError, RefusedError, SafetyError
+from mailctl.sync.choose import choose
+from mailctl.sync.folder import FolderSync
+from mailctl.sync.names import folder_hash, uidl_token
+from mailctl.sync.paths import FolderPath, assign
+from mailctl.sync.plan import brakes
+from mailctl.sync.root import Index, Root
+from mailctl.sync.run import Run
+from mailctl.sync.state import State
+
+MOST_CONNECTIONS = 4
+"""Connections that one run may make in all: the first, and more after one broke in a folder."""
+
+
+class ImapSync:
+    """The sync of one gateway; `sync` raises what ends it as a whole, folders' own errors are in their tallies."""
+
+    def __init__(self, run: Run, state: State, root: Root, index: Index) -> None:
+        self._run, self._state, self._root, self._index = run, state, root, index
+        self._mailbox: ImapMailbox | None = None
+        self._connections = 0
+
+    def sync(self) -> None:
+        """All chosen folders."""
+        run = self._run
+        check_deletions(run, self._state, self._root.account, self._index)
+        try:
+            listing = self._connected().folders()
+            for raw in listing.set_aside:
+                run.warn(f"a folder was set aside, since its name can't be read: {raw!r}")
+            globs = run.job.folders or run.job.inbound.folders or ("*",)
+            choice = choose(listing.folders, globs, self._connected().capabilities)
+            if choice.note:
+                run.warn(choice.note)
+            if not choice.chosen and run.job.folders:
+                raise NotFoundError(
+                    f"{run.job.name} has no folder like {', '.join(run.job.folders)}",
+                    hint=f"`mailctl sync {run.job.name} --dry-run` shows its folders.",
+                )
+            paths = assign(listing.folders, self._root.listing)
+            for folder in choice.chosen:
+                run.check_stop()
+                self._folder(folder, paths)
+        finally:
+            self._drop()
+
+    def _connected(self) -> ImapMailbox:
+        if self._mailbox is None:
+            self._connections += 1
+            self._mailbox = self._run.tools.connector.open_imap(self._run.job)
+        return self._mailbox
+
+    def _drop(self) -> None:
+        mailbox, self._mailbox = self._mailbox, None
+        if mailbox is not None:
+            mailbox.close()
+
+    def _folder(self, folder: Folder, paths: Mapping[str, FolderPath]) -> None:
+        """One folder. A lost connection is made again once; what concerns this folder alone ends this folder alone."""
+        run, again = self._run, False
+        while True:
+            mailbox = self._connected()
+            work = FolderSync(run, mailbox, self._state, self._root, self._index, folder, paths[folder.name])
+            try:
+                work.sync()
+            except NetworkError as error:
+                self._drop()
+                run.record(
+                    "sync.connection.lost", error.message, level=Level.WARNING, folder=folder.name, code=error.code
+                )
+                if not again and self._connections < MOST_CONNECTIONS:
+                    again = True
+                    continue  # what came whole before is counted in its own tally
+                work.tally.error = error
+                raise
+            except ProtocolError as error:  # the connection is dead, the other folders may be well
+                self._drop()
+                work.tally.error = error
+                if self._connections >= MOST_CONNECTIONS:
+                    raise
+            except (RefusedError, SafetyError) as error:
+                work.tally.error = error
+            except MailctlError as error:
+                work.tally.error = error
+                raise
+            finally:
+                run.finish_folder(work.tally)
+            return
+
+
+def check_deletions(run: Run, state: State, account: str, index: Index) -> None:
+    """The brake: SafetyError if so many messages were deleted here that deleting them on the server needs a word."""
+    if not run.job.inbound.propagate_deletes or run.job.confirm_deletes:
+        return
+    deleted = total = 0
+    for name, seen in state.folders().items():
+        known = folder_hash(account, name)
+        here = index.uids(known, seen.uidvalidity)
+        agreed = state.agreed(name)
+        gone = sum(uid not in here for uid in agreed)
+        ids = state.unique_ids(name)
+        if ids:
+            tokens = index.unique_ids(known)
+            gone += sum(uidl_token(uidl) not in tokens for uidl in ids)
+        if brakes(gone, len(agreed) + len(ids)):
+            deleted, total = gone, len(agreed) + len(ids)
+            break
+        deleted += gone
+        total += len(agreed) + len(ids)
+    if brakes(deleted, total):
+        raise SafetyError(
+            f"{deleted} of {total} messages were deleted here and would be deleted on the server too",
+            hint=f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`.",
+            code="many_deletions",
+        )

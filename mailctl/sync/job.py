@@ -1,0 +1,175 @@
+"""One gateway's sync as a value in (the job) and a value out (the report); both pickle, neither holds a secret."""
+
+from dataclasses import dataclass, field
+from typing import Protocol as Interface
+
+from mailctl.domain.gateway import Gateway, Inbound
+from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+from mailctl.domain.server import Endpoint, Protocol
+from mailctl.errors import ExitCode, MailctlError
+
+
+@dataclass(frozen=True, slots=True)
+class SyncJob:
+    """What one gateway's sync needs.
+
+    protocol: IMAP or POP3. inbound: resolved, all values set. root: the Maildir root. state: the state database.
+    folders: globs that replace the gateway's for this run, or (). since: ISO date, nothing older is fetched, or "".
+    dry_run: plan only; nothing changes anywhere. confirm_deletes: the user agreed to many deletions. start_afresh: the
+    user agreed to forget what was synced before. timeout: seconds that signing in may take.
+    """
+
+    gateway: Gateway
+    protocol: Protocol
+    endpoint: Endpoint
+    inbound: Inbound
+    root: str
+    state: str
+    provider: str = ""
+    folders: tuple[str, ...] = ()
+    since: str = ""
+    dry_run: bool = False
+    confirm_deletes: bool = False
+    start_afresh: bool = False
+    timeout: float = 30.0
+
+    @property
+    def name(self) -> str:
+        """The gateway's name."""
+        return self.gateway.name
+
+
+class Connector(Interface):
+    """Signs in for a job; every call is a new connection. Raises MailctlErrors."""
+
+    def open_imap(self, job: SyncJob) -> ImapMailbox:
+        """A signed-in IMAP connection."""
+
+    def open_pop3(self, job: SyncJob) -> PopMailbox:
+        """A signed-in POP3 connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Messages that were left out, and why.
+
+    uid: 0 where several are meant (`count` of them) or the protocol has none. code: stable word. reason: for people.
+    """
+
+    folder: str
+    uid: int
+    reason: str
+    code: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of a plan, as `--dry-run` shows it.
+
+    action: fetch, flag, adopt, mark_seen, remove_from_server, delete_on_server. uids: which messages,
+    ascending. detail: more for people, "" if the action says all.
+    """
+
+    folder: str
+    action: str
+    uids: tuple[int, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as a report carries it."""
+
+    code: str
+    message: str
+    hint: str = ""
+    cause: str = ""
+    server_text: str = ""
+    exit_code: ExitCode = ExitCode.BUG
+
+    @classmethod
+    def of(cls, error: MailctlError) -> "Failure":
+        """From an error."""
+        return cls(error.code, error.message, error.hint, error.cause, error.server_text, error.exit_code)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReport:
+    """What was done in one folder. path: below the Maildir root. messages: how many the server shows."""
+
+    name: str
+    path: str
+    ok: bool = True
+    messages: int = 0
+    fetched: int = 0
+    flagged: int = 0
+    removed: int = 0
+    skipped: int = 0
+    bytes: int = 0
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What one gateway's sync did. bytes: octets of fetched messages. steps: the plan, of a dry run only."""
+
+    gateway: str
+    ok: bool
+    fetched: int = 0
+    flagged: int = 0
+    removed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    messages: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    folders: tuple[FolderReport, ...] = ()
+    warnings: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    error: Failure | None = None
+
+
+@dataclass
+class FolderTally:
+    """Counts while a folder is being synced."""
+
+    name: str
+    path: str
+    messages: int = 0
+    fetched: int = 0
+    flagged: int = 0
+    removed: int = 0
+    bytes: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    error: MailctlError | None = None
+
+    def skip(self, code: str, reason: str, *, uid: int = 0, count: int = 1) -> None:
+        """Note messages that were left out."""
+        self.skipped.append(Skipped(self.name, uid, reason, code, count))
+
+    def step(self, action: str, uids: "list[int] | tuple[int, ...]", detail: str = "") -> None:
+        """Note a step of the plan, if it concerns any message."""
+        if uids:
+            self.steps.append(Step(self.name, action, tuple(sorted(uids)), detail))
+
+    @property
+    def eventful(self) -> bool:
+        """Whether there is anything to tell."""
+        return bool(self.fetched or self.flagged or self.removed or self.skipped or self.warnings or self.error)
+
+    def report(self) -> FolderReport:
+        """As a value."""
+        return FolderReport(
+            self.name,
+            self.path,
+            self.error is None,
+            self.messages,
+            self.fetched,
+            self.flagged,
+            self.removed,
+            sum(skipped.count for skipped in self.skipped),
+            self.bytes,
+            Failure.of(self.error) if self.error else None,
+        )

@@ -1,0 +1,235 @@
+"""One folder of the Maildir on the disk: its directories, its messages' names, its keywords.
+
+https://cr.yp.to/proto/maildir.html. Other programs may rename and remove files at any time; nothing here depends on
+what was seen a moment ago. Symbolic links are refused. Writing messages is in `writer`.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Self
+
+from mailctl.errors import StorageError
+from mailctl.sync.files import Files, storage_error
+from mailctl.sync.flags import Keywords
+from mailctl.sync.names import MessageName, is_part, parse_name, with_letters
+from mailctl.sync.paths import NAME_FILE, FolderPath
+
+KEYWORDS_FILE = "dovecot-keywords"
+SUBDIRECTORIES = ("cur", "new", "tmp")
+LITTER_AGE = 36 * 3600.0
+"""Seconds after which any file in `tmp` may go, whoever left it (the Maildir rule)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A message on the disk that mailctl wrote: what its name says, and where it is (`cur` or `new`)."""
+
+    name: MessageName
+    subdirectory: str
+    filename: str
+
+
+class MaildirFolder:
+    """An open folder. Use as a context manager; the directories stay open until it ends.
+
+    root: descriptor of the Maildir root. create: make what is missing; otherwise FileNotFoundError if it isn't there.
+    """
+
+    def __init__(self, files: Files, root: int, path: FolderPath, *, create: bool) -> None:
+        self.files, self.path = files, path
+        self.descriptors: dict[str, int] = {}
+        try:
+            self._open(root, create)
+        except BaseException:
+            self.close()
+            raise
+        self.keywords = self._read_keywords()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the directories."""
+        while self.descriptors:
+            os.close(self.descriptors.popitem()[1])
+
+    @property
+    def directory(self) -> int:
+        """Descriptor of the folder's own directory."""
+        return self.descriptors["."]
+
+    def _open(self, root: int, create: bool) -> None:
+        here = os.dup(root)
+        self.descriptors["."] = here
+        for part in self.path.parts:
+            if create:
+                self.files.make_directory(here, part)
+            following = self.files.open_directory(here, part)
+            os.close(here)
+            self.descriptors["."] = here = following
+        if create and self.path.name_file and self.files.read_small(here, NAME_FILE, 1) is None:
+            self.files.replace(here, NAME_FILE, self.path.name_file.encode("utf-8", "surrogatepass"))
+        for name in reversed(SUBDIRECTORIES):  # `cur` last: with it, the folder is a Maildir
+            if create:
+                self.files.make_directory(here, name)
+            self.descriptors[name] = self.files.open_directory(here, name)
+
+    def scan(self) -> Iterator[LocalFile]:
+        """The messages in `cur` and `new` that carry mailctl's names; StorageError if one is a symbolic link."""
+        for subdirectory in (
+            "new",
+            "cur",
+        ):  # a file moves from new to cur, never back: it can be seen twice, not missed
+            yield from scan_directory(self.descriptors[subdirectory], subdirectory, str(self.path))
+
+    def find(self, stem: str) -> LocalFile | None:
+        """The file of one message as it is called now, or None."""
+        return next((file for file in self.scan() if file.name.stem == stem), None)
+
+    def set_letters(self, file: LocalFile, letters: str) -> bool:
+        """Give `file` these flags by renaming it into `cur`; False if it is gone. `sync_directories` makes it last."""
+        for _ in range(3):
+            wanted = with_letters(file.filename, letters)
+            if file.subdirectory == "cur" and file.filename == wanted:
+                return True
+            try:
+                self.files.rename(self.descriptors[file.subdirectory], file.filename, self.descriptors["cur"], wanted)
+            except FileNotFoundError:  # a mail client renamed it meanwhile
+                found = self.find(file.name.stem)
+                if found is None:
+                    return False
+                file = found
+            else:
+                return True
+        return False
+
+    def rename(self, file: LocalFile, name: MessageName) -> None:
+        """Give `file` another message's name, keeping directory and flags; nothing happens if it is gone."""
+        directory = self.descriptors[file.subdirectory]
+        _, colon, letters = file.filename.partition(":2,")
+        with suppress(FileNotFoundError):
+            self.files.rename(directory, file.filename, directory, f"{name.base()}{colon}{letters}")
+
+    def read_start(self, file: LocalFile, most: int = 65536) -> bytes | None:
+        """The first octets of a message as stored, None if it is gone."""
+        return self.files.read_small(self.descriptors[file.subdirectory], file.filename, most)
+
+    def measure(self, file: LocalFile) -> tuple[int, float] | None:
+        """(octets on the wire, modification time) of a message, by reading it; None if it is gone."""
+        try:
+            fd = os.open(
+                file.filename, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptors[file.subdirectory]
+            )
+        except FileNotFoundError:
+            return None
+        try:
+            status = os.fstat(fd)
+            added = 0 if file.name.verbatim else sum(block.count(b"\n") for block in self.files.read_blocks(fd))
+            return status.st_size + added, status.st_mtime
+        finally:
+            os.close(fd)
+
+    def sync_directories(self) -> None:
+        """Make the renames in `cur` and `new` durable."""
+        self.files.fsync_directory(self.descriptors["cur"])
+        self.files.fsync_directory(self.descriptors["new"])
+
+    def save_keywords(self) -> None:
+        """Write the letters given since; before any file name uses them."""
+        if self.keywords.changed:
+            self.files.replace(self.directory, KEYWORDS_FILE, self.keywords.text().encode())
+            self.keywords.changed = False
+
+    def _read_keywords(self) -> Keywords:
+        data = self.files.read_small(self.directory, KEYWORDS_FILE)
+        return Keywords.parse((data or b"").decode("utf-8", "replace"))
+
+    def clean(self, now: float) -> int:
+        """Remove what dead runs left in `tmp`: mailctl's own at once (the lock is held), others' by the Maildir rule.
+
+        now: seconds since the epoch. Returns how many files went.
+        """
+        gone = 0
+        for name in os.listdir(self.descriptors["tmp"]):
+            if is_part(name) or self._is_old(name, now):
+                self.files.unlink(self.descriptors["tmp"], name)
+                gone += 1
+        for name in (f"{KEYWORDS_FILE}.part", f"{NAME_FILE}.part"):
+            self.files.unlink(self.directory, name)
+        return gone
+
+    def _is_old(self, name: str, now: float) -> bool:
+        try:
+            status = os.stat(name, dir_fd=self.descriptors["tmp"], follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return max(status.st_mtime, status.st_atime) < now - LITTER_AGE
+
+
+def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[LocalFile]:
+    """The messages with mailctl's names in one open directory; `shown` names the folder in errors."""
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            name = parse_name(entry.name)
+            if name is None:
+                continue
+            if entry.is_symlink():
+                raise StorageError(
+                    f"{shown}/{subdirectory}/{entry.name} is a symbolic link; in a Maildir, links aren't followed",
+                    hint="Remove the link; the message is fetched again.",
+                    code="symbolic_link",
+                )
+            yield LocalFile(name, subdirectory, entry.name)
+
+
+def walk(files: Files, root: int) -> Iterator[tuple[tuple[str, ...], list[LocalFile]]]:
+    """(path, its messages) of every Maildir below the root; symbolic links and hidden names are left out."""
+    pending: list[tuple[str, ...]] = [()]
+    while pending:
+        path = pending.pop()
+        descriptor = _descend(files, root, path)
+        if descriptor is None:
+            continue
+        try:
+            with os.scandir(descriptor) as entries:
+                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
+            if "cur" in names:
+                yield path, _messages(files, descriptor, names, "/".join(path))
+            pending += [(*path, name) for name in names if name not in SUBDIRECTORIES]
+        finally:
+            os.close(descriptor)
+
+
+def _messages(files: Files, descriptor: int, names: list[str], shown: str) -> list[LocalFile]:
+    found: list[LocalFile] = []
+    for subdirectory in ("new", "cur"):
+        if subdirectory in names:
+            try:
+                inner = files.open_directory(descriptor, subdirectory)
+            except OSError as error:
+                raise storage_error(f"look into {shown}/{subdirectory}", error) from error
+            try:
+                found += scan_directory(inner, subdirectory, shown)
+            finally:
+                os.close(inner)
+    return found
+
+
+def _descend(files: Files, root: int, path: tuple[str, ...]) -> int | None:
+    here = os.dup(root)
+    for part in path:
+        try:
+            following = files.open_directory(here, part)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(f"look into {'/'.join(path)}", error) from error
+        finally:
+            os.close(here)
+        here = following
+    return here

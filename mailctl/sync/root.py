@@ -1,0 +1,170 @@
+"""The Maildir root of a gateway: is it there, whose is it, what lies in it; and the lock that keeps a second run out.
+
+The file `.mailctl` in the root names the account whose mail it holds. Names of messages depend on that word, so that it
+outlives a change of the gateway's address, and another account's mail is never taken for this one's.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from mailctl.errors import LockedError, SafetyError
+from mailctl.sync.files import Files
+from mailctl.sync.job import SyncJob
+from mailctl.sync.maildir import LocalFile, walk
+from mailctl.sync.state import State
+
+MARKER = ".mailctl"
+
+
+class Root:
+    """The open Maildir root.
+
+    descriptor: None in a dry run, which makes nothing, if the root is missing. account: the word on which the names of
+    messages depend.
+    """
+
+    def __init__(self, files: Files, job: SyncJob, state: State) -> None:
+        self.files, self._job, self._state = files, job, state
+        self.descriptor: int | None = None
+        self.account = ""
+
+    def __enter__(self) -> Self:
+        job, state = self._job, self._state
+        path = Path(job.root)
+        there = path.is_dir() and any(path.iterdir())
+        if not there and state.count() and not job.start_afresh:
+            raise SafetyError(
+                f"The Maildir {path} has vanished or is empty, though {state.count()} messages were synced into it",
+                hint="Bring it back (is its disk mounted?), or fetch everything again with "
+                f"`mailctl sync {job.name} --start-afresh`.",
+                code="maildir_vanished",
+            )
+        if not path.is_dir():
+            if job.dry_run:
+                self.account = state.meta("account") or job.gateway.email
+                return self
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.descriptor = self.files.open_root(str(path))
+        try:
+            self._identify(path)
+        except BaseException:
+            os.close(self.descriptor)
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+
+    def _identify(self, path: Path) -> None:
+        assert self.descriptor is not None  # noqa: S101 - just opened
+        known = self._state.meta("account")
+        marker = (self.files.read_small(self.descriptor, MARKER, 1000) or b"").decode("utf-8", "replace").strip()
+        email = self._job.gateway.email
+        if marker and marker not in (known, email):
+            raise SafetyError(
+                f"The Maildir {path} holds the mail of {marker}, not of {email}",
+                hint=f"Give the gateway a Maildir of its own: `mailctl gateway edit {self._job.name} --maildir DIR`.",
+                code="maildir_of_another",
+            )
+        self.account = marker or known or email
+        if not self._job.dry_run:
+            if not marker:
+                self.files.replace(self.descriptor, MARKER, f"{self.account}\n".encode())
+            if known != self.account:
+                self._state.set_meta("account", self.account)
+
+    def listing(self, parts: tuple[str, ...]) -> Collection[str]:
+        """Names of the directories below a path."""
+        try:
+            with os.scandir(Path(self._job.root, *parts)) as entries:
+                return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def index(self) -> "Index":
+        """All of mailctl's messages below the root."""
+        index = Index()
+        if self.descriptor is not None:
+            for path, messages in walk(self.files, self.descriptor):
+                for message in messages:
+                    index.add(path, message)
+        return index
+
+
+@dataclass
+class Index:
+    """Where the messages lie: by the hash of the folder that they came from."""
+
+    by_folder: dict[str, list[tuple[tuple[str, ...], LocalFile]]] = field(default_factory=lambda: defaultdict(list))
+    count: int = 0
+
+    def add(self, path: tuple[str, ...], message: LocalFile) -> None:
+        """A message was found in the folder at `path`."""
+        self.by_folder[message.name.folder].append((path, message))
+        self.count += 1
+
+    def uids(self, folder: str, uidvalidity: int) -> set[int]:
+        """UIDs of a folder's messages, wherever they lie now."""
+        found = self.by_folder.get(folder, ())
+        return {message.name.uid for _, message in found if message.name.uidvalidity == uidvalidity}
+
+    def elsewhere(self, folder: str, uidvalidity: int, path: tuple[str, ...]) -> set[int]:
+        """UIDs of a folder's messages that lie in other folders than their own."""
+        found = self.by_folder.get(folder, ())
+        return {m.name.uid for where, m in found if m.name.uidvalidity == uidvalidity and where != path}
+
+    def unique_ids(self, folder: str) -> set[str]:
+        """POP3: tokens of the messages, wherever they lie now."""
+        return {message.name.uidl for _, message in self.by_folder.get(folder, ()) if message.name.uidl}
+
+
+class Lock:
+    """Keeps a second run for the same gateway out while it is held. A dead process holds nothing.
+
+    who: what the second run is told ("process 12 on host h, since …").
+    """
+
+    def __init__(self, path: Path, gateway: str, who: Callable[[], str]) -> None:
+        self._path, self._gateway, self._who = path, gateway, who
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        import fcntl
+
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_at_path(fd):
+                    break
+            except BlockingIOError as error:
+                holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process"
+                os.close(fd)
+                raise LockedError(
+                    f"{self._gateway} is being synced by {holder}", hint="Wait for it to end, then run it again."
+                ) from error
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)  # the file was removed (the gateway renamed) between the two calls
+        self._fd = fd
+        with suppress(OSError):  # only tells others who holds it; a full disk is met where it matters
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, self._who().encode(), 0)
+        return self
+
+    def _is_at_path(self, fd: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._fd)
