@@ -176,8 +176,6 @@ def test_status_reads_the_log(filled: Cli) -> None:
         ("smtp", False, "tls_expired"),
     ]
     assert (work["ok"], work["errors"], home["ok"]) == (False, 1, True)
-    assert filled.json("status", "home")["result"] == [
-        home | {"next_due": filled.json("status", "home")["result"][0]["next_due"]}
-    ]
+    assert [row["gateway"] for row in filled.json("status", "home")["result"]] == ["home"]
     assert filled.json("status", "hom", code=3)["error"]["hint"] == "Did you mean 'home'?"
     assert "smtp:tls_expired" in filled.ok("status").out
