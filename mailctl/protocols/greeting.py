@@ -14,6 +14,7 @@ PROBE = 1.2
 """Seconds for that try; both together stay below three."""
 GREETING = 1 << 16
 """Octets that a greeting may have."""
+RELAY = 25
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 _OTHERS = (
     (b"* OK", "IMAP"),
@@ -89,14 +90,15 @@ def _turned_away(wire: Wire, text: str) -> RefusedError:
 
 def _await_plain_text(wire: Wire) -> None:
     """Wait for the first octets; find out whether a port that stays silent, or hangs up, wanted TLS (RFC 8314)."""
-    patience = 0.0 if wire.encrypted else PATIENCE
+    # port 25 never has implicit TLS, and who speaks there too early is taken for a spammer (Postfix's postscreen)
+    perhaps = not wire.encrypted and wire.endpoint.port != RELAY
     try:
-        if not wire.encrypted and not wire.pending(patience) and wire.speaks_tls(PROBE):
+        if perhaps and not wire.pending(PATIENCE) and wire.speaks_tls(PROBE):
             raise _wants_tls(wire)
         if wire.lo == wire.hi:
             wire.fill()
     except NetworkError as error:
-        if error.cause == "eof_no_greeting" and not wire.encrypted and wire.speaks_tls(PROBE):
+        if perhaps and error.cause == "eof_no_greeting" and wire.speaks_tls(PROBE):
             raise _wants_tls(wire) from error
         raise
     if not wire.encrypted and bytes(wire.view[wire.lo : wire.lo + 2]) in _TLS_RECORDS:

@@ -190,7 +190,7 @@ def converse(
     came, or None when the server says that we are in; they raise AuthError when it refuses. Raises ProtocolError when
     the server leaves the script; the caller then ends the connection.
     """
-    initial = b64encode(mechanism.step(b"")).decode() if mechanism.client_first else None
+    initial = _encoded(mechanism.step(b"")) if mechanism.client_first else None
     waiting = initial if initial is not None and len(initial) > INITIAL else None
     challenge = begin(mechanism.name, None if waiting else "=" if initial == "" else initial)
     for _ in range(STEPS):
@@ -200,9 +200,14 @@ def converse(
         if waiting is not None:
             response, waiting = waiting, None
         else:
-            response = b64encode(mechanism.step(_decoded(challenge))).decode()
+            response = _encoded(mechanism.step(_decoded(challenge)))
         challenge = answer(response)
     raise ProtocolError("The server does not come to the end of the sign-in", code="too_much")
+
+
+def _encoded(response: bytes) -> str:
+    """`response` in base64, known as a secret from now on: servers quote what they don't understand."""
+    return Secret(b64encode(response).decode()).reveal()
 
 
 def _decoded(challenge: str) -> bytes:

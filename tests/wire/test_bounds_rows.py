@@ -6,13 +6,14 @@ import pytest
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.mailbox import MessageMeta
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import Secret, mask
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.errors import AuthError, NetworkError, ProtocolError, RefusedError, SecretError, UsageError
 from mailctl.protocols.pop3 import pop3_session
 from mailctl.protocols.pop3_mailbox import Pop3Mailbox, open_pop3
 from mailctl.protocols.resolve import resolve
 from mailctl.protocols.smtp import smtp_session
+from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.dialects import POP3, SMTP, Dialect
@@ -336,6 +337,31 @@ def test_an_empty_password_is_not_sent(dialect: Dialect) -> None:
     with ScriptedServer(in_clear(dialect)) as server:
         check = job(dialect.protocol, server.port, Security.NONE, None)
         assert isinstance(Climbed(dialect.session(check, Secret(""), Deadline(5))).error, SecretError)
+
+
+@both
+def test_E3_a_password_that_the_server_quotes_is_masked(dialect: Dialect) -> None:
+    quoted = ""
+
+    def script(peer: Peer) -> None:
+        nonlocal quoted
+        peer.line(dialect.greeting)
+        peer.expect(dialect.ask)
+        peer.line(*dialect.silence)
+        quoted = peer.expect("AUTH PLAIN")
+        peer.line(f"-ERR what is {quoted}?" if dialect is POP3 else f"501 what is {quoted}?")
+        peer.wait_for_end()
+
+    with ScriptedServer(script) as server:
+        transcript = Transcript()
+        check = job(dialect.protocol, server.port, Security.NONE, None)
+        maker = pop3_session if dialect is POP3 else smtp_session
+        climbed = Climbed(maker(check, Secret("quoted-4713"), Deadline(5), transcript))
+        assert climbed.error is not None
+        encoded = quoted.split()[-1]
+        assert encoded in climbed.error.server_text
+        assert encoded not in mask(climbed.error.server_text)
+        assert not any(encoded in line for line in transcript.lines())
 
 
 def connected(server: ScriptedServer) -> Wire:
