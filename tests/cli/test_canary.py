@@ -38,7 +38,7 @@ COMMANDS = [
     "gateway add fourth --server local --email d@d.example --password-env NONE --smtp-login d --smtp-password-stdin",
     "log import exported.jsonl",
     "gateway rename work job",
-    "gateway remove work --yes",
+    "gateway remove job --yes",
 ]
 """One gateway, `work`, on a server that refuses connections; each command runs for every source. Add yours."""
 
@@ -74,7 +74,8 @@ def test_E1_to_E5_and_E7_no_command_shows_a_password(hunt: CanaryHunt, source: s
     available = hunt.run("gateway", "password", "check", "work", *VERBOSE, env=env)
     assert available.returncode == 0, available.stdout.decode()
     for command in COMMANDS:
-        hunt.run(*command.split(), *VERBOSE, stdin=f"{CANARY}\n", env=env)
+        done = hunt.run(*command.split(), *VERBOSE, stdin=f"{CANARY}\n", env=env)
+        assert done.returncode != 2, f"{command} did nothing: {done.stderr.decode()}"
 
 
 @pytest.mark.parametrize("text", [f"{CANARY}\0\n", f"{CANARY}{'x' * 70000}\n"], ids=["NUL", "long"])

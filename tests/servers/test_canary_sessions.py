@@ -45,7 +45,7 @@ def test_E3_a_session_that_works(hunt: CanaryHunt, dovecot: Dovecot, server: str
     done = hunt.run("test", "work", "--imap", "--pop3", "--smtp", "--trace", *VERBOSE)
     assert done.returncode == 0, done.stdout.decode()
     assert b"***" in done.stderr + done.stdout  # the trace shows that something was sent
-    hunt.run("sync", "work", *VERBOSE)
+    assert hunt.run("sync", "work", *VERBOSE).returncode == 0
     assert hunt.run("log", *VERBOSE).returncode == 0
 
 
@@ -54,6 +54,6 @@ def test_E3_a_password_that_is_wrong(hunt: CanaryHunt, dovecot: Dovecot, server:
     add(hunt, server, dovecot.new_user())
     done = hunt.run("test", "work", "--imap", "--pop3", "--smtp", "--trace", *VERBOSE)
     assert done.returncode == 7, done.stdout.decode()
-    hunt.run("sync", "work", *VERBOSE)
+    assert hunt.run("sync", "work", *VERBOSE).returncode == 7
     hunt.run("log", *VERBOSE)
     hunt.run("status", *VERBOSE)
