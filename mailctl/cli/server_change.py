@@ -114,14 +114,15 @@ def _changed(context: Context, server: Server, options: ServerOptions) -> Server
     server = options.apply(server)
     if not server.endpoints:
         raise UsageError("A server without IMAP, POP3 and SMTP is none", hint="Name at least one of --imap, --smtp.")
-    if options.minimum_tls and (problem := tls_problem(server, context.config.settings.limits)):
-        settings = context.paths.config / "config.toml"
-        raise ConfigError(f"Not allowed: {problem}", hint=f"The [limits] stand in {settings}.", code="limit")
     if options.ca_file:
         path = os.path.abspath(os.path.expanduser(options.ca_file))
         _check_ca_file(path)
         server = replace(server, certificate=replace(server.certificate, ca_file=path))
-    return context.config.check_server(server)
+    context.config.check_server(server)
+    if options.minimum_tls and (problem := tls_problem(server, context.config.settings.limits)):
+        settings = context.paths.config / "config.toml"
+        raise ConfigError(f"Not allowed: {problem}", hint=f"The [limits] stand in {settings}.", code="limit")
+    return server
 
 
 def _check_ca_file(path: str) -> None:

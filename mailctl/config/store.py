@@ -20,7 +20,7 @@ from mailctl.domain.settings import Settings
 from mailctl.errors import ConfigError, ExistsError, MailctlError, NotFoundError
 
 DEFAULT = "default-gateway"
-RENAMING = ".renaming"
+RENAMING, RENAMING_SERVER = ".renaming", ".renaming-server"
 
 
 class ConfigStore:
@@ -116,8 +116,12 @@ class ConfigStore:
         Interrupted anywhere, each gateway still names a server that is there, and running it again finishes it.
         """
         with self.locked():
-            server = replace(self.server(old), name=self._servers.path(new).name[:-5])
-            if self.server_exists(new) and (old == new or self.server(new) != server):
+            again = self._begun(RENAMING_SERVER) == (old, new)
+            if again and self.server_exists(new) and not self.server_exists(old):  # only the note was left
+                files.remove(self.root / RENAMING_SERVER)
+                return self.server_users(new)
+            self.server(old)
+            if self.server_exists(new) and not again:
                 raise ExistsError(f"There is a server named {new!r} already", hint="`mailctl server list` shows all.")
             listing = self._gateways.listing(holding=old)
             if listing.problems:
@@ -125,11 +129,14 @@ class ConfigStore:
                     f"It can't be told whether this gateway is on {old!r}: {listing.problems[0]}",
                     hint=listing.problems[0].fix or "`mailctl config check` shows everything that is wrong.",
                 )
-            self._copy(self._servers.path(old), self._servers.path(new))
+            target = self._servers.path(new)
+            files.write(self.root / RENAMING_SERVER, f"{old}\n{new}\n")
+            self._copy(self._servers.path(old), target)
             users = [gateway for gateway in listing.objects if gateway.server == old]
             for gateway in users:
                 self._gateways.save(replace(gateway, server=new))
             files.remove(self._servers.path(old))
+            files.remove(self.root / RENAMING_SERVER)
             return [gateway.name for gateway in users]
 
     # gateways
@@ -219,8 +226,11 @@ class ConfigStore:
 
     def unfinished_rename(self) -> tuple[str, str] | None:
         """The renaming of a gateway that was begun and not finished, as (old, new)."""
+        return self._begun(RENAMING)
+
+    def _begun(self, note: str) -> tuple[str, str] | None:
         try:
-            lines = files.read(self.root / RENAMING).text.split("\n")
+            lines = files.read(self.root / note).text.split("\n")
         except FileNotFoundError:
             return None
         return (lines[0], lines[1]) if len(lines) == 3 and is_name(lines[0]) and is_name(lines[1]) else None

@@ -98,11 +98,12 @@ def test_D8_a_failed_write_says_so_and_leaves_the_old_or_the_new_file(
 
 def test_D8_a_write_is_durable_before_it_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    for name in ("write", "fsync", "replace"):
+    real = {name: getattr(os, name) for name in ("write", "fsync", "replace")}
+    for name in real:
 
-        def noted(*arguments: Any, name: str = name, real: Callable[..., Any] = getattr(os, name)) -> Any:
+        def noted(*arguments: Any, name: str = name) -> Any:
             order.append(name)
-            return real(*arguments)
+            return real[name](*arguments)
 
         monkeypatch.setattr(os, name, noted)
     files.write(tmp_path / "x.toml", "x = 1\n")
