@@ -24,6 +24,7 @@ def main() -> None:
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
     _no_core_dump()
+    _find_session_bus()
     warnings.simplefilter("ignore")
     import logging
 
@@ -191,6 +192,13 @@ def _no_core_dump() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _find_session_bus() -> None:
+    """Where cron or sudo lost the bus's address: its usual place, as in sd_bus_default(3)."""
+    bus = os.path.join(os.environ.get("XDG_RUNTIME_DIR", ""), "bus")
+    if os.path.isabs(bus) and os.path.exists(bus):
+        os.environ.setdefault("DBUS_SESSION_BUS_ADDRESS", f"unix:path={bus}")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,14 @@ def test_E14_a_backend_that_cuts_is_found_out(backend: Callable[..., SystemKeyri
     assert ring.get(*WORK).secret == Secret("short")  # what was there before is there again
 
 
+def test_the_bus_is_found_in_its_usual_place(keyring_session: Keyring) -> None:
+    env = dict(keyring_session.env)
+    env["XDG_RUNTIME_DIR"] = str(Path(env.pop("DBUS_SESSION_BUS_ADDRESS").removeprefix("unix:path=")).parent)
+    with using(env) as ring:
+        assert ring.set(*WORK, Secret("hunter2")) == "SecretService.Keyring"
+    assert keyring_session.passwords() == {WORK: "hunter2"}
+
+
 def test_threads_share_one_keyring(keyring_session: Keyring) -> None:
     with using(keyring_session.env) as ring, ThreadPoolExecutor(8) as pool:
         names = [f"mailctl:{number}" for number in range(24)]
