@@ -43,7 +43,9 @@ class LogGroup(Group):
 app = App(group=LogGroup, help="The mailer log: what mailctl did or failed to do.")
 
 GatewayOption = Annotated[str, typer.Option("--gateway", metavar="GATEWAY", help="Only events of this gateway.")]
-RunOption = Annotated[str, typer.Option("--run", metavar="ID", help="Only events of this run.")]
+RunOption = Annotated[
+    str, typer.Option("--run", metavar="ID", help="Only events of this run; the last part of its id will do.")
+]
 LevelOption = Annotated[Level, typer.Option("--level", help="This level and above.")]
 SinceOption = Annotated[str, typer.Option("--since", metavar="2h|DATE", help="Not older than this.")]
 UntilOption = Annotated[str, typer.Option("--until", metavar="2h|DATE", help="Not newer than this.")]
@@ -88,8 +90,10 @@ def show(
 
 def _row(event: Event) -> list[Cell]:
     where = "/".join(part for part in (event.gateway, event.protocol) if part)
-    time = event.time.astimezone().isoformat(" ", timespec="seconds")
-    return [time, event.run, where, Styled(event.level, LEVEL_STYLES[event.level]), event.event, event.message]
+    local = event.time.astimezone()
+    time = Styled(f"{local:%Y-%m-%d %H:%M:%S}", plain=event.time.isoformat(timespec="milliseconds"))
+    run = Styled(event.run.rpartition("-")[2], "dim", plain=event.run)
+    return [time, run, where, Styled(event.level, LEVEL_STYLES[event.level]), event.event, event.message]
 
 
 def _follow(context: Context, query: Query) -> None:

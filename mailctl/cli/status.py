@@ -61,10 +61,12 @@ def _cells(row: GatewayStatus, now: datetime) -> list[Cell]:
     sync: Cell = None
     if row.last_sync:
         age = show_age((now - row.last_sync.time).total_seconds())
-        sync = Styled(f"{row.last_sync.cause or 'ok'}, {age} ago", "" if row.last_sync.ok else "bad")
-    due = None
+        said = row.last_sync.cause or "ok"
+        exact = f"{said} {row.last_sync.time.isoformat(timespec='seconds')}"
+        sync = Styled(f"{said}, {age} ago", "" if row.last_sync.ok else "bad", plain=exact)
+    due: Cell = None
     if row.next_due:
         wait = (row.next_due - now).total_seconds()
-        due = "now" if wait <= 0 else f"in {show_age(wait)}"
+        due = Styled("now" if wait <= 0 else f"in {show_age(wait)}", plain=row.next_due.isoformat(timespec="seconds"))
     bad = any(not check.ok for check in row.checks)
     return [row.gateway, row.enabled, Styled(checks, "bad" if bad else ""), sync, row.messages, row.errors, due]

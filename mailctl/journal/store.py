@@ -33,7 +33,10 @@ _COLUMNS = "run, number, time, gateway, protocol, level, event, message, fields"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which events: empty strings and None don't restrict. level: this one and above. limit: the newest so many."""
+    """Which events: empty strings and None don't restrict.
+
+    run: its id, or the token at the end of it. level: this one and above. limit: the newest so many.
+    """
 
     gateway: str = ""
     run: str = ""
@@ -151,7 +154,7 @@ def _where(query: Query) -> tuple[str, list[object]]:
     found: list[object] = [LEVELS.index(query.level)]
     for clause, value in (
         ("gateway = ?", query.gateway),
-        ("run = ?", query.run),
+        ("? IN (run, substr(run, -6))", query.run),
         ("time >= ?", query.since and _stamp(query.since)),
         ("time <= ?", query.until and _stamp(query.until)),
     ):

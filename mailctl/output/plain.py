@@ -7,7 +7,7 @@ from mailctl.output.view import Cell, Fields, Lines, Styled, Table, View
 
 
 def cell_text(cell: Cell) -> str:
-    """The text of a cell, made safe to print."""
+    """The text of a cell for people, made safe to print."""
     match cell:
         case None:
             return ""
@@ -21,15 +21,20 @@ def cell_text(cell: Cell) -> str:
             return visible(str(cell))
 
 
+def plain_text(cell: Cell) -> str:
+    """The text of a cell for programs, made safe to print."""
+    return cell_text(cell.plain if isinstance(cell, Styled) and cell.plain is not None else cell)
+
+
 def plain_lines(view: View) -> Iterator[str]:
     """The lines of `view`, without line ends."""
     match view:
         case Table():
             for row in view.rows:
-                yield "\t".join(cell_text(cell) for cell in row)
+                yield "\t".join(plain_text(cell) for cell in row)
         case Fields():
             for label, value in view.pairs:
-                yield f"{visible(label)}\t{cell_text(value)}"
+                yield f"{visible(label)}\t{plain_text(value)}"
         case Lines():
             for line in view.lines:
                 yield cell_text(line)

@@ -9,10 +9,14 @@ Style = Literal["", "good", "bad", "warn", "dim", "strong"]
 
 @dataclass(frozen=True, slots=True)
 class Styled:
-    """A text with a meaning that a terminal may colour; plain output shows the text alone."""
+    """A text for people, with a meaning that a terminal may colour.
+
+    plain: what a pipe gets instead, for programs: octets instead of `1.6 kB`, a moment instead of `3 h ago`.
+    """
 
     text: str
     style: Style = ""
+    plain: str | int | None = None
 
 
 Cell = str | int | float | bool | None | Styled

@@ -1,0 +1,83 @@
+"""Makes docs/pictures/*.svg anew: a run of the demo on a pseudo-terminal, drawn by rich.
+
+python -m tools.pictures
+"""
+
+import contextlib
+import os
+import pty
+import re
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
+
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+WIDTH, HEIGHT = 104, 60
+
+PICTURES = {
+    "add": ("server add", "gateway add"),
+    "test": ("test anna --imap",),
+    "works": ("gateway password set", "test anna"),
+    "sync": ("sync anna",),
+    "log": ("log", "status"),
+}
+"""Picture → the commands of the demo that it shows."""
+
+
+def record() -> str:
+    """What `mailctl demo` prints on a terminal of WIDTH columns, escape sequences and all."""
+    env = {**os.environ, "COLUMNS": str(WIDTH), "LINES": str(HEIGHT), "TERM": "xterm-256color", "FORCE_COLOR": "1"}
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(Path(sys.executable).with_name("mailctl"), ["mailctl", "demo"], env)  # noqa: S606 - this very program
+    parts = []
+    with contextlib.suppress(OSError):  # the terminal's end shows as EIO
+        while data := os.read(terminal, 65536):
+            parts.append(data)
+    _, status = os.waitpid(child, 0)
+    if status:
+        sys.exit(f"the demo ended with {os.waitstatus_to_exitcode(status)}")
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+def scenes(text: str) -> list[tuple[str, str]]:
+    """(command, its prompt line and output), in order; remarks of the demo stand before the command they are about."""
+    found: list[tuple[str, str]] = []
+    remark = ""
+    for block in re.split(r"(?m)^(?=\$ mailctl |# )", text):
+        if block.startswith("# "):
+            remark = block.strip("\n") + "\n"
+        elif block.startswith("$ mailctl "):
+            command = block.split("\n", 1)[0].removeprefix("$ mailctl ")
+            found.append((command, remark + block.rstrip("\n") + "\n"))
+            remark = ""
+    return found
+
+
+def draw(name: str, text: str) -> None:
+    """Write one picture; folders that are new in each run are shortened, to keep the pictures alike."""
+    text = re.sub(r"/tmp/mailctl-demo-[a-z0-9_]+", "/tmp/mailctl-demo", text)  # noqa: S108 - text, not a file
+    console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
+    console.print(Text.from_ansi(text.rstrip("\n")))
+    svg = console.export_svg(title="mailctl", theme=MONOKAI, unique_id=f"mailctl-{name}")
+    svg = re.sub(r"(?s)@font-face \{.*?\}\s*", "", svg).replace("Fira Code", "monospace")  # nothing is fetched
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.svg").write_text(svg)
+
+
+def main() -> int:
+    """Record once, draw all."""
+    played = scenes(record())
+    for name, commands in PICTURES.items():
+        chosen = [text for command, text in played if any(command.startswith(start) for start in commands)]
+        if name == "works":
+            chosen = [text for text in chosen if "--imap" not in text.split("\n", 2)[1] + text.split("\n", 1)[0]]
+        draw(name, "\n".join(chosen))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
