@@ -46,7 +46,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
             f"Looking up {host} took too long", hint="Is this machine online?", cause="dns_temporary"
         ) from None
     if isinstance(found, Exception):
-        raise _failure(host, found) from found
+        raise failure(host, found) from found
     return found
 
 
@@ -58,7 +58,8 @@ def _look_up(name: str, port: int) -> list[Address]:
     return list(found.values())
 
 
-def _failure(host: str, error: Exception) -> NetworkError:
+def failure(host: str, error: Exception) -> NetworkError:
+    """The NetworkError for what getaddrinfo raised."""
     if isinstance(error, UnicodeError):
         return NetworkError(f"{host!r} is not a host name", cause="dns_bad_name")
     if isinstance(error, socket.gaierror) and error.errno in _NOT_FOUND:

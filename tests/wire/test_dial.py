@@ -11,7 +11,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.errors import NetworkError
 from mailctl.protocols.pop3 import pop3_session
-from mailctl.protocols.resolve import Address, resolve
+from mailctl.protocols.resolve import Address, failure, resolve
 from mailctl.protocols.wire import Wire
 from tests.wire.support.jobs import Climbed, job
 from tests.wire.support.scripted import ScriptedServer, says
@@ -105,6 +105,20 @@ def test_a_bad_host_name_is_named_at_the_first_stage(host: str) -> None:
     climbed = Climbed(pop3_session(job(Protocol.POP3, 110, Security.NONE, None, host=host), None, Deadline(5)))
     assert climbed.failed == "dns"
     assert climbed.cause == "dns_bad_name"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "dns_not_found"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "dns_temporary"),
+        (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), "dns_temporary"),
+        (UnicodeError("label too long"), "dns_bad_name"),
+        (OSError(24, "Too many open files"), "dns_temporary"),
+    ],
+)
+def test_what_the_resolver_says_becomes_a_cause(error: Exception, cause: str) -> None:
+    assert failure("mail.test", error).cause == cause
 
 
 def test_a_spent_deadline_ends_the_climb() -> None:
