@@ -28,11 +28,12 @@ _STATUS: dict[StageStatus, Styled] = {
 
 
 def checks_view(reports: Sequence[CheckReport]) -> View:
-    """For a terminal: few checks in full; of many a table, worst first, and the failures in full."""
+    """For a terminal: few checks in full; of many a table, worst first, and what each failure means."""
     if len(reports) <= _FEW:
         return Stack([part for report in reports for part in _block(report)])
     ordered = worst_first(reports)
-    return Stack([_overview(ordered), *(part for report in ordered if not report.ok for part in _block(report))])
+    failed = [report for report in ordered if not report.ok]
+    return Stack([_overview(ordered), *(part for report in failed for part in (_title(report), _verdict(report)))])
 
 
 def checks_records(reports: Sequence[CheckReport]) -> Table:
@@ -64,7 +65,9 @@ def worst_first(reports: Sequence[CheckReport]) -> list[CheckReport]:
 
 def _overview(reports: Sequence[CheckReport]) -> Table:
     return Table(
-        columns("gateway", "protocol", "result", "stage", "cause", "who can fix it", "ms", right=("ms",)),
+        columns(
+            "gateway", "protocol", "result", "stage", "cause", "fixer", "ms", right=("ms",), fold=("gateway", "cause")
+        ),
         [
             [
                 *(report.gateway or report.address, report.protocol.upper()),
@@ -76,11 +79,16 @@ def _overview(reports: Sequence[CheckReport]) -> Table:
     )
 
 
-def _block(report: CheckReport) -> list[View]:
+def _title(report: CheckReport) -> Lines:
     where = f"  {report.endpoint}" if report.endpoint else ""
     head = f"{report.gateway or report.address}  {report.protocol.upper()}{where}"
-    title = Styled(f"{head}  works", "good") if report.ok else Styled(f"{head}  FAILED: {report.message}", "bad")
-    parts: list[View] = [Lines([title])]
+    return Lines(
+        [Styled(f"{head}  works", "good") if report.ok else Styled(f"{head}  FAILED: {report.message}", "bad")]
+    )
+
+
+def _block(report: CheckReport) -> list[View]:
+    parts: list[View] = [_title(report)]
     if report.stages:
         parts.append(_ladder(report.stages))
     return parts if report.ok else [*parts, _verdict(report)]
@@ -117,6 +125,8 @@ def _ms(report: CheckReport) -> int:
 def learned(stage: StageReport) -> str:
     """What a stage taught, in short."""
     detail = stage.detail
+    if stage.status is StageStatus.PASSED:
+        detail = {key: value for key, value in detail.items() if key not in _ONLY_FAILED}
     said = [text for key, tell in _TELL.items() if key in detail and (text := tell(detail[key], detail))]
     return ", ".join(said)
 
@@ -155,10 +165,19 @@ def _quota(value: object, _: Mapping[str, object]) -> str:
     return ""
 
 
+def _banner(value: object, detail: Mapping[str, object]) -> str:
+    text = str(value or "")
+    if text.startswith("[CAPABILITY") and "]" in text:
+        text = text.partition("]")[2]
+    return _plain(text, detail)
+
+
 def _if(prefix: str) -> _Tell:
     return lambda value, detail: f"{prefix} {text}" if (text := _each(value, detail)) else ""
 
 
+_ONLY_FAILED = frozenset({"names", "issuer"})
+"""What matters of a certificate only if it was refused."""
 _TELL: dict[str, _Tell] = {
     "source": _if("from"),
     "addresses": _each,
@@ -169,8 +188,8 @@ _TELL: dict[str, _Tell] = {
     "names": _if("for"),
     "issuer": _if("issued by"),
     "not_after": _until,
-    "greeting": _plain,
-    "banner": _plain,
+    "greeting": _banner,
+    "banner": _banner,
     "mechanism": _plain,
     "capabilities": _count("capabilities"),
     "extensions": _count("extensions"),

@@ -1,0 +1,205 @@
+"""`mailctl test` as a command: what may be asked of it, and what it prints where nothing answers."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from mailctl.cli import checking
+from mailctl.domain.check import CheckJob, CheckReport
+from tests.cli.support import Cli
+
+FIELDS = {
+    *("gateway", "address", "protocol", "ok", "stage", "cause", "explanation", "remedy", "fixer", "retry", "doc_url"),
+    *("server_text", "stages"),
+}
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port of this machine where nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def add(cli: Cli, name: str, port: int, *more: str) -> None:
+    at = f"127.0.0.1:{port}"
+    cli.ok("server", "add", f"{name}-server", "--imap", at, "--smtp", at)
+    email = name if "@" in name else f"{name}@example.org"
+    options = ("--server", f"{name}-server", "--email", email, "--password-stdin")
+    cli.ok("gateway", "add", name, *options, *more, stdin="s3cret-of-alice\n")
+
+
+def test_the_json_has_every_field_that_is_promised(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    checks = cli.json("test", "work", code=5)["result"]["checks"]
+    assert [check["protocol"] for check in checks] == ["imap", "smtp"]
+    for check in checks:
+        assert set(check) >= FIELDS
+        assert (check["gateway"], check["address"]) == ("work", "work@example.org")
+        assert (check["ok"], check["stage"], check["cause"]) == (False, "tcp", "tcp_refused")
+        assert {stage["name"]: stage["status"] for stage in check["stages"]}["greeting"] == "not_reached"
+        assert all(set(stage) >= {"name", "status", "ms", "detail"} for stage in check["stages"])
+
+
+def test_a_pipe_gets_one_record_a_check(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    done = cli.run("test", "work")
+    assert done.code == 5
+    assert [(row[0], row[2], row[4], row[6]) for row in done.rows] == [
+        ("work", "imap", "failed", "tcp_refused"),
+        ("work", "smtp", "failed", "tcp_refused"),
+    ]
+    assert "2 of 2 checks failed" in done.err
+
+
+def test_a_terminal_shows_ladder_cause_and_steps(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    done = cli.run("test", "work", "--imap", terminal=True)
+    for expected in ("work  IMAP", "FAILED", "dns", "tcp_refused", "step 1", "you can fix it", "not reached"):
+        assert expected in done.out
+
+
+def test_many_are_shown_as_a_table_worst_first(cli: Cli, closed: int) -> None:
+    for name in ("one", "two"):
+        add(cli, name, closed)
+    done = cli.run("test", "--all", terminal=True)
+    assert done.out.index("gateway") < done.out.index("one") < done.out.index("two")
+    assert done.code == 5
+
+
+def test_without_a_name_the_default_gateway_is_tested(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    add(cli, "home", closed)
+    cli.ok("gateway", "default", "home")
+    assert {row[0] for row in cli.run("test").rows} == {"home"}
+
+
+def test_without_a_default_gateway_it_lists_what_there_is(cli: Cli, closed: int) -> None:
+    assert "gateway add" in cli.run("test").err
+    add(cli, "work", closed)
+    add(cli, "home", closed)
+    done = cli.run("test")
+    assert done.code == 2
+    assert "home, work" in done.err
+
+
+def test_the_nearest_name_is_suggested(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    done = cli.run("test", "wrok")
+    assert done.code == 3
+    assert "'work'" in done.err
+
+
+def test_a_protocol_without_an_endpoint_is_a_row(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    (check,) = cli.json("test", "work", "--pop3", code=3)["result"]["checks"]
+    assert (check["protocol"], check["cause"], check["stages"]) == ("pop3", "not_configured", [])
+    assert "POP3" in check["explanation"]
+    assert [check["protocol"] for check in cli.json("test", "work", "--imap", "--pop3", code=12)["result"]["checks"]]
+
+
+def test_a_disabled_gateway_is_left_out_of_all_and_tested_by_name(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    add(cli, "home", closed)
+    cli.ok("gateway", "disable", "home")
+    done = cli.run("test", "--all")
+    assert {row[0] for row in done.rows} == {"work"}
+    assert "disabled" in done.err
+    assert {row[0] for row in cli.run("test", "home").rows} == {"home"}
+
+
+def test_a_broken_file_is_told_and_the_rest_tested(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    broken = cli.config / "gateways/broken.toml"
+    broken.write_text("server = ")
+    broken.chmod(0o600)
+    done = cli.run("test", "--all")
+    assert {row[0] for row in done.rows} == {"work"}
+    assert "broken" in done.err
+    assert done.code == 12
+
+
+def test_a_gateway_whose_server_is_gone_is_a_row(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    (cli.config / "servers/work-server.toml").unlink()
+    (check,) = cli.json("test", "work", code=3)["result"]["checks"]
+    assert check["cause"] == "not_configured"
+    assert "work-server" in check["explanation"]
+
+
+def test_a_name_with_an_at_sign_is_a_gateway_first(cli: Cli, closed: int) -> None:
+    add(cli, "alice@example.org", closed)
+    assert {row[0] for row in cli.run("test", "alice@example.org").rows} == {"alice@example.org"}
+
+
+def test_the_password_of_an_address_is_asked_for(cli: Cli) -> None:
+    done = cli.run("test", "alice@gmail.com")
+    assert done.code == 2
+    assert "--password-stdin" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--all", "work"],
+        ["work", "--jobs", "0"],
+        ["work", "--timeout", "0"],
+        ["work", "--timeout", "nan"],
+        ["work", "--password-env", "X"],
+        ["work", "--login", "alice"],
+        ["@example.org"],
+        ["alice@"],
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_a_usage_error(cli: Cli, closed: int, arguments: list[str]) -> None:
+    add(cli, "work", closed)
+    done = cli.run("test", *arguments)
+    assert done.code == 2, done.err
+    assert done.out == ""
+
+
+def test_an_interruption_ends_with_130(cli: Cli, closed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(cli, "work", closed)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checking, "_log", interrupt)
+    assert cli.run("test", "work").code == 130
+
+
+def test_a_gateway_is_tested_before_it_is_saved(cli: Cli, closed: int) -> None:
+    cli.ok("server", "add", "here", "--imap", f"127.0.0.1:{closed}")
+    options = ("--server", "here", "--email", "alice@example.org", "--password-stdin", "--test")
+    done = cli.run("gateway", "add", "work", *options, stdin="s3cret-of-alice\n")
+    assert done.code == 5
+    assert "Nothing was saved" in done.err
+    assert cli.json("gateway", "list")["result"] == []
+
+
+def report(gateway: str, *, ok: bool, cause: str = "") -> CheckReport:
+    from mailctl.domain.server import Protocol
+
+    return CheckReport(gateway, f"{gateway}@example.org", Protocol.IMAP, ok=ok, cause=cause)
+
+
+def test_worst_first() -> None:
+    from mailctl.cli.check_view import worst_first
+
+    order = worst_first([report("b", ok=True), report("a", ok=False, cause="x"), report("a", ok=True)])
+    assert [(each.gateway, each.ok) for each in order] == [("a", False), ("a", True), ("b", True)]
+
+
+def test_a_job_can_be_sent_elsewhere() -> None:
+    import pickle
+
+    from mailctl.domain.gateway import Login
+    from mailctl.domain.server import Endpoint, Protocol, Security
+
+    endpoint = Endpoint("mail.example.org", 993, Security.TLS)
+    job = CheckJob("work", "a@example.org", Protocol.IMAP, endpoint, Login("a"))
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert pickle.loads(pickle.dumps(report("a", ok=True))) == report("a", ok=True)
