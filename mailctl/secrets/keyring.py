@@ -28,8 +28,8 @@ PAUSE_SECONDS = 30.0
 """After a call that timed out, later ones fail at once for this long: fifty gateways must not wait fifty times."""
 
 WAYS_ON = (
-    "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source NAME "
-    "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env NAME."
+    "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "
+    "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env VAR."
 )
 
 

@@ -73,6 +73,15 @@ class SecretStore:
 
         seconds: the most that a password command may take, if less than usual.
         """
+        try:
+            return self._secret(gateway, role, source, seconds)
+        except SecretError as error:
+            error.hint = (
+                error.hint or f"`mailctl gateway password source {gateway}` shows and changes where it comes from."
+            )
+            raise
+
+    def _secret(self, gateway: str, role: LoginRole, source: SecretSource, seconds: float | None) -> Secret:
         from mailctl.secrets.file import secret_from_file, secret_path
 
         argument = source.argument[0] if source.argument else ""

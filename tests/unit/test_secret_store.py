@@ -74,8 +74,9 @@ def test_other_sources_do_without_a_keyring(tmp_path: Path) -> None:
         assert (check.available, check.error, check.backend) == (True, None, "")
         assert source.kind is SourceKind.COMMAND or value not in repr(check)  # echo names what it prints
     for name, state in (("NONE", "not set"), ("EMPTY", "empty")):
-        with pytest.raises(SecretError, match=state):
+        with pytest.raises(SecretError, match=state) as caught:
             secrets.get("work", LoginRole.LOGIN, SecretSource(SourceKind.ENV, (name,)))
+        assert "mailctl gateway password source work" in caught.value.hint
 
 
 def test_a_command_is_asked_once_for_all_protocols(tmp_path: Path) -> None:
