@@ -298,6 +298,23 @@ def test_H8_without_UIDPLUS_nothing_is_sent() -> None:
     assert caught.value.code == "no_uidplus"
 
 
+def test_H9_a_search_without_a_result_is_not_an_empty_folder() -> None:
+    with signed_in(lambda peer: answer(peer, "UID SEARCH ALL")) as mailbox, pytest.raises(ProtocolError):
+        mailbox.uids()
+    with signed_in(lambda peer: answer(peer, "UID SEARCH ALL", "* SEARCH")) as mailbox:
+        assert mailbox.uids() == []
+    with signed_in(lambda peer: answer(peer, "UID SEARCH ALL", f"* SEARCH {'4294967295 ' * 200_000}9")) as mailbox:
+        assert mailbox.uids() == [9, 4294967295]
+
+
+def test_without_condstore_nothing_is_asked_since() -> None:
+    with signed_in(lambda peer: answer(peer, "NOOP")) as mailbox:
+        with pytest.raises(RefusedError) as caught:
+            list(mailbox.scan(changed_since=5))
+        mailbox.noop()
+    assert caught.value.code == "no_condstore"
+
+
 def test_H10_sets_are_sent_ascending_in_short_lines() -> None:
     lines: list[str] = []
 

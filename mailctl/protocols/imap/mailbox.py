@@ -49,19 +49,21 @@ class Mailbox:
 
     def uids(self, *, since: str | None = None) -> list[int]:
         """UID SEARCH ALL, or SINCE an ISO date (by INTERNALDATE's day); as ESEARCH where the server has it."""
-        self._folder()
+        status = self._folder()
         compact = b"RETURN (ALL) " if "ESEARCH" in self.capabilities or "IMAP4REV2" in self.capabilities else b""
         criterion = b"ALL" if since is None else b"SINCE " + _search_date(since).encode()
         answer = self._channel.run(b"UID SEARCH %s%s" % (compact, criterion), line=LONG_LINE).checked("UID SEARCH")
-        found: list[int] = []
+        found: list[list[int]] = []
         with self._channel.guarded():
             for response in answer.responses:
                 line = response.line
-                if line[:9].upper() == b"* SEARCH ":
-                    found += parse_search(line[2:])
+                if line[:8].upper() == b"* SEARCH":
+                    found.append(parse_search(line[2:]))
                 elif line[:10].upper() == b"* ESEARCH ":
-                    found += _esearch(line, self._messages(answer))
-        return sorted(set(found))
+                    found.append(_esearch(line, self._messages(answer)))
+            if not found and since is None and status.messages:
+                raise ProtocolError("the server answered a search without a result", code="no_result")
+        return sorted({uid for uids in found for uid in uids})
 
     def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
         """UID FETCH of FLAGS, RFC822.SIZE, INTERNALDATE, and MODSEQ with CONDSTORE, of `uids` or of all messages.
@@ -72,8 +74,11 @@ class Mailbox:
         items = b"UID FLAGS RFC822.SIZE INTERNALDATE"
         if status.highestmodseq is not None:
             items += b" MODSEQ"
-        if changed_since is not None and not 0 <= changed_since < 2**63:
-            raise UsageError(f"{changed_since} is not a mod-sequence")
+        if changed_since is not None:
+            if not 1 <= changed_since < 2**63:
+                raise UsageError(f"{changed_since} is not a mod-sequence")
+            if status.highestmodseq is None:
+                raise RefusedError("the folder keeps no mod-sequences (CONDSTORE)", code="no_condstore")
         modifier = b"" if changed_since is None else b" (CHANGEDSINCE %d)" % changed_since
         if uids is None:
             if status.messages or changed_since is not None:
