@@ -114,7 +114,7 @@ def _option(role: LoginRole, way: str) -> str:
 def _source(context: Context, ways: PasswordWays, role: LoginRole) -> SecretSource | None:
     """The source that an option names, or None."""
     if ways.command is not None:
-        return SecretSource(SourceKind.COMMAND, _split(ways.command, _option(role, "command")))
+        return SecretSource(SourceKind.COMMAND, _split(context, ways.command, _option(role, "command")))
     if ways.env is not None:
         if not ways.env or "=" in ways.env or not ways.env.isprintable():
             # the text is not quoted: a password put here by mistake must not be shown
@@ -125,8 +125,10 @@ def _source(context: Context, ways: PasswordWays, role: LoginRole) -> SecretSour
     return None
 
 
-def _split(command: str, option: str) -> tuple[str, ...]:
+def _split(context: Context, command: str, option: str) -> tuple[str, ...]:
+    """The words of a command; a program named by a path is named in full, since no shell will do it later."""
     import shlex
+    from pathlib import Path
 
     try:
         words = tuple(shlex.split(command))
@@ -136,7 +138,12 @@ def _split(command: str, option: str) -> tuple[str, ...]:
         raise UsageError(f"{option} names no command", code="bad_command")
     if any("\0" in word for word in words):
         raise UsageError(f"{option} holds a NUL character", code="bad_command")
-    return words
+    program, *rest = words
+    if program.startswith("~/"):
+        program = str(Path(context.env.get("HOME") or Path.home()) / program[2:])
+    elif "/" in program:
+        program = str(Path.cwd() / program)
+    return program, *rest
 
 
 def _full_path(context: Context, path: str, option: str) -> str:

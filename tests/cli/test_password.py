@@ -129,6 +129,10 @@ def test_a_relative_file_means_the_same_tomorrow(home: Cli, monkeypatch: pytest.
     (tmp_path / "password").write_text("x")
     home.ok(*SET, "--password-file", "password")
     assert source_of(home).argument == (str(tmp_path / "password"),)
+    home.ok(*SET, "--password-command", "./ask mail")
+    assert source_of(home).argument == (str(tmp_path / "ask"), "mail")
+    home.ok(*SET, "--password-command", "~/bin/ask ~")
+    assert source_of(home).argument == (str(home.home / "bin/ask"), "~")
 
 
 @pytest.mark.parametrize(
