@@ -12,7 +12,8 @@ from mailctl.errors import ConfigError, ExistsError, NotFoundError, UsageError
 
 def check_new(context: Context, name: str, options: GatewayOptions) -> Server:
     """The server of a gateway to add. ExistsError, NotFoundError, or UsageError for what is left out."""
-    if context.config.gateway_exists(check_name(name, "gateway")):
+    begun = context.config.unfinished_rename()
+    if context.config.gateway_exists(check_name(name, "gateway")) or (begun and name in begun):
         raise ExistsError(
             f"There is a gateway named {name!r} already", hint=f"`mailctl gateway edit {name}` changes it."
         )

@@ -151,9 +151,7 @@ class ConfigStore:
 
     def gateway(self, name: str) -> Gateway:
         """One gateway. ConfigError (code rename_unfinished) while its renaming is under way."""
-        begun = self.unfinished_rename()
-        if begun is not None and name in begun:
-            self._refuse_unfinished(*begun)
+        self._refuse_while_renamed(name)
         return self._gateways.read(name)
 
     def gateway_exists(self, name: str) -> bool:
@@ -177,6 +175,7 @@ class ConfigStore:
     def save_gateway(self, gateway: Gateway, *, new: bool = False) -> Saved:
         """Write a gateway. new: it must not exist."""
         with self.locked():
+            self._refuse_while_renamed(gateway.name)
             return self._gateways.save(gateway, new=new)
 
     def remove_gateway(self, name: str) -> None:
@@ -204,20 +203,20 @@ class ConfigStore:
                 self._refuse_unfinished(*begun)
             if begun is None:
                 gateway = self._gateways.read(old)
-                if self.gateway_exists(new):
+                if self._gateways.exists(new):
                     raise ExistsError(
                         f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all."
                     )
                 files.write(self.root / RENAMING, f"{old}\n{new}\n")
             else:
-                gateway = replace(self._gateways.read(old if self.gateway_exists(old) else new), name=old)
+                gateway = replace(self._gateways.read(old if self._gateways.exists(old) else new), name=old)
             try:
                 before(gateway)
             except MailctlError:
-                if self.gateway_exists(old):
+                if self._gateways.exists(old):
                     files.remove(self.root / RENAMING)
                 raise
-            if self.gateway_exists(old):
+            if self._gateways.exists(old):
                 files.rename(self._gateways.path(old), self._gateways.path(new))
             if self.default_gateway == old:
                 files.write(self.root / DEFAULT, new + "\n")
@@ -234,6 +233,11 @@ class ConfigStore:
         except FileNotFoundError:
             return None
         return (lines[0], lines[1]) if len(lines) == 3 and is_name(lines[0]) and is_name(lines[1]) else None
+
+    def _refuse_while_renamed(self, name: str) -> None:
+        begun = self.unfinished_rename()
+        if begun is not None and name in begun:
+            self._refuse_unfinished(*begun)
 
     def _refuse_unfinished(self, old: str, new: str) -> None:
         raise ConfigError(

@@ -1,0 +1,194 @@
+"""`mailctl gateway rename|remove|enable|disable|default|move`."""
+
+import fcntl
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from mailctl.cli import gateway_files
+from mailctl.errors import StorageError
+from tests.cli.support import Cli
+from tests.cli.test_gateway import kept
+
+
+@pytest.fixture
+def cli(cli: Cli) -> Cli:
+    """Two gateways with passwords, state, mail, and a log."""
+    cli.ok("server", "add", "s", "--imap", "127.0.0.1:1")
+    for name in ("g", "h"):
+        cli.ok(
+            "gateway", "add", name, "--server", "s", "--email", f"{name}@example.org",
+            "--smtp-login", "x", "--password-stdin", stdin=f"password of {name}\n",
+        )  # fmt: skip
+        for path in (cli.data / "mail" / name / "INBOX/cur/1", cli.state / "sync" / f"{name}.db"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+    cli.run("test", "g", "--imap")
+    return cli
+
+
+def everything(cli: Cli) -> set[str]:
+    """Paths of all files but locks and the log."""
+    found = (path.relative_to(cli.home) for path in cli.home.rglob("*") if path.is_file())
+    return {str(path) for path in found if path.suffix != ".lock" and not re.match(r"\.lock|journal\.db", path.name)}
+
+
+HOME_OF_H = {
+    ".config/mailctl/servers/s.toml",
+    ".config/mailctl/gateways/h.toml",
+    ".local/share/mailctl/mail/h/INBOX/cur/1",
+    ".local/state/mailctl/sync/h.db",
+}
+
+
+def home_of(name: str) -> set[str]:
+    return {path.replace("/h/", f"/{name}/").replace("/h.", f"/{name}.") for path in HOME_OF_H} | HOME_OF_H
+
+
+def test_E16_rename_leaves_no_orphan(cli: Cli) -> None:
+    cli.ok("gateway", "default", "g")
+    assert cli.json("gateway", "rename", "g", "n", "--dry-run")["result"] == {"old": "g", "new": "n", "dry_run": True}
+    assert everything(cli) == home_of("g") | {".config/mailctl/default-gateway"}
+    assert cli.json("gateway", "rename", "g", "n")["result"]["new"] == "n"
+    assert everything(cli) == home_of("n") | {".config/mailctl/default-gateway"}
+    roles = ("login", "smtp_login")
+    wanted = {("n", role): "password of g" for role in roles} | {("h", role): "password of h" for role in roles}
+    assert kept(cli) == wanted
+    assert cli.json("gateway", "default")["result"]["gateway"] == "n"
+    assert {event["gateway"] for event in cli.json("log", "show")["result"]} == {"n"}
+
+
+@pytest.mark.parametrize("failing", ["move", "journal", "forget", "rename"])
+def test_E16_an_interrupted_rename_is_finished_by_running_it_again(
+    cli: Cli, failing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise StorageError("No space left on device")
+
+    target = {
+        "move": (gateway_files, "move"),
+        "journal": ("mailctl.journal.store.Journal", "rename_gateway"),
+        "forget": ("mailctl.secrets.store.SecretStore", "forget"),
+        "rename": ("mailctl.config.files", "rename"),
+    }[failing]
+    with monkeypatch.context() as patched:
+        if isinstance(target[0], str):
+            patched.setattr(f"{target[0]}.{target[1]}", fail)
+        else:
+            patched.setattr(target[0], target[1], fail)
+        assert cli.json("gateway", "rename", "g", "n", code=10)["error"]["message"] == "No space left on device"
+    refused = cli.json("gateway", "show", "g", code=3)["error"]
+    assert refused["hint"] == "If it was interrupted, finish it: mailctl gateway rename g n"
+    assert cli.run("gateway", "remove", "n").code == 3
+    assert cli.run("gateway", "add", "n", "--server", "s", "--email", "n@x.example", "--secret", "keyring").code == 3
+    assert cli.run("gateway", "rename", "h", "i").code == 3
+    assert cli.run("config", "check").code == 3
+    cli.ok("gateway", "rename", "g", "n")
+    assert everything(cli) == home_of("n")
+    assert {name for name, _ in kept(cli)} == {"n", "h"}
+    assert cli.run("config", "check").code == 0
+
+
+def test_what_a_gateway_can_not_be_renamed_to(cli: Cli) -> None:
+    assert cli.json("gateway", "rename", "g", "h", code=3)["error"]["code"] == "exists"
+    assert cli.run("gateway", "rename", "g", "../h").code == 2
+    assert cli.run("gateway", "rename", "nobody", "n").code == 3
+    (cli.data / "mail" / "kept").mkdir()
+    assert "mail of another gateway" in cli.run("gateway", "rename", "g", "kept").err
+    assert everything(cli) == home_of("g")
+
+
+def test_G9_a_gateway_that_is_being_synced_stays(cli: Cli) -> None:
+    with open(cli.state / "sync" / "g.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for arguments in (["rename", "g", "n"], ["remove", "g"]):
+            assert cli.json("gateway", *arguments, code=10)["error"]["code"] == "locked"
+    os.unlink(cli.state / "sync" / "g.lock")
+    assert everything(cli) == home_of("g")
+
+
+def test_E16_remove_leaves_no_secret_but_the_mail(cli: Cli) -> None:
+    cli.ok("gateway", "default", "g")
+    planned = cli.json("gateway", "remove", "g", "--dry-run")["result"]
+    assert (planned["removed"], planned["mail"]) == (False, str(cli.data / "mail/g"))
+    removed = cli.json("gateway", "remove", "g")["result"]
+    assert removed["removed"] is True
+    assert removed["secrets"] == ["login", "smtp_login"]
+    assert everything(cli) == HOME_OF_H | {".local/share/mailctl/mail/g/INBOX/cur/1"}
+    assert {name for name, _ in kept(cli)} == {"h"}
+    assert "stays in" in cli.ok("gateway", "remove", "h").err
+    assert cli.json("gateway", "remove", "h", code=3)["error"]["code"] == "not_found"
+
+
+def test_deleting_mail_asks(cli: Cli) -> None:
+    refused = cli.json("gateway", "remove", "g", "--delete-mail", code=2)["error"]
+    assert refused["code"] == "no_input"
+    assert cli.run("gateway", "remove", "g", "--delete-mail", stdin="n\n", terminal=True).code == 0
+    assert everything(cli) == home_of("g")
+    assert cli.run("gateway", "remove", "g", "--delete-mail", stdin="y\n", terminal=True).code == 0
+    assert everything(cli) == HOME_OF_H
+    assert cli.json("gateway", "remove", "h", "--delete-mail", "--yes")["result"]["mail_deleted"] is True
+    assert everything(cli) == {".config/mailctl/servers/s.toml"}
+
+
+@pytest.mark.parametrize("place", ["~/", ".", "mail-of-h", "link", "file"])
+def test_D5_only_its_own_mail_is_deleted(cli: Cli, place: str, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "precious").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "file").touch()
+    maildir = str(cli.data / "mail/h") if place == "mail-of-h" else place if place == "~/" else str(tmp_path / place)
+    cli.ok("gateway", "edit", "g", "--maildir", maildir)
+    assert cli.json("gateway", "remove", "g", "--delete-mail", "--yes", code=11)["error"]["code"] == "safety"
+    assert (tmp_path / "real" / "precious").exists()
+    assert (cli.config / "gateways/g.toml").exists()
+
+
+def test_a_broken_gateway_can_be_removed(cli: Cli) -> None:
+    (cli.config / "gateways/g.toml").write_text("=")
+    cli.ok("gateway", "remove", "g")
+    assert {name for name, _ in kept(cli)} == {"h"}
+    assert not (cli.config / "gateways/g.toml").exists()
+
+
+def test_enable_and_disable(cli: Cli) -> None:
+    done = cli.json("gateway", "disable", "g", "h", "g")["result"]
+    assert [(each["gateway"], each["enabled"], each["changed"]) for each in done] == [
+        ("g", False, True),
+        ("h", False, True),
+    ]
+    assert cli.json("gateway", "enable", "g", "--dry-run")["result"][0]["changed"] is True
+    assert cli.json("gateway", "disable", "g")["result"][0]["changed"] is False
+    assert cli.run("gateway", "enable", "g", "nobody").code == 3
+    assert cli.json("gateway", "list", "--where", "enabled=yes")["result"] == []
+    cli.ok("gateway", "enable", "g")
+    assert [row["name"] for row in cli.json("gateway", "list", "--where", "enabled=yes")["result"]] == ["g"]
+
+
+def test_default(cli: Cli) -> None:
+    assert cli.json("gateway", "default")["result"]["gateway"] == ""
+    assert "No default gateway" in cli.ok("gateway", "default").err
+    assert cli.run("gateway", "show").code == 2
+    assert cli.run("gateway", "default", "nobody").code == 3
+    cli.ok("gateway", "default", "h", "--dry-run")
+    assert cli.ok("gateway", "default").out == ""
+    cli.ok("gateway", "default", "h")
+    assert cli.ok("gateway", "default").rows == [["h"]]
+    assert cli.json("gateway", "show")["result"]["name"] == "h"
+    assert cli.run("gateway", "default", "h", "--none").code == 2
+    cli.ok("gateway", "default", "--none")
+    assert cli.json("gateway", "default")["result"]["gateway"] == ""
+
+
+def test_move(cli: Cli) -> None:
+    assert cli.json("gateway", "move", "h", "--before", "g", "--dry-run")["result"]["orders"] == {"h": 90}
+    assert cli.json("gateway", "move", "h", "--before", "g")["result"]["orders"] == {"h": 90}
+    assert [row["name"] for row in cli.json("gateway", "list")["result"]] == ["h", "g"]
+    assert cli.json("gateway", "move", "h", "--before", "g")["result"]["orders"] == {}
+    cli.ok("gateway", "move", "h", "--after", "g")
+    assert [row["name"] for row in cli.json("gateway", "list")["result"]] == ["g", "h"]
+    for arguments in (["h"], ["h", "--before", "h"], ["h", "--before", "g", "--after", "g"]):
+        assert cli.run("gateway", "move", *arguments).code == 2
+    assert cli.run("gateway", "move", "h", "--after", "nobody").code == 3
