@@ -193,6 +193,7 @@ def test_a_scan_passes_over_news_that_are_no_answer() -> None:
     rows = (
         b"* 1 FETCH (FLAGS (\\Seen))\r\n* 4 EXISTS\r\n* OK [X] y\r\n* 2 FETCH (UID 6 FLAGS ())\r\n",
         b"* 1 FETCH (RFC822.SIZE 3 UID 5 FLAGS (a))\r\n* 1 FETCH (UID 5 FLAGS (b))\r\n* 2 EXPUNGE\r\n",
+        b"* 1 FETCH (UID 5 FLAGS (c) RFC822.SIZE 3)\r\n",
     )
     with signed_in(fetch_script(*rows)) as mailbox:
         assert [(meta.uid, meta.flags, meta.internaldate) for meta in mailbox.scan()] == [(5, frozenset({"a"}), None)]

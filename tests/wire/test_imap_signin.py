@@ -1,15 +1,19 @@
 """Signing in to IMAP servers that Dovecot is not: LOGIN alone, no SASL-IR, servers that leave the script."""
 
 from base64 import b64decode, b64encode
+from time import sleep
 
 import pytest
 
-from mailctl.domain.server import Security
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, NetworkError, ProtocolError
+from mailctl.protocols.imap import imap_session
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
 from tests.wire.support.imap import PASSWORD, USER, answer, climb
-from tests.wire.support.jobs import Climbed
+from tests.wire.support.jobs import Climbed, job
 from tests.wire.support.scripted import Peer, Script, ScriptedServer
 
 PLAIN = b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
@@ -166,6 +170,22 @@ def test_CRAM_MD5_answers_the_challenge(certificates: Certificates) -> None:
         peer.wait_for_end()
 
     assert run(script, certificates).error is None
+
+
+def test_B12_one_deadline_holds_for_a_server_that_drips(certificates: Certificates) -> None:
+    def script(peer: Peer) -> None:
+        greet(peer, "IMAP4rev1")
+        peer.command("LOGIN")
+        while True:
+            peer.send("* OK wait\r\n")
+            sleep(0.05)
+
+    with ScriptedServer(script, server_context(certificates.good)) as server:
+        check = job(Protocol.IMAP, server.port, Security.TLS, certificates.ca)
+        climbed = Climbed(imap_session(check, Secret(PASSWORD), Deadline(0.5)))
+    assert climbed.seconds < 5
+    assert isinstance(climbed.error, NetworkError)
+    assert climbed.cause == "tcp_timeout"
 
 
 def test_a_server_that_is_no_imap4(certificates: Certificates) -> None:

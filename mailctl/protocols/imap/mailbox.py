@@ -93,13 +93,17 @@ class Mailbox:
         tag = self._channel.send(b"UID FETCH %s (%s)%s" % (words, items, modifier), most=allowance(messages))
         answer = Answer()
         seen: dict[int, int] = {}
+        count = 0
         with self._channel.guarded():
             for row in read_rows(self._channel, tag, answer, messages):
                 if row.uid is None or row.flags is None or row.size is None or row.has_body:
                     continue
-                if seen.setdefault(row.uid, row.sequence) != row.sequence or (asked and row.uid not in asked):
+                before = seen.setdefault(row.uid, row.sequence)
+                if before != row.sequence or (asked is not None and row.uid not in asked):
                     raise ProtocolError(f"the server sent UID {row.uid} unasked, or for two messages", code="bad_uid")
-                yield row.meta()
+                if len(seen) > count:
+                    count += 1
+                    yield row.meta()
         _tolerate_expunged(answer)
 
     def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
