@@ -134,12 +134,13 @@ def _chosen(context: Context, names: list[str], every: bool, plan: _Plan) -> "tu
 def _plan_gateway(context: Context, gateway: "Gateway", options: CheckOptions, plan: _Plan) -> None:
     plan.gateways[gateway.name] = gateway
     try:
-        joined = context.join(gateway, context.server(gateway.server))
+        server = context.server(gateway.server)
+        joined = context.join(gateway, server)
     except ConfigError as error:
         protocol = gateway.inbound.protocol or Protocol.IMAP
         plan.planned.append(checking.not_possible(gateway.name, gateway.email, protocol, error))
         return
-    plan.planned += checking.gateway_checks(joined, options)
+    plan.planned += checking.gateway_checks(joined, options, context.provider(server))
 
 
 def _plan_address(
@@ -160,7 +161,8 @@ def _plan_address(
     plan.warnings += taken.warnings
     plan.given[found.email] = taken.secret or source
     minimum_tls = context.config.settings.limits.minimum_tls
-    plan.planned += checking.address_checks(found, Login(login, source), minimum_tls, options)
+    provider = context.provider(found.server("address"))
+    plan.planned += checking.address_checks(found, Login(login, source), minimum_tls, options, provider)
 
 
 def _resolver(context: Context, plan: _Plan) -> Callable[[CheckJob], Secret]:

@@ -176,7 +176,7 @@ def _if(prefix: str) -> _Tell:
     return lambda value, detail: f"{prefix} {text}" if (text := _each(value, detail)) else ""
 
 
-_ONLY_FAILED = frozenset({"names", "issuer"})
+_ONLY_FAILED = frozenset({"names", "issuer", "fingerprint"})
 """What matters of a certificate only if it was refused."""
 _TELL: dict[str, _Tell] = {
     "source": _if("from"),
@@ -188,6 +188,7 @@ _TELL: dict[str, _Tell] = {
     "names": _if("for"),
     "issuer": _if("issued by"),
     "not_after": _until,
+    "fingerprint": lambda value, _: f"fingerprint sha256:{value}",
     "greeting": _banner,
     "banner": _banner,
     "mechanism": _plain,

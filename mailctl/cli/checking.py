@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mailctl.domain.discovery import Discovery
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Login
+    from mailctl.domain.provider import Provider
     from mailctl.domain.server import Server
     from mailctl.output.emitter import Outcome
 
@@ -39,8 +40,13 @@ Planned = CheckJob | CheckReport
 """A check to be carried out, or the report on one that can't be, since something is not configured."""
 
 
-def gateway_checks(joined: "EffectiveGateway", options: CheckOptions) -> list[Planned]:
-    """The checks of a gateway as it works, saved or not: inbound protocol and SMTP if in use, or those asked for."""
+def gateway_checks(
+    joined: "EffectiveGateway", options: CheckOptions, provider: "Provider | None" = None
+) -> list[Planned]:
+    """The checks of a gateway as it works, saved or not: inbound protocol and SMTP if in use, or those asked for.
+
+    provider: the facts on its provider, if known.
+    """
     gateway = joined.gateway
     planned: list[Planned] = []
     for protocol in options.protocols or joined.protocols:
@@ -59,6 +65,8 @@ def gateway_checks(joined: "EffectiveGateway", options: CheckOptions) -> list[Pl
             allow_plaintext=gateway.allow_plaintext,
             timeout=options.timeout,
             trace=options.trace,
+            server=joined.server.name,
+            facts=_wants(provider, protocol),
         )
         planned.append(job)
     if not planned:
@@ -72,7 +80,9 @@ def gateway_checks(joined: "EffectiveGateway", options: CheckOptions) -> list[Pl
     return planned
 
 
-def address_checks(found: "Discovery", login: "Login", minimum_tls: str, options: CheckOptions) -> list[Planned]:
+def address_checks(
+    found: "Discovery", login: "Login", minimum_tls: str, options: CheckOptions, provider: "Provider | None" = None
+) -> list[Planned]:
     """The checks of a bare address: IMAP, else POP3, and SMTP, where discovery found them; or those asked for.
 
     login: its user "" stands for what discovery says. minimum_tls: the settings' limit.
@@ -99,9 +109,15 @@ def address_checks(found: "Discovery", login: "Login", minimum_tls: str, options
             provider=found.provider,
             timeout=options.timeout,
             trace=options.trace,
+            facts=_wants(provider, protocol),
         )
         planned.append(job)
     return planned
+
+
+def _wants(provider: "Provider | None", protocol: Protocol) -> frozenset[str]:
+    """What the provider takes to sign in by `protocol`, as a fact."""
+    return frozenset({f"wants:{provider.needs(protocol).value}"}) if provider else frozenset()
 
 
 def not_possible(gateway: str, address: str, protocol: Protocol, error: MailctlError) -> CheckReport:
@@ -165,7 +181,7 @@ def check_gateway(
     """
     options = options or CheckOptions(timeout=context.config.settings.timeout, parallel=context.config.settings.jobs)
     secrets = context.secrets
-    planned = gateway_checks(context.join(gateway, server), options)
+    planned = gateway_checks(context.join(gateway, server), options, context.provider(server))
     return run_planned(
         context, planned, secret or (lambda job: secrets.for_login(gateway, job.protocol)), options.parallel
     )

@@ -125,7 +125,7 @@ class Climb:
 
     def _judge(self, stage: str, error: MailctlError) -> Verdict:
         job, knowledge = self.job, self._knowledge()
-        facts = {f"error:{error.code}"}
+        facts = {f"error:{error.code}", *job.facts}
         if self._secret:
             provider = knowledge.provider_of(job.provider, job.endpoint.host)
             facts |= login_facts(job.login, job.address, self._secret, provider)
@@ -142,6 +142,7 @@ class Climb:
                 security=job.endpoint.security.value,
                 facts=frozenset(facts),
                 gateway=job.gateway,
+                server=job.server,
                 exit_code=error.exit_code,
             ),
             knowledge,

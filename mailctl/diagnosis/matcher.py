@@ -14,6 +14,7 @@ from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
 from mailctl.errors import ExitCode
 
 _LAYERS = frozenset({"dns", "tcp", "tls"})
+_MAIL = frozenset({"imap", "pop3", "smtp"})
 _SIGN_IN_CODES = frozenset({"535", "5.7.8", "[AUTHENTICATIONFAILED]", "[AUTH]"})
 _REFINABLE = frozenset(
     {"bad_credentials", "policy", "temp_unavailable", "unknown", "account_restricted", "no_permission"}
@@ -76,7 +77,9 @@ def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
     stage = evidence.stage or ("authenticate" if found & _SIGN_IN_CODES else "")
     facts = evidence.facts | {f"port:{evidence.port}", f"security:{evidence.security}"}
     if provider:
-        facts |= {"provider:known", f"provider:{provider.id}", f"wants:{provider.wants}"}
+        facts |= {"provider:known", f"provider:{provider.id}"}
+        if not any(fact.startswith("wants:") for fact in facts):
+            facts |= {f"wants:{provider.wants}"}
     return _Case(evidence, stage, provider, found, words(evidence.text), facts)
 
 
@@ -156,7 +159,9 @@ def _reading(match: _Match, case: _Case, knowledge: Knowledge) -> Reading:
         "{host}": case.evidence.host or "the server",
         "{port}": str(case.evidence.port) if case.evidence.port else "used",
         "{protocol}": case.evidence.protocol.upper() or "the protocol",
+        "{flag}": case.evidence.protocol if case.evidence.protocol in _MAIL else "imap",
         "{gateway}": case.evidence.gateway or "NAME",
+        "{server}": case.evidence.server or "NAME",
     }
 
     def fill(text: str) -> str:

@@ -15,8 +15,8 @@ class Evidence:
     protocol: imap, pop3, smtp, or the layer that spoke (tls, tcp, dns, oauth). stage: name of the ladder's stage.
     provider: preset id. text: the server's own words, or any program's. cause_hint: the cause that the adapter itself
     knows. port: 0 if unknown. security: tls, starttls, none. facts: names of things established otherwise, such as
-    `user_without_domain` (see `shape`) or `error:CODE` (the code of the error that was raised). gateway: its name.
-    exit_code: of the error that was raised; decides where no cause is found.
+    `user_without_domain` (see `shape`) or `error:CODE` (the code of the error that was raised). gateway, server: their
+    names. exit_code: of the error that was raised; decides where no cause is found.
     """
 
     protocol: str = ""
@@ -29,6 +29,7 @@ class Evidence:
     security: str = ""
     facts: frozenset[str] = frozenset()
     gateway: str = ""
+    server: str = ""
     exit_code: ExitCode = ExitCode.REFUSED
 
 

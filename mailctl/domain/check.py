@@ -32,7 +32,8 @@ class StageReport:
 class CheckJob:
     """What one check needs; picklable, holds no secret.
 
-    gateway: its name, or "" for a bare address. provider: preset id or "". timeout: seconds for the whole check.
+    gateway: its name, or "" for a bare address. server: its name, or "". provider: preset id or "". timeout: seconds
+    for the whole check. facts: what else is known, in the words of the failure knowledge (`wants:app_password`).
     """
 
     gateway: str
@@ -44,6 +45,8 @@ class CheckJob:
     allow_plaintext: bool = False
     timeout: float = 30.0
     trace: bool = False
+    server: str = ""
+    facts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,11 @@ class OtherCause:
 class CheckReport:
     """What one check found.
 
-    endpoint: host:port, "" if there is none. security: of the endpoint. stage: the stage that failed, "" if none. cause: name from the failure knowledge, "" if ok. fixer: "user", "admin",
-    "provider" or "". retry: "yes", "no", "after-fix", "later" or "". evidence: what decided. alternatives: what else it
-    may be, likeliest first. server_text: the server's own words, raw. message: the error in one sentence.
-    transcript: lines of the conversation, secrets masked, if the job asked for a trace.
+    endpoint: host:port, "" if there is none. security: of the endpoint. stage: the stage that failed, "" if none.
+    cause: name from the failure knowledge, "" if ok. fixer: "user", "admin", "provider" or "". retry: "yes", "no",
+    "after-fix", "later" or "". evidence: what decided. alternatives: what else it may be, likeliest first.
+    server_text: the server's own words, raw. message: the error in one sentence. transcript: lines of the conversation,
+    secrets masked, if the job asked for a trace.
     """
 
     gateway: str

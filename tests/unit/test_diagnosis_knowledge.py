@@ -47,7 +47,11 @@ def test_an_example_is_read_as_its_cause(failure: Failure) -> None:
 @pytest.mark.parametrize("failure", [f for f in KNOWLEDGE.failures if f.instead_of], ids=lambda failure: failure.id)
 def test_a_refinement_takes_the_place_of_what_it_refines(failure: Failure) -> None:
     known = [p for p in KNOWLEDGE.providers.values() if {f"wants:{p.wants}", "provider:known"} & failure.facts]
-    presets = [min(provider.presets) for provider in known if f"provider:{provider.id}" not in failure.unless]
+    presets = [
+        min(provider.presets)
+        for provider in known
+        if not {f"provider:{provider.id}", "provider:known"} & failure.unless
+    ]
     verdict = judge(
         Evidence("imap", "authenticate", next(iter(presets), ""), cause_hint="bad_credentials", facts=failure.facts),
         KNOWLEDGE,

@@ -248,7 +248,8 @@ def test_G14_ctrl_c_ends_a_check_at_once(tmp_path: Path) -> None:
         config = tmp_path / "config"
         for name, text in {
             "servers/here.toml": f'[imap]\nhost = "localhost"\nport = {server.port}\nsecurity = "starttls"\n',
-            "gateways/work.toml": 'server = "here"\nemail = "a@mail.test"\n[login]\nuser = "a"\nsecret = {env = "PW"}\n',
+            "gateways/work.toml": 'server = "here"\nemail = "a@mail.test"\n'
+            '[login]\nuser = "a"\nsecret = {env = "PW"}\n',
         }.items():
             path = config / name
             path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
