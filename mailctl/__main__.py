@@ -2,19 +2,22 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TextIO
 
 from mailctl import __version__
 
+TYPE_CHECKING = False  # as in typing, whose import would take longer than all of `mailctl --version`
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
 
 def main(
-    argv: Sequence[str],
+    argv: "Sequence[str]",
     *,
-    stdin: TextIO | None = None,
-    stdout: TextIO | None = None,
-    stderr: TextIO | None = None,
-    env: Mapping[str, str] | None = None,
+    stdin: "TextIO | None" = None,
+    stdout: "TextIO | None" = None,
+    stderr: "TextIO | None" = None,
+    env: "Mapping[str, str] | None" = None,
 ) -> int:
     """Run one command line (without the program's name) and return its exit code.
 
@@ -30,20 +33,9 @@ def main(
 
 
 def run() -> None:
-    """Entry point of the process: no core dumps, SIGTERM ends like Ctrl-C, a closed pipe ends quietly."""
-    import signal
-
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold passwords
-    except (ImportError, OSError, ValueError):
-        pass
-
-    def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
+    """Entry point of the process; a closed pipe ends quietly."""
+    if sys.argv[1:] != ["--version"]:
+        _prepare()
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
@@ -53,6 +45,25 @@ def run() -> None:
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _prepare() -> None:
+    """No core dumps, since they would hold passwords; SIGTERM ends like Ctrl-C."""
+    import gc
+    import signal
+
+    gc.set_threshold(20_000)  # a twentieth of every start would be spent looking for garbage that isn't there
+    try:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    except (ImportError, OSError, ValueError):
+        pass
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Where files live."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """The folders of configuration, state (sync state, mailer log) and data (mail)."""
 
     config: Path

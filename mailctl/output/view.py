@@ -1,14 +1,15 @@
-"""How a result looks to people: small values that the renderers draw as tables, records or sentences."""
+"""How a result looks to people: small values that the renderers draw as tables, records or sentences.
+
+Named tuples, since every command loads them and a dataclass takes ten times as long to make.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Style = Literal["", "good", "bad", "warn", "dim", "strong"]
 
 
-@dataclass(frozen=True, slots=True)
-class Styled:
+class Styled(NamedTuple):
     """A text for people, with a meaning that a terminal may colour.
 
     plain: what a pipe gets instead, for programs: octets instead of `1.6 kB`, a moment instead of `3 h ago`.
@@ -23,8 +24,7 @@ Cell = str | int | float | bool | None | Styled
 """What may stand in a table: None shows as nothing, booleans as yes and no."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column: its heading; `right` aligns numbers; `fold` may break long texts over lines on a terminal."""
 
     title: str
@@ -32,8 +32,7 @@ class Column:
     fold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """Rows under columns. To a pipe: one record a line, tab-separated, without the headings.
 
     empty: the sentence a person sees (on stderr) when there are no rows.
@@ -44,26 +43,23 @@ class Table:
     empty: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(NamedTuple):
     """One thing as label and value, a line each. To a pipe: `label<TAB>value`."""
 
     pairs: Sequence[tuple[str, Cell]]
     title: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(NamedTuple):
     """Sentences, a line each."""
 
     lines: Sequence[str | Styled]
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(NamedTuple):
     """Several views, one below the other."""
 
-    parts: "Sequence[View]" = field(default_factory=tuple)
+    parts: "Sequence[View]" = ()
 
 
 View = Table | Fields | Lines | Stack
