@@ -8,12 +8,15 @@ from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.channel import LINE, Answer, Channel
 from mailctl.protocols.imap.rows import Row, is_fetch, parse_row
 from mailctl.protocols.imap.tokens import literal_size
+from mailctl.protocols.wire import Wire
 
 ROW = 4096
 """Octets that FETCH tells of one message, its body apart, on average at most: room for a hundred keywords."""
 _BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
 
 
+CHUNK = 1 << 17
+"""Octets that a sink gets at once, at most: half of the receive buffer."""
 NEWS = 1000
 """Messages that may come, and flags that may change, while a folder is read."""
 LINES = 10_000
@@ -48,6 +51,21 @@ def _fetch_lines(channel: Channel, tag: bytes, answer: Answer, messages: int) ->
         channel.note(response, answer)
         answer.responses.clear()
     raise ProtocolError("the server does not come to the end of its answer", code="too_much")
+
+
+def _copy(wire: Wire, octets: int, sink: BodySink) -> None:
+    """Hand the next `octets` octets to `sink`, in chunks that are large even where TLS brings 16 KiB at a time."""
+    left = octets
+    while left > 0:
+        count = min(left, CHUNK)
+        while wire.hi - wire.lo < count:
+            wire.fill()
+        chunk = wire.view[wire.lo : wire.lo + count]
+        wire.lo += count
+        left -= count
+        sink.write(chunk)
+    if wire.transcript is not None:
+        wire.transcript.left_out(octets)
 
 
 class BodyReader:
@@ -104,7 +122,7 @@ class BodyReader:
         wire = self._channel.wire
         if wire.allowance is not None:
             wire.allowance += octets
-        wire.stream(octets, sink.write)
+        _copy(wire, octets, sink)
 
     def _begin(self, octets: int) -> BodySink:
         if not self._waiting:

@@ -50,7 +50,7 @@ class Mailbox:
     def uids(self, *, since: str | None = None) -> list[int]:
         """UID SEARCH ALL, or SINCE an ISO date (by INTERNALDATE's day); as ESEARCH where the server has it."""
         status = self._folder()
-        compact = b"RETURN (ALL) " if "ESEARCH" in self.capabilities or "IMAP4REV2" in self.capabilities else b""
+        compact = b"RETURN (ALL) " if self._offers("ESEARCH") else b""
         criterion = b"ALL" if since is None else b"SINCE " + _search_date(since).encode()
         answer = self._channel.run(b"UID SEARCH %s%s" % (compact, criterion), line=LONG_LINE).checked("UID SEARCH")
         found: list[list[int]] = []
@@ -152,7 +152,7 @@ class Mailbox:
 
         RefusedError (code no_uidplus) without UIDPLUS.
         """
-        if not self.capabilities & {"UIDPLUS", "IMAP4REV2"}:
+        if not self._offers("UIDPLUS"):
             raise RefusedError(
                 "the server can't remove single messages (it lacks UIDPLUS)",
                 hint="Nothing was removed: EXPUNGE would also remove what others marked.",
@@ -169,6 +169,10 @@ class Mailbox:
     def close(self) -> None:
         """LOGOUT if it can be done at once; never raises."""
         self._channel.logout()
+
+    def _offers(self, extension: str) -> bool:
+        """Whether the server has an extension that IMAP4rev2 took in; a server of both revisions speaks the first."""
+        return extension in self.capabilities or self.capabilities & {"IMAP4REV1", "IMAP4REV2"} == {"IMAP4REV2"}
 
     def _folder(self) -> FolderStatus:
         if self._selected is None:

@@ -28,11 +28,11 @@ def parse_selected(lines: Iterable[bytes], tagged_code: bytes, asked_read_only: 
     permanent: frozenset[str] = frozenset()
     for line in lines:
         if found := _EXISTS.fullmatch(line):
-            messages = bounded(found[1], MAX_MESSAGES, least=0)
+            messages = _bounded(found[1], MAX_MESSAGES, least=0)
         elif found := _CODE.match(line):
             name = found[1].upper()
             # HIGHESTMODSEQ 0 would mean a folder that never changes; RFC 7162 begins at 1
-            seen[name] = bounded(found[2], MAX_NUMBER if name == b"HIGHESTMODSEQ" else MAX_UID, least=1)
+            seen[name] = _bounded(found[2], MAX_NUMBER if name == b"HIGHESTMODSEQ" else MAX_UID, least=1)
         elif found := _PERMANENT.match(line):
             permanent = parse_flags(found[1])
     if messages is None:
@@ -80,7 +80,7 @@ def parse_status(parts: Sequence[bytes]) -> StatusLine:
     return StatusLine(bytes(values[0]), {name: value for name, value in numbers.items() if value or name == "MESSAGES"})
 
 
-def bounded(digits: bytes, most: int, *, least: int) -> int:
+def _bounded(digits: bytes, most: int, *, least: int) -> int:
     """The number that `digits` spells; ProtocolError outside `least` to `most`."""
     if not least <= int(digits) <= most:
         raise ProtocolError(f"the server sent {digits.decode()} where a smaller number belongs", code="bad_number")
