@@ -151,19 +151,17 @@ def run_planned(
     """
     from mailctl.diagnosis.batch import run_checks
 
-    for report in (entry for entry in planned if isinstance(entry, CheckReport)):
-        _log(context, report)
     jobs = [entry for entry in planned if isinstance(entry, CheckJob)]
-    done = iter(
-        run_checks(
-            jobs,
-            context.open_session,
-            secret,
-            lambda: context.knowledge,
-            parallel,
-            on_report=lambda report: _log(context, report),
-        )
-    )
+    with context.emitter.count("checks", len(jobs)) as count:
+
+        def ended(report: CheckReport) -> None:
+            count.advance()
+            _log(context, report)
+
+        for entry in planned:
+            if isinstance(entry, CheckReport):
+                _log(context, entry)
+        done = iter(run_checks(jobs, context.open_session, secret, lambda: context.knowledge, parallel, ended))
     return [next(done) if isinstance(entry, CheckJob) else entry for entry in planned]
 
 

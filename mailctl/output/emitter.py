@@ -11,7 +11,7 @@ from mailctl.output.plain import plain_lines
 from mailctl.output.view import Stack, Table, View
 
 if TYPE_CHECKING:
-    from mailctl.output.progress import Progress
+    from mailctl.output.progress import Count, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,13 @@ class Emitter:
         return Progress(
             self.stderr, active=self.is_terminal(self.stderr) and not self.quiet, colour=self._colour(self.stderr)
         )
+
+    def count(self, what: str, total: int) -> "Count":
+        """A bar on stderr that counts up to `total` of `what`; it shows nothing unless a person watches."""
+        from mailctl.output.progress import Count
+
+        active = self.is_terminal(self.stderr) and not self.quiet
+        return Count(self.stderr, what, total, active=active, colour=self._colour(self.stderr))
 
     def is_terminal(self, stream: TextIO) -> bool:
         """Whether a person reads `stream`."""

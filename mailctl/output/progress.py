@@ -58,3 +58,42 @@ class Progress:
         if name not in self._rows:
             self._rows[name] = self._rich.add_task(visible(name), total=total_octets, messages=shown)
         self._rich.update(self._rows[name], completed=octets, total=total_octets, messages=shown)
+
+
+class Count:
+    """How many of `total` things are done: a bar on a terminal; a context manager."""
+
+    def __init__(self, stream: TextIO, what: str, total: int, *, active: bool, colour: bool) -> None:
+        self._stream, self._what, self._total = stream, what, total
+        self._active, self._colour = active, colour
+        self._rich: RichProgress | None = None
+
+    def __enter__(self) -> Self:
+        if self._active:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as RichProgress
+
+            from mailctl.output.terminal import console
+
+            self._rich = RichProgress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=console(self._stream, colour=self._colour),
+                transient=True,
+            )
+            self._rich.start()
+            self._task = self._rich.add_task(self._what, total=self._total)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def advance(self) -> None:
+        """One more is done."""
+        if self._rich is not None:
+            self._rich.advance(self._task)
