@@ -169,7 +169,13 @@ def _banner(value: object, detail: Mapping[str, object]) -> str:
     text = str(value or "")
     if text.startswith("[CAPABILITY") and "]" in text:
         text = text.partition("]")[2]
-    return _plain(text, detail)
+    return _quoted(text, detail)
+
+
+def _quoted(value: object, detail: Mapping[str, object]) -> str:
+    """The server's own words, marked as such, whatever they imitate."""
+    text = _plain(value, detail).replace('"', "'")
+    return f'"{text}"' if text else ""
 
 
 def _if(prefix: str) -> _Tell:
@@ -199,6 +205,6 @@ _TELL: dict[str, _Tell] = {
     "octets": lambda value, _: show_size(value) if isinstance(value, int) else "",
     "size": lambda value, _: f"messages up to {show_size(value)}" if isinstance(value, int) and value else "",
     "quota": _quota,
-    "reply": _plain,
+    "reply": _quoted,
 }
 """How each thing that stages learn is told; anything else is for programs."""

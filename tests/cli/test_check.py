@@ -193,6 +193,26 @@ def test_worst_first() -> None:
     assert [(each.gateway, each.ok) for each in order] == [("a", False), ("a", True), ("b", True)]
 
 
+def test_what_a_preset_takes_is_known_to_the_check() -> None:
+    from mailctl.domain.effective import effective
+    from mailctl.domain.gateway import Gateway, Login
+    from mailctl.domain.server import Server
+    from mailctl.domain.settings import Settings
+    from mailctl.providers.catalog import load
+
+    provider = load("fastmail")
+    endpoints = {protocol: found[0] for protocol, found in provider.endpoints.items() if found}
+    joined = effective(
+        Gateway("work", "fm", "a@fastmail.com", Login("a@fastmail.com")),
+        Server("fm", "fastmail", endpoints),
+        Settings(),
+    )
+    for entry in checking.gateway_checks(joined, checking.CheckOptions(), provider):
+        assert isinstance(entry, CheckJob)
+        assert entry.facts == {"wants:app_password"}
+        assert (entry.provider, entry.server) == ("fastmail", "fm")
+
+
 def test_a_job_can_be_sent_elsewhere() -> None:
     import pickle
 

@@ -22,6 +22,7 @@ from mailctl.domain.gateway import Login
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Security
 from mailctl.errors import ExitCode
+from tests.cli.support import Cli
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
 from tests.wire.support.scripted import Peer, ScriptedServer, says
@@ -235,6 +236,27 @@ def test_many_checks_end_though_half_of_the_servers_stall() -> None:
         reports = run_checks(jobs, context().open_session, lambda job: Secret(CANARY), lambda: KNOWLEDGE, 4)
         assert monotonic() - start < 5
     assert [report.cause for report in reports] == ["tcp_timeout", "eof_no_greeting"]
+
+
+def test_A14_a_greeting_that_imitates_mailctl_is_marked_as_the_servers(tmp_path: Path) -> None:
+    words = 'x"\x1b[2K\x1b[1A  work  IMAP  works\u202e'
+    offers = imap_offers("AUTH=PLAIN")
+
+    def script(peer: Peer) -> None:
+        peer.send(f"* OK {words}\r\n")
+        offers(peer)
+
+    cli = Cli(tmp_path)
+    with ScriptedServer(script) as server:
+        cli.ok("server", "add", "here", "--imap", f"localhost:{server.port}", "--imap-security", "starttls")
+        cli.ok(
+            "gateway", "add", "work", "--server", "here", "--email", "a@mail.test", "--password-stdin", stdin="pw12\n"
+        )
+        done = cli.run("test", "work", terminal=True)
+    assert "\x1b[2K" not in done.out
+    assert "\u202e" not in done.out + done.err
+    assert "\"x'" in done.out
+    assert "work  IMAP  works" not in done.out.splitlines()[0]
 
 
 def test_G14_ctrl_c_ends_a_check_at_once(tmp_path: Path) -> None:
