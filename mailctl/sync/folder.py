@@ -29,19 +29,20 @@ class FolderSync:
         self._job, self._inbound = run.job, run.job.inbound
         self._hash = folder_hash(root.account, folder.name)
         self.tally: FolderTally = run.folder(folder.name, str(path))
+        wanted = self._inbound
+        self._changes_server = bool(wanted.mark_seen or wanted.propagate_deletes or not wanted.keep_on_server)
         self._maildir: MaildirFolder | None = None
         self._files: dict[int, LocalFile] = {}
 
     def sync(self) -> None:
         """Bring the folder up to date. Raises MailctlErrors; what was done before is kept and counted."""
-        name, inbound = self._folder.name, self._inbound
-        changes_server = inbound.mark_seen or inbound.propagate_deletes or not inbound.keep_on_server
-        status = self._mailbox.select(self._folder, read_only=self._job.dry_run or not changes_server)
+        name = self._folder.name
+        status = self._mailbox.select(self._folder, read_only=self._job.dry_run or not self._changes_server)
         self.tally.messages = status.messages
         seen = self._state.folders().get(name)
         try:
             self._open(seen)
-            self._synced(status, seen, writable=bool(changes_server) and not status.read_only)
+            self._synced(status, seen, writable=self._changes_server and (self._job.dry_run or not status.read_only))
         finally:
             if self._maildir is not None:
                 self._maildir.close()
@@ -76,7 +77,7 @@ class FolderSync:
             max_size=self._inbound.max_size,
             budget=self._run.budget,
         )
-        if status.read_only and (self._inbound.mark_seen or not self._inbound.keep_on_server):
+        if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
         agreed, strangers = self._local(validity, seen)
         server, unchanged = self._server(status, seen, agreed, self._fingerprint())
@@ -118,7 +119,7 @@ class FolderSync:
             not policy.keep_on_server,
         ).carry_out(plan)
         whole = plan.complete and not self.tally.skipped and not self.tally.warnings
-        settled = self._fingerprint() if whole and (writable or not status.read_only) else ""
+        settled = self._fingerprint() if whole and (writable or not self._changes_server) else ""
         self._state.save_folder(
             name, FolderState(validity, status.uidnext, status.highestmodseq, status.messages, settled)
         )

@@ -13,7 +13,7 @@ from typing import TypeVar
 N = TypeVar("N")
 
 _MESSAGE_ID = re.compile(rb"^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
-_END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
+_END_OF_HEADER = re.compile(rb"(?:\A|\r?\n)\r?\n")
 
 
 @dataclass(frozen=True, slots=True)

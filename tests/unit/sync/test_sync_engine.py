@@ -1,0 +1,429 @@
+"""The sync engine against a server in memory: policies, odd servers, other programs in the Maildir."""
+
+import os
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailctl.domain.gateway import Mode
+from mailctl.errors import ExitCode, RefusedError
+from mailctl.sync.root import Lock
+from mailctl.sync.state import State
+from tests.doubles.imap import MemoryFolder, MemoryServer, Message
+from tests.doubles.syncs import Place
+
+
+def mail(number: int, more: str = "") -> bytes:
+    return f"Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\nbody {number} {more}\r\n".encode()
+
+
+@pytest.fixture
+def server() -> MemoryServer:
+    made = MemoryServer({"INBOX": MemoryFolder()})
+    made.folders["INBOX"].add(*(mail(n) for n in range(5)))
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, server: MemoryServer) -> Place:
+    return Place(tmp_path, server)
+
+
+@pytest.fixture
+def inbox(server: MemoryServer) -> MemoryFolder:
+    return server.folders["INBOX"]
+
+
+def served(folder: MemoryFolder) -> list[bytes]:
+    return [message.body for _, message in sorted(folder.messages.items())]
+
+
+def test_job_and_report_can_be_pickled(place: Place) -> None:
+    job = pickle.loads(pickle.dumps(place.job()))
+    report = place.sync(job)
+    assert pickle.loads(pickle.dumps(report)) == report
+    assert report.messages == 5
+
+
+def test_an_unchanged_folder_costs_one_command(place: Place, server: MemoryServer) -> None:
+    place.sync()
+    server.commands.clear()
+    assert place.sync().ok
+    assert [name for name, _ in server.commands] == ["folders", "select"]
+
+
+def test_only_what_changed_is_asked_for(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    place.sync()
+    inbox.flag(2, ["\\Seen"])
+    inbox.add(mail(9))
+    server.commands.clear()
+    report = place.sync()
+    assert (report.fetched, report.flagged) == (1, 1)
+    assert ("fetch", [6]) in server.commands
+    assert place.bodies() == served(inbox)
+
+
+def test_H2_no_condstore_no_uidnext_no_uidvalidity(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    server.capabilities = frozenset({"IMAP4REV1", "UIDPLUS"})
+    inbox.uidnext = inbox.uidvalidity = None
+    assert place.sync(keep_on_server=False).fetched == 5
+    inbox.add(mail(9), flags=["\\Seen"])
+    report = place.sync(keep_on_server=False)
+    assert (report.ok, report.fetched, report.removed) == (True, 1, 0), "UIDs that may change remove nothing"
+    assert place.bodies() == served(inbox)
+    assert len(inbox.messages) == 6
+
+
+def test_H3_another_message_under_a_known_uid(place: Place, inbox: MemoryFolder) -> None:
+    place.sync(propagate_deletes=True)
+    inbox.messages[2] = Message(mail(99, "longer"), date=1_600_000_000.0, modseq=50)
+    place.file(3).unlink()
+    inbox.uidnext = 3
+    report = place.sync(propagate_deletes=True, keep_on_server=False)
+    assert report.error is not None
+    assert (report.error.code, report.error.exit_code) == ("identity_changed", ExitCode.SAFETY)
+    assert [skipped.uid for skipped in report.skipped] == [2]
+    assert report.removed == 0
+    assert len(inbox.messages) == 5
+    assert mail(1) in place.bodies()
+
+
+def test_H4_expunged_during_fetch(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    def expunge(command: str) -> None:
+        if command == "fetch":
+            inbox.messages.pop(3, None)
+
+    server.before = expunge
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 4)
+    assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(3, "no_body")]
+    server.before = lambda command: None
+    assert place.sync().skipped == ()
+
+
+def test_B16_a_nil_body_is_no_message(place: Place, inbox: MemoryFolder) -> None:
+    inbox.messages[2] = replace(inbox.messages[2], no_body=True)
+    for _ in range(2):
+        report = place.sync()
+        assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(2, "no_body")]
+    inbox.messages[2] = replace(inbox.messages[2], no_body=False)
+    assert place.sync().fetched == 1
+
+
+def test_H5_a_folder_that_goes_in_the_middle_ends_alone(place: Place, server: MemoryServer) -> None:
+    server.folders |= {"A": MemoryFolder(), "B": MemoryFolder(), "C": MemoryFolder()}
+    for name in "ABC":
+        server.folders[name].add(mail(1))
+    selected = []
+
+    def go(command: str) -> None:
+        selected.append(command)
+        if selected.count("select") == 2:
+            server.folders["B"].gone = True
+
+    server.before = go
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.REFUSED
+    assert {folder.name: folder.ok for folder in report.folders} == {"INBOX": True, "A": True, "B": False, "C": True}
+    assert report.fetched == 7
+
+
+def test_H5_refused_while_fetching(place: Place, server: MemoryServer) -> None:
+    server.folders["Z"] = MemoryFolder()
+    server.folders["Z"].add(mail(1))
+
+    def refuse(command: str) -> None:
+        if command == "fetch" and server.commands[-1] == ("fetch", [1, 2, 3, 4, 5]):
+            raise RefusedError("UID FETCH: no such mailbox", cause="no_such_mailbox")
+
+    server.before = refuse
+    report = place.sync()
+    assert (report.ok, report.fetched) == (False, 1)
+
+
+def test_H6_read_only(place: Place, inbox: MemoryFolder) -> None:
+    inbox.read_only = True
+    report = place.sync(mark_seen=True, keep_on_server=False)
+    assert (report.ok, report.fetched, report.removed) == (True, 5, 0)
+    assert any("read-only" in warning for warning in report.warnings)
+
+
+def test_H7_gmail_gives_each_message_once(place: Place, server: MemoryServer) -> None:
+    server.capabilities |= {"X-GM-EXT-1"}
+    server.folders |= {
+        "[Gmail]": MemoryFolder(attributes=frozenset({"\\noselect"})),
+        "[Gmail]/All Mail": MemoryFolder(attributes=frozenset({"\\all"})),
+        "[Gmail]/Important": MemoryFolder(attributes=frozenset({"\\important"})),
+        "[Gmail]/Spam": MemoryFolder(attributes=frozenset({"\\junk"})),
+        "Label": MemoryFolder(),
+    }
+    for name in ("[Gmail]/All Mail", "[Gmail]/Important", "Label"):
+        server.folders[name].add(*(mail(n) for n in range(5)))
+    server.folders["[Gmail]/Spam"].add(mail(77))
+    report = place.sync()
+    assert {folder.name for folder in report.folders} == {"[Gmail]/All Mail", "[Gmail]/Spam"}
+    assert report.fetched == 6
+    assert any("All Mail" in warning for warning in report.warnings)
+    named = place.sync(folders=("INBOX", "[Gmail]/*"))
+    assert {"INBOX", "[Gmail]/Important"} <= {folder.name for folder in named.folders}
+
+
+def test_H8_without_uidplus_nothing_is_removed(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    server.capabilities = frozenset({"IMAP4REV1"})
+    report = place.sync(keep_on_server=False)
+    assert (report.ok, report.fetched, report.removed) == (True, 5, 0)
+    assert any("UIDPLUS" in warning for warning in report.warnings)
+    assert all("\\Deleted" not in message.flags for message in inbox.messages.values())
+
+
+@pytest.mark.parametrize("condstore", [True, False])
+def test_H9_an_empty_listing_takes_nothing_away(
+    place: Place, server: MemoryServer, inbox: MemoryFolder, condstore: bool
+) -> None:
+    if not condstore:
+        server.capabilities = frozenset({"IMAP4REV1", "UIDPLUS"})
+    inbox.add(*(mail(n) for n in range(10, 60)))
+    place.sync(propagate_deletes=True)
+    place.file(7).unlink()
+    kept = dict(inbox.messages)
+    inbox.messages.clear()
+    report = place.sync()
+    assert report.ok
+    assert any("fewer" in warning for warning in report.warnings)
+    assert len(place.bodies()) == 54
+    inbox.messages.update(kept)
+    report = place.sync(propagate_deletes=True)
+    assert (report.fetched, report.removed) == (0, 1), "what was deleted here is still known"
+    assert len(place.bodies()) == 54
+
+
+def test_H11_message_ids_missing_or_repeated(place: Place, inbox: MemoryFolder) -> None:
+    inbox.add(mail(1), mail(1), b"no header", b"no header", b"")
+    assert place.sync().fetched == 10
+    assert place.bodies() == served(inbox)
+    inbox.uidvalidity = 2
+    place.sync()
+    assert sorted(set(place.bodies())) == sorted(set(served(inbox)))
+    for body in served(inbox):
+        assert place.bodies().count(body) >= served(inbox).count(body)
+
+
+def test_wrong_sizes_do_no_harm(place: Place, inbox: MemoryFolder) -> None:
+    inbox.messages[1] = replace(inbox.messages[1], lies_size=1)
+    inbox.messages[2] = replace(inbox.messages[2], lies_size=99999999)
+    assert place.sync().fetched == 5
+    inbox.messages[1] = replace(inbox.messages[1], lies_size=7, modseq=60)
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 0)
+    assert place.bodies() == served(inbox)
+
+
+def test_bytes_that_would_not_survive_are_kept_verbatim(place: Place, inbox: MemoryFolder) -> None:
+    odd = [b"a\nb", b"a\rb\r\n", b"\r", b"\n", b"a\r\nb\n" * 2000, b"ok\r\n" * 3000 + b"\rx", b"x" * 3000 + b"\r"]
+    inbox.add(*odd)
+    place.sync()
+    assert place.bodies() == served(inbox)
+
+
+def test_a_file_moved_by_a_mail_client_is_that_message_moved(
+    place: Place, server: MemoryServer, inbox: MemoryFolder
+) -> None:
+    server.folders["Archive"] = MemoryFolder(uidvalidity=1000)
+    place.sync()
+    moved = place.file(2)
+    moved.rename(place.mail / "Archive/cur" / f"{moved.name}:2,S")
+    server.folders["Archive"].add(mail(50), mail(51))
+    report = place.sync(propagate_deletes=True)
+    assert (report.fetched, report.removed) == (2, 0), "the Archive's own UID 2 is another message"
+    assert len(inbox.messages) == 5
+    assert len(place.bodies("Archive")) == 3
+
+
+def test_what_was_deleted_here_is_not_fetched_again(place: Place, inbox: MemoryFolder) -> None:
+    place.sync()
+    place.file(2).unlink()
+    inbox.flag(2, ["\\Flagged"])
+    assert place.sync().fetched == 0
+    assert len(inbox.messages) == 5
+
+
+def test_a_message_is_verified_before_it_leaves_the_server(place: Place, inbox: MemoryFolder) -> None:
+    place.sync()
+    place.state.unlink()
+    file = place.file(2)
+    file.write_bytes(b"cut")
+    report = place.sync(keep_on_server=False)
+    assert report.removed == 4
+    assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(2, "not_verified")]
+    assert list(inbox.messages) == [2]
+
+
+def test_more_keywords_than_letters(place: Place, inbox: MemoryFolder) -> None:
+    inbox.flag(1, [f"k{n:02}" for n in range(28)])
+    report = place.sync()
+    assert report.ok
+    assert any("k26, k27" in warning for warning in report.warnings)
+    assert len(place.flags()[0]) == 26
+    assert place.sync().flagged == 0
+
+
+def test_the_newest_come_first_over_all_folders(place: Place, server: MemoryServer) -> None:
+    server.folders["B"] = MemoryFolder()
+    server.folders["B"].add(*(mail(n) for n in range(5)))
+    report = place.sync(max_per_run=7)
+    assert {folder.name: folder.fetched for folder in report.folders} == {"INBOX": 5, "B": 2}
+    assert place.bodies("B") == [mail(3), mail(4)]
+    assert place.sync(max_per_run=7).fetched == 3
+
+
+def test_G7_litter_goes_and_what_others_write_stays(place: Place) -> None:
+    place.sync()
+    tmp = place.mail / "INBOX/tmp"
+    old = place.clock() - 37 * 3600
+    names = ["part.5_0123456789ab.mailctl", "young.of.others", "old.of.others"]
+    for name in names:
+        (tmp / name).write_bytes(b"x")
+        os.utime(tmp / name, (old if "old" in name else place.clock(),) * 2)
+    assert place.sync().ok
+    assert [path.name for path in tmp.iterdir()] == ["young.of.others"]
+
+
+@pytest.mark.parametrize("clock", [0.0, 4_000_000_000.0])
+def test_G12_a_clock_that_jumps(place: Place, inbox: MemoryFolder, clock: float) -> None:
+    place.sync()
+    place.clock = lambda: clock
+    inbox.add(mail(8))
+    assert place.sync().fetched == 1
+    assert place.bodies() == served(inbox)
+
+
+def test_G9_a_second_run_ends_at_once_and_says_who_holds_the_lock(place: Place) -> None:
+    place.state.parent.mkdir()
+    with Lock(place.state.with_suffix(".lock"), "box", lambda: "process 77 on host h, since 12:00"):
+        report = place.sync()
+    assert report.error is not None
+    assert (report.error.exit_code, report.error.code) == (ExitCode.STORAGE, "locked")
+    assert "process 77 on host h" in report.error.message
+    assert place.sync().ok
+
+
+def test_G14_a_stop_ends_after_the_step_in_hand(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    sent = []
+
+    def cut(octets: int) -> None:
+        sent.append(octets)
+        if len(sent) == 8:
+            place.stop.set()
+
+    server.cut = cut
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.INTERRUPTED
+    assert 0 < report.fetched < 5
+    assert place.litter() == []
+    place.stop.clear()
+    assert place.sync().fetched == 5 - report.fetched
+    assert place.bodies() == served(inbox)
+
+
+@pytest.mark.parametrize("where", ["INBOX", "INBOX/cur", "INBOX/tmp"])
+def test_D5_a_folder_that_is_a_symbolic_link_is_refused(place: Place, tmp_path: Path, where: str) -> None:
+    place.sync()
+    away = tmp_path / "away"
+    (place.mail / where).rename(away)
+    (place.mail / where).symlink_to(away)
+    place.state.unlink()
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.STORAGE
+    assert report.fetched == 0
+
+
+def test_D5_a_message_that_is_a_symbolic_link_is_refused(place: Place, tmp_path: Path) -> None:
+    place.sync()
+    file = place.file(1)
+    file.unlink()
+    file.symlink_to("/etc/passwd")
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.code == "symbolic_link"
+
+
+def test_D6_all_is_private(place: Place) -> None:
+    old = os.umask(0)
+    try:
+        place.sync()
+    finally:
+        os.umask(old)
+    for path in [place.mail, *place.mail.rglob("*"), *place.state.parent.iterdir()]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_another_accounts_maildir_is_left_alone(place: Place) -> None:
+    place.sync()
+    place.state.unlink()
+    job = place.job()
+    report = place.sync(replace(job, gateway=replace(job.gateway, email="other@mail.test")))
+    assert report.error is not None
+    assert report.error.code == "maildir_of_another"
+
+
+def test_an_address_that_changes_refetches_nothing(place: Place) -> None:
+    place.sync()
+    job = place.job()
+    assert place.sync(replace(job, gateway=replace(job.gateway, email="new@mail.test"))).fetched == 0
+
+
+def test_a_vanished_folder_is_not_made_good_in_silence(place: Place, server: MemoryServer) -> None:
+    server.folders["B"] = MemoryFolder()
+    server.folders["B"].add(mail(1), mail(2))
+    place.sync()
+    (place.mail / "B").rename(place.mail.parent / "away")
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.code == "maildir_vanished"
+    assert place.sync(replace(place.job(), start_afresh=True)).fetched == 2
+
+
+def test_mirror_mode_is_not_there_yet(place: Place) -> None:
+    report = place.sync(mode=Mode.MIRROR)
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.CONFIG
+
+
+def test_G11_an_older_state_doubles_nothing(place: Place, inbox: MemoryFolder) -> None:
+    place.sync()
+    old = place.state.read_bytes()
+    inbox.add(mail(8))
+    inbox.flag(1, ["\\Seen"])
+    place.sync()
+    place.state.write_bytes(old)
+    assert place.sync().fetched == 0
+    assert place.bodies() == served(inbox)
+    assert place.flags() == [message.flags for _, message in sorted(inbox.messages.items())]
+
+
+@pytest.mark.parametrize("version", [0, 999])
+def test_G11_a_state_of_another_version_is_set_aside(place: Place, version: int) -> None:
+    place.sync()
+    with State(place.state) as state:
+        state._db.execute(f"PRAGMA user_version = {version}")
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 0)
+    assert place.state.with_name("box.db.bad").exists()
+    assert any("made anew" in warning for warning in report.warnings)
+
+
+def test_what_happened_is_in_the_log(place: Place, inbox: MemoryFolder) -> None:
+    place.sync(max_size=10, keep_on_server=False)
+    events = [event for event, _ in place.recorder.events]
+    assert events == ["sync.started", *["sync.message.skipped"] * 5, "sync.folder.done", "sync.finished"]
+    place.recorder.events.clear()
+    place.sync(keep_on_server=False)
+    events = [event for event, _ in place.recorder.events]
+    assert events == ["sync.started", "sync.messages.removed", "sync.folder.done", "sync.finished"]
+    assert place.recorder.events[-1][1]["fetched"] == 5
+    assert place.recorder.events[-1][1]["messages"] == 5
