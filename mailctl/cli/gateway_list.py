@@ -8,7 +8,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
-from mailctl.domain.effective import EffectiveGateway
+from mailctl.domain.effective import EffectiveGateway, effective
 from mailctl.domain.gateway import Gateway
 from mailctl.domain.names import nearest
 from mailctl.errors import ConfigError, UsageError
@@ -71,7 +71,7 @@ def list_gateways(
     for gateway in gateways:
         joined = None
         try:
-            joined = context.join(gateway, context.server(gateway.server))
+            joined = effective(gateway, context.server(gateway.server), context.config.settings)
         except ConfigError as error:
             missing.setdefault(gateway.server, error.message)
         if all(_matches(gateway, joined, field, glob) for field, glob in filters):

@@ -21,8 +21,10 @@ MOST_BYTES = 1 << 20
 TEMPORARY = ".writing"  # one name a folder: writers hold the lock, so what lies there is from one that died
 LOCK_SECONDS = 10.0
 
-_TOKEN = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|(#[^\n]*)', re.S)
-_LEADING = re.compile(r"(?:[ \t]*(?:#[^\n]*|\r)?\n)*")
+_STRING_OR_COMMENT = (  # compiled when used: most commands only read
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'|(#[^\n]*)'
+)
+_LEADING = r"(?:[ \t]*(?:#[^\n]*|\r)?\n)*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +204,14 @@ def lock(path: Path, seconds: float = LOCK_SECONDS) -> Iterator[None]:
 
 def leading_comments(text: str) -> str:
     """The comment block at the head of a TOML text, with its line ends; "" if there is none."""
-    head = _LEADING.match(text)
+    head = re.match(_LEADING, text)
     block = head[0] if head else ""
     return block if "#" in block else ""
 
 
 def other_comments(text: str) -> bool:
     """Whether a TOML text has comments beyond the leading block."""
-    return any(match[1] for match in _TOKEN.finditer(text, len(leading_comments(text))))
+    return any(match[1] for match in re.finditer(_STRING_OR_COMMENT, text[len(leading_comments(text)) :], re.S))
 
 
 def storage_error(path: Path, what: str, error: OSError) -> StorageError:

@@ -5,15 +5,13 @@ Pure: plain TOML values in, typed values out, and the reverse. What is wrong is 
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from mailctl.domain.address import parse_address
 from mailctl.domain.gateway import SecretSource, SourceKind
 from mailctl.domain.names import NAME
 from mailctl.domain.server import check_host, parse_fingerprint
-from mailctl.domain.units import check_since, seconds_of, seconds_text, size_octets, size_text
 from mailctl.errors import UsageError
 
 MOST_TEXT = 1000
@@ -28,8 +26,7 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of value.
 
     expected: completes "must be …". read: TOML value → typed value; raises WrongValueError, or UsageError where a
@@ -46,8 +43,7 @@ Spec = Mapping[str, Kind]
 """Dotted key (`inbound.interval`) → kind, in the order in which a file lists them."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyProblem:
+class KeyProblem(NamedTuple):
     """What is wrong at one key ("" for the whole), and what to do."""
 
     key: str
@@ -117,12 +113,12 @@ _TYPES: dict[type, str] = {list: "list", dict: "table", bool: "true or false"}
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > MOST_TEXT:
         raise WrongValueError
-    if _CONTROL.search(value):
+    if not value.isprintable() and re.search(_CONTROL, value):
         raise UsageError(f"{value[:60]!r} has control characters")
     return value
 
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 
 
 def _some_text(value: Any) -> str:
@@ -180,7 +176,7 @@ def _secret(value: Any) -> SecretSource:
             raise UsageError("command must be a list of words", hint='Write it like {command = ["pass", "mail/x"]}.')
         return SecretSource(SourceKind.COMMAND, words)
     if kind == "env":
-        if not isinstance(argument, str) or not _VARIABLE.fullmatch(argument):
+        if not isinstance(argument, str) or not re.fullmatch(_VARIABLE, argument):
             raise UsageError("env must be the name of an environment variable")
         return SecretSource(SourceKind.ENV, (argument,))
     if kind == "file":
@@ -188,7 +184,7 @@ def _secret(value: Any) -> SecretSource:
     raise WrongValueError
 
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
 
 
 def _word(value: Any) -> str:
@@ -252,24 +248,46 @@ def several(kind: Kind) -> Kind:
     return Kind(f"a list, each item {kind.expected}", read, lambda items: [kind.write(item) for item in items])
 
 
-def _number_or_text(parse: Callable[[Any], int]) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise WrongValueError
-        return parse(value)
+# domain.units is imported where it is used: most files have neither sizes nor times, and every start counts
 
-    return read
+
+def _number_or_text(value: Any) -> int | str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise WrongValueError
+    return value
+
+
+def _size(value: Any) -> int:
+    from mailctl.domain.units import size_octets
+
+    return size_octets(_number_or_text(value))
+
+
+def _write_size(octets: int) -> str | int:
+    from mailctl.domain.units import size_text
+
+    return size_text(octets)
 
 
 def _interval(value: Any) -> int:
-    seconds = seconds_of(value)
+    from mailctl.domain.units import seconds_of
+
+    seconds = seconds_of(_number_or_text(value))
     if not 1 <= seconds <= 31_622_400:
         raise WrongValueError
     return seconds
 
 
+def _write_interval(seconds: int) -> str | int:
+    from mailctl.domain.units import seconds_text
+
+    return seconds_text(seconds)
+
+
 def _since(value: Any) -> str:
     from datetime import date, datetime
+
+    from mailctl.domain.units import check_since
 
     if isinstance(value, date) and not isinstance(value, datetime):  # TOML has dates of its own
         return value.isoformat()
@@ -285,8 +303,8 @@ ADDRESS = Kind("an e-mail address", _address)
 HOST = Kind("a host name or an IP address", _host)
 PORT = integer(1, 65535)
 COUNT = integer(1, 10**9)
-SIZE = Kind("a size such as 25MB", _number_or_text(size_octets), size_text)
-INTERVAL = Kind("a time such as 15m, at most 366 days", _number_or_text(_interval), seconds_text)
+SIZE = Kind("a size such as 25MB", _size, _write_size)
+INTERVAL = Kind("a time such as 15m, at most 366 days", _interval, _write_interval)
 SINCE = Kind("a date such as 2026-01-31 or an age such as 90d", _since)
 SECRET = Kind(
     '"keyring", "oauth", {command = [...]}, {env = "..."} or {file = "..."}', _secret, _write_secret, private=True

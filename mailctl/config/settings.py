@@ -8,7 +8,6 @@ from mailctl.config.gateways import INBOUND, OUTBOUND
 from mailctl.config.schema import KeyProblem, Kind, Spec, WrongValueError
 from mailctl.domain.gateway import Inbound, Outbound
 from mailctl.domain.settings import Limits, Settings
-from mailctl.domain.units import seconds_of
 
 FOREVER = "forever"
 
@@ -19,6 +18,8 @@ def _keep(value: Any) -> int | str:
         return FOREVER
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise WrongValueError
+    from mailctl.domain.units import seconds_of
+
     days = value if isinstance(value, int) else seconds_of(value) // 86400
     if not 1 <= days <= 36500:
         raise WrongValueError
@@ -28,6 +29,8 @@ def _keep(value: Any) -> int | str:
 def _timeout(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise WrongValueError
+    from mailctl.domain.units import seconds_of
+
     seconds = float(value) if isinstance(value, int | float) else float(seconds_of(value))
     if not 1 <= seconds <= 3600:
         raise WrongValueError

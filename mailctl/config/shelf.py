@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from mailctl.config import files
 from mailctl.config.schema import KeyProblem
@@ -24,16 +23,14 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
-@dataclass(frozen=True, slots=True)
-class Listing(Generic[T]):
+class Listing(NamedTuple, Generic[T]):
     """The good objects, sorted by name, and what is wrong with the others."""
 
     objects: list[T]
     problems: list[Problem]
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """What became of a save. changed: whether the file was written. backup: where comments were lost, the old file."""
 
     path: Path
@@ -46,19 +43,24 @@ class Saved:
         return (f"Comments in {self.path} were lost; the old file is kept as {self.backup}",) if self.backup else ()
 
 
-@dataclass(frozen=True, slots=True)
 class Shelf(Generic[T]):
-    """Objects called `what` in `folder`.
+    """Objects called `what` in `folder`."""
 
-    parse: (name, TOML tables) → (object, problems). dump: the reverse. names_secrets: whether an object's file says
-    where a password comes from, which asks more of the file (`files.distrust`).
-    """
+    def __init__(
+        self,
+        what: str,
+        folder: Path,
+        parse: Callable[[str, Mapping[str, Any]], tuple[T, list[KeyProblem]]],
+        dump: Callable[[T], dict[str, Any]],
+        names_secrets: Callable[[T], bool] = lambda thing: False,
+    ) -> None:
+        """parse: (name, TOML tables) → (object, problems). dump: the reverse.
 
-    what: str
-    folder: Path
-    parse: Callable[[str, Mapping[str, Any]], tuple[T, list[KeyProblem]]]
-    dump: Callable[[T], dict[str, Any]]
-    names_secrets: Callable[[T], bool]
+        names_secrets: whether an object's file says where a password comes from, which asks more of the file
+        (`files.distrust`).
+        """
+        self.what, self.folder = what, folder
+        self.parse, self.dump, self.names_secrets = parse, dump, names_secrets
 
     def path(self, name: str) -> Path:
         """The file of an object; UsageError for what can't be a name."""

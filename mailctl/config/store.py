@@ -12,7 +12,6 @@ from mailctl.config.servers import from_server, to_server
 from mailctl.config.settings import to_settings
 from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
 from mailctl.domain.gateway import Gateway
-from mailctl.domain.limits import broken_rules
 from mailctl.domain.names import is_name
 from mailctl.domain.problem import Problem
 from mailctl.domain.server import Server
@@ -33,7 +32,7 @@ class ConfigStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._held = 0
-        self._servers = Shelf("server", root / "servers", to_server, from_server, lambda server: False)
+        self._servers = Shelf("server", root / "servers", to_server, from_server)
         self._gateways = Shelf("gateway", root / "gateways", to_gateway, from_gateway, names_secrets)
 
     @contextmanager
@@ -292,6 +291,8 @@ class ConfigStore:
 
     def problems(self) -> list[Problem]:
         """Everything wrong in every file, references that lead nowhere, and what the limits forbid."""
+        from mailctl.domain.limits import broken_rules
+
         settings, found = self._settings(self.root / "config.toml")
         servers, gateways = self.servers(), self.gateways()
         found = [*found, *servers.problems, *gateways.problems]

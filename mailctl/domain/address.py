@@ -1,7 +1,6 @@
 """E-mail addresses as mailctl needs them: a local part and a domain, checked and bounded (RFC 5321 section 4.5.3.1)."""
 
 import re
-import unicodedata
 from dataclasses import dataclass
 
 from mailctl.errors import UsageError
@@ -29,9 +28,15 @@ def parse_address(text: str) -> Address:
     local, at, domain = text.rpartition("@")
     if not at or not local or not domain:
         raise UsageError(f"{text!r} is not an e-mail address", hint="It has the form name@domain.", code="bad_address")
-    domain = unicodedata.normalize("NFC", domain).rstrip(".").lower()
+    odd = False
+    if not text.isascii():
+        import unicodedata
+
+        domain = unicodedata.normalize("NFC", domain)
+        odd = any(unicodedata.category(c).startswith("C") for c in text)
+    domain = domain.rstrip(".").lower()
     labels = domain.split(".")
-    if not _ATOMS.fullmatch(local) or any(unicodedata.category(c).startswith("C") for c in text):
+    if odd or not _ATOMS.fullmatch(local):
         raise UsageError(f"The part before @ in {text!r} has characters that no mailbox name has", code="bad_address")
     if len(local.encode()) > 64 or len(domain.encode()) > 255:
         raise UsageError("That e-mail address is longer than the standards allow", code="bad_address")

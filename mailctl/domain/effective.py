@@ -61,12 +61,12 @@ def effective(
 ) -> EffectiveGateway:
     """Join them. Order: the gateway, the provider's defaults (if known), config.toml, the built-in defaults.
 
-    Where nobody says which protocol brings mail in, a server without IMAP means POP3.
+    Where a server offers one way only to bring mail in, config.toml can't mean the other.
     """
-    inbound_layers = [gateway.inbound, *([provider_inbound] if provider_inbound else []), settings.inbound]
+    offered = [protocol for protocol in (Protocol.IMAP, Protocol.POP3) if protocol in server.endpoints]
+    only = Inbound(protocol=offered[0] if len(offered) == 1 else None)
+    inbound_layers = [gateway.inbound, *([provider_inbound] if provider_inbound else []), only, settings.inbound]
     outbound_layers = [gateway.outbound, *([provider_outbound] if provider_outbound else []), settings.outbound]
-    if Protocol.IMAP not in server.endpoints and Protocol.POP3 in server.endpoints:
-        inbound_layers.append(Inbound(protocol=Protocol.POP3))
     return EffectiveGateway(
         gateway,
         server,

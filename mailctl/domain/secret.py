@@ -1,6 +1,5 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
-import hmac
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any, NoReturn
@@ -47,6 +46,8 @@ class Secret:
         return MASK
 
     def __eq__(self, other: object) -> bool:
+        import hmac  # loads OpenSSL, which costs more than all else here
+
         return isinstance(other, Secret) and hmac.compare_digest(_bytes(self._value), _bytes(other._value))
 
     __hash__ = None  # type: ignore[assignment]  # a secret is no key

@@ -14,7 +14,7 @@ MOST = 2**53
 
 _SIZES = (("GiB", 1024**3), ("GB", 1000**3), ("MiB", 1024**2), ("MB", 1000**2), ("KiB", 1024), ("KB", 1000))
 _TIMES = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-_AGE = re.compile(r"([0-9]{1,5})d")
+_AGE = r"([0-9]{1,5})d"
 
 
 def size_octets(value: str | int) -> int:
@@ -48,7 +48,7 @@ def seconds_text(seconds: int) -> str | int:
 def check_since(value: str) -> str:
     """An ISO date (`2026-01-31`) or an age in days (`90d`), returned as it is. Raises UsageError."""
     try:
-        if _AGE.fullmatch(value) or (len(value) == 10 and date.fromisoformat(value)):
+        if re.fullmatch(_AGE, value) or (len(value) == 10 and date.fromisoformat(value)):
             return value
     except ValueError:
         pass
@@ -57,7 +57,7 @@ def check_since(value: str) -> str:
 
 def since_date(value: str, today: date) -> date:
     """The date that a `since` means on the day `today`. Raises UsageError."""
-    match = _AGE.fullmatch(check_since(value))
+    match = re.fullmatch(_AGE, check_since(value))
     if match is None:
         return date.fromisoformat(value)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = {"rich", "imapclient", "imaplib", "keyring", "ssl", "email", "pydantic", "dns", "concurrent.futures", "sqlite3"}
+NOT_TO_LIST = {"hmac", "unicodedata", "tomli_w", "idna", "mailctl.secrets"}
 
 
 def loaded(arguments: list[str], home: Path) -> set[str]:
@@ -26,3 +27,14 @@ def loaded(arguments: list[str], home: Path) -> set[str]:
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"]], ids=" ".join)
 def test_nothing_heavy_is_loaded(arguments: list[str], tmp_path: Path) -> None:
     assert not loaded(arguments, tmp_path) & HEAVY
+
+
+def test_listing_gateways_loads_nothing_heavy(tmp_path: Path) -> None:
+    for folder, text in (
+        ("servers", '[imap]\nhost = "imap.example.org"\n'),
+        ("gateways", 'server = "x"\nemail = "x@example.org"\n[inbound]\ninterval = "15m"\n'),
+    ):
+        (tmp_path / ".config/mailctl" / folder).mkdir(parents=True)
+        (tmp_path / ".config/mailctl" / folder / "x.toml").write_text(text)
+    for arguments in (["gateway", "list", "--json"], ["gateway", "list"], ["gateway", "show", "x"]):
+        assert not loaded(arguments, tmp_path) & (HEAVY | NOT_TO_LIST)
