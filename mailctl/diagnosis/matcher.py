@@ -16,11 +16,11 @@ from mailctl.errors import ExitCode
 _LAYERS = frozenset({"dns", "tcp", "tls"})
 _MAIL = frozenset({"imap", "pop3", "smtp"})
 _SIGN_IN_CODES = frozenset({"535", "5.7.8", "[AUTHENTICATIONFAILED]", "[AUTH]"})
-_REFINABLE = frozenset(
-    {"bad_credentials", "policy", "temp_unavailable", "unknown", "account_restricted", "no_permission"}
-    | {"server_fault", "limit_reached", "auth_missing", "contact_admin", "client_bug", "not_possible"}
-)
-"""Causes that an adapter reads off a code alone; the text may say more."""
+_SETTLED_FAMILIES = frozenset({ExitCode.NETWORK, ExitCode.TLS, ExitCode.PROTOCOL, ExitCode.SECRET, ExitCode.CONFIG})
+_SETTLED = frozenset({"encryption_required", "auth_not_offered", "charset_password"})
+"""What an adapter sees or decides for itself; other causes it reads off a response code, and the text may say more."""
+_VAGUE = frozenset({"bad_credentials", "policy", "unknown", "account_restricted", "server_fault", "client_bug"})
+"""Causes that servers give for more than they mean."""
 _HINT_RANK = 35
 _MOST_ALTERNATIVES = 3
 
@@ -51,13 +51,14 @@ def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
     case = _case(evidence, knowledge)
     matches = sorted(_matches(case, knowledge.readings), key=lambda match: match.rank, reverse=True)
     hint = evidence.cause_hint if evidence.cause_hint in knowledge.causes else ""
-    if hint and hint not in _REFINABLE:
+    if hint and _settled(hint, knowledge):
         same = next((match.failure for match in matches if match.cause == hint), None)
         chosen = _Match(hint, "high", (1000, 0), same, (f"{evidence.stage or 'connection'}: {hint}",))
         matches = []
     else:
         if hint:
-            matches.append(_Match(hint, "medium", (_HINT_RANK, 0), None, (f"the answer to {evidence.stage}",)))
+            confidence = "medium" if hint in _VAGUE else "high"
+            matches.append(_Match(hint, confidence, (_HINT_RANK, 0), None, (f"the answer to {evidence.stage}",)))
             matches.sort(key=lambda match: match.rank, reverse=True)
         if not matches:
             broken = evidence.exit_code is ExitCode.PROTOCOL
@@ -69,6 +70,11 @@ def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
         matches.insert(0, _Match(chosen.cause, _at_most(chosen.confidence, "medium"), chosen.rank, chosen.failure))
         chosen = refined[0]
     return _verdict(chosen, matches, case, knowledge)
+
+
+def _settled(cause: str, knowledge: Knowledge) -> bool:
+    """Whether an adapter that names `cause` knows it for certain."""
+    return cause in _SETTLED or (cause not in _VAGUE and knowledge.causes[cause].exit_code in _SETTLED_FAMILIES)
 
 
 def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:

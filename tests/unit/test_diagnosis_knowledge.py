@@ -52,10 +52,10 @@ def test_a_refinement_takes_the_place_of_what_it_refines(failure: Failure) -> No
         for provider in known
         if not {f"provider:{provider.id}", "provider:known"} & failure.unless
     ]
-    verdict = judge(
-        Evidence("imap", "authenticate", next(iter(presets), ""), cause_hint="bad_credentials", facts=failure.facts),
-        KNOWLEDGE,
-    )
+    hint = "bad_credentials" if "bad_credentials" in failure.instead_of else min(failure.instead_of)
+    text = "AUTH=XOAUTH2" if failure.pattern else ""
+    evidence = Evidence("imap", "authenticate", next(iter(presets), ""), text, hint, facts=failure.facts)
+    verdict = judge(evidence, KNOWLEDGE)
     assert verdict.cause == failure.cause
     assert verdict.explanation == (failure.explanation or KNOWLEDGE.causes[failure.cause].meaning)
 

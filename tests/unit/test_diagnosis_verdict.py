@@ -26,6 +26,19 @@ def test_a_cause_read_off_a_code_gives_way_to_the_text() -> None:
     assert verdict.cause == "credentials_or_protocol"
 
 
+def test_a_full_budget_is_no_full_mailbox() -> None:
+    text = "NO [OVERQUOTA] Account exceeded command or bandwidth limits. (Failure)"
+    assert judge(Evidence("imap", "authenticate", "gmail", text, "quota_full"), KNOWLEDGE).cause == "bandwidth_exceeded"
+    assert judge(Evidence("imap", "select", "", "NO [OVERQUOTA] full", "quota_full"), KNOWLEDGE).cause == "quota_full"
+
+
+@pytest.mark.parametrize("cause", ["encryption_required", "auth_not_offered", "charset_password", "read_only"])
+def test_what_an_adapter_decides_for_itself_stays(cause: str) -> None:
+    text = "The password would travel without encryption; it was not sent"
+    verdict = judge(Evidence("imap", "authenticate", "", text, cause), KNOWLEDGE)
+    assert (verdict.cause, verdict.confidence) == (cause, "high")
+
+
 def test_a_text_beats_a_generic_code() -> None:
     verdict = judge(Evidence("smtp", "rcpt", text="554 5.7.1 <a@b.example>: Relay access denied"), KNOWLEDGE)
     assert (verdict.cause, verdict.confidence) == ("relay_denied", "high")
