@@ -1,0 +1,76 @@
+"""`mailctl sync` without a server: what it is asked, what it says."""
+
+import socket
+
+import pytest
+
+from tests.cli.support import Cli
+
+
+def gateway(cli: Cli, name: str, port: int, more: str = "", secret: str = '{ env = "BOX_PASSWORD" }') -> None:
+    for folder, text in (
+        ("servers", f'[imap]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n'),
+        ("gateways", f'server = "{name}"\nemail = "me@mail.test"\n{more}[login]\nuser = "me"\nsecret = {secret}\n'),
+    ):
+        path = cli.config / folder / f"{name}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(text)
+
+
+@pytest.fixture
+def closed_port() -> int:
+    """A port where nothing listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [((), 2), (("nobody",), 3), (("--all",), 3), (("--all", "x"), 2), (("--jobs", "0", "x"), 2)],
+)
+def test_bad_requests_get_one_sentence(cli: Cli, arguments: tuple[str, ...], code: int) -> None:
+    done = cli.run("sync", *arguments)
+    assert done.code == code
+    assert done.err.startswith("error: ")
+    found = cli.json("sync", *arguments, code=code)
+    assert found["error"]["exit_code"] == code
+
+
+def test_a_disabled_gateway_is_not_synced(cli: Cli, closed_port: int) -> None:
+    gateway(cli, "off", closed_port, "enabled = false\n")
+    assert "gateway enable off" in cli.run("sync", "off").err
+    assert cli.run("sync", "off").code == 3
+    assert cli.run("sync", "--all").code == 3
+
+
+def test_failures_of_one_kind_and_of_several(cli: Cli, closed_port: int) -> None:
+    cli.env["BOX_PASSWORD"] = "secret"
+    gateway(cli, "a", closed_port)
+    gateway(cli, "b", closed_port)
+    assert cli.run("sync", "a").code == 5
+    found = cli.json("sync", "--all", code=5)
+    assert [report["gateway"] for report in found["result"]["gateways"]] == ["a", "b"]
+    gateway(cli, "c", closed_port, secret='{ env = "NOT_SET" }')
+    found = cli.json("sync", "a", "c", code=12)
+    assert [report["error"]["exit_code"] for report in found["result"]["gateways"]] == [5, 4]
+    done = cli.run("sync", "c")
+    assert done.code == 4
+    assert done.rows[-1][:2] == ["c", "all 0"]
+
+
+def test_what_failed_is_in_the_log(cli: Cli, closed_port: int) -> None:
+    cli.env["BOX_PASSWORD"] = "secret"
+    gateway(cli, "a", closed_port)
+    cli.run("sync", "a")
+    events = [event["event"] for event in cli.json("log", "show", "--gateway", "a")["result"]]
+    assert sorted(events) == ["sync.failed", "sync.started"]
+
+
+def test_a_terminal_sees_a_table(cli: Cli, closed_port: int) -> None:
+    cli.env["BOX_PASSWORD"] = "secret"
+    gateway(cli, "a", closed_port)
+    done = cli.run("sync", "a", terminal=True)
+    assert "fetched" in done.out
+    assert "left out" in done.out
