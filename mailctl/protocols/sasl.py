@@ -38,10 +38,11 @@ class Mechanism(Interface):
 def order(*, verified: bool) -> tuple[str, ...]:
     """Mechanisms in the order in which they are preferred.
 
-    Inside TLS with the right peer (`verified`) CRAM-MD5 comes last: there it protects nothing that TLS does not, while
-    it fails for every account whose password is stored as a hash. Elsewhere it comes before the password itself.
+    Inside TLS with the right peer (`verified`) the password itself comes first: CRAM-MD5 and SCRAM protect little there
+    that TLS does not, while they fail for an account whose password is stored as another kind of hash, offered or not;
+    and there is only one attempt. Elsewhere the password itself comes last.
     """
-    return _SCRAM + (_PLAIN + _CRAM if verified else _CRAM + _PLAIN)
+    return _PLAIN + _SCRAM + _CRAM if verified else _SCRAM + _CRAM + _PLAIN
 
 
 def choose(offered: Iterable[str], user: str, secret: Secret, *, verified: bool) -> Mechanism:

@@ -17,14 +17,15 @@ def chosen(offered: list[str], *, verified: bool = True, password: str = "pw") -
     return sasl.choose(offered, "alice", Secret(password), verified=verified).name
 
 
-def test_the_strongest_comes_first() -> None:
-    assert chosen(ALL) == "SCRAM-SHA-256"
-    assert chosen(["plain", "scram-sha-1"]) == "SCRAM-SHA-1"
-
-
-def test_cram_md5_comes_after_plain_only_where_tls_vouches_for_the_peer() -> None:
-    assert chosen(["PLAIN", "CRAM-MD5"]) == "PLAIN"
+def test_the_strongest_comes_first_where_nobody_vouches_for_the_peer() -> None:
+    assert chosen(ALL, verified=False) == "SCRAM-SHA-256"
+    assert chosen(["plain", "scram-sha-1"], verified=False) == "SCRAM-SHA-1"
     assert chosen(["PLAIN", "CRAM-MD5"], verified=False) == "CRAM-MD5"
+
+
+def test_what_works_for_every_account_comes_first_where_tls_vouches_for_the_peer() -> None:
+    assert chosen(ALL) == "PLAIN"
+    assert chosen(["CRAM-MD5", "SCRAM-SHA-1"]) == "SCRAM-SHA-1"
     assert chosen(["CRAM-MD5"]) == "CRAM-MD5"
 
 
