@@ -142,8 +142,7 @@ def _emit(
 
     provider = context.provider(server) if advise else None
     advice = list(sign_in_advice(provider)) if provider else []
-    users = [] if advise else context.config.server_users(server.name)
-    row = server_row(server, users, context.config.server_path(server.name))
+    row = server_row(server, None, context.config.server_path(server.name))
     said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
     context.emit(
         Outcome(

@@ -25,13 +25,16 @@ class EndpointRow:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A server. provider: id of its preset, or "". gateways: how many are on it; names: which, in `show`."""
+    """A server. provider: id of its preset, or "".
+
+    gateways: how many are on it, names: which; null and empty where they were not counted (`add`, `edit`).
+    """
 
     name: str
     provider: str
     endpoints: list[EndpointRow]
     certificate: CertificatePolicy
-    gateways: int
+    gateways: int | None
     names: list[str]
     file: str
 
@@ -40,14 +43,20 @@ RESULTS: dict[str, Any] = {"server list": list[ServerRow], "server show": Server
 app = App()
 
 
-def server_row(server: Server, users: list[str], file: object) -> ServerRow:
-    """The row of a server with the gateways `users`."""
+def server_row(server: Server, users: list[str] | None, file: object) -> ServerRow:
+    """The row of a server with the gateways `users`; None: not counted."""
     endpoints = [
         EndpointRow(protocol, endpoint.host, endpoint.port, endpoint.security)
         for protocol, endpoint in server.endpoints.items()
     ]
     return ServerRow(
-        server.name, server.provider or "", endpoints, server.certificate, len(users), sorted(users), str(file)
+        name=server.name,
+        provider=server.provider or "",
+        endpoints=endpoints,
+        certificate=server.certificate,
+        gateways=None if users is None else len(users),
+        names=sorted(users or ()),
+        file=str(file),
     )
 
 
@@ -96,7 +105,10 @@ def fields_of(row: ServerRow) -> Fields:
     if policy.ca_file:
         pairs.append(("ca_file", policy.ca_file))
     pairs += [("fingerprint", f"sha256:{each}") for each in policy.fingerprints]
-    pairs += [("minimum_tls", policy.minimum_tls), ("gateways", ", ".join(row.names) or "none"), ("file", row.file)]
+    pairs.append(("minimum_tls", policy.minimum_tls))
+    if row.gateways is not None:
+        pairs.append(("gateways", ", ".join(row.names) or "none"))
+    pairs.append(("file", row.file))
     return Fields(pairs, title=row.name)
 
 

@@ -4,45 +4,45 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from mailctl.config import schema
+from mailctl.config import kinds, schema
 from mailctl.config.schema import KeyProblem, Spec
 from mailctl.domain.gateway import Gateway, Inbound, Login, Mode, Outbound, SecretSource, SourceKind
 from mailctl.domain.server import Protocol
 
 INBOUND: Spec = {
-    "enabled": schema.FLAG,
-    "protocol": schema.choice(Protocol, Protocol.IMAP, Protocol.POP3),
-    "mode": schema.choice(Mode),
-    "folders": schema.several(schema.SOME_TEXT),
-    "keep_on_server": schema.FLAG,
-    "mark_seen": schema.FLAG,
-    "propagate_deletes": schema.FLAG,
-    "since": schema.SINCE,
-    "max_per_run": schema.COUNT,
-    "max_size": schema.SIZE,
-    "interval": schema.INTERVAL,
-    "maildir": schema.SOME_TEXT,
+    "enabled": kinds.FLAG,
+    "protocol": kinds.choice(Protocol, Protocol.IMAP, Protocol.POP3),
+    "mode": kinds.choice(Mode),
+    "folders": kinds.several(kinds.SOME_TEXT),
+    "keep_on_server": kinds.FLAG,
+    "mark_seen": kinds.FLAG,
+    "propagate_deletes": kinds.FLAG,
+    "since": kinds.SINCE,
+    "max_per_run": kinds.COUNT,
+    "max_size": kinds.SIZE,
+    "interval": kinds.INTERVAL,
+    "maildir": kinds.SOME_TEXT,
 }
 OUTBOUND: Spec = {
-    "enabled": schema.FLAG,
-    "upload_sent": schema.FLAG,
-    "attachment_limit": schema.SIZE,
-    "daily_limit": schema.COUNT,
+    "enabled": kinds.FLAG,
+    "upload_sent": kinds.FLAG,
+    "attachment_limit": kinds.SIZE,
+    "daily_limit": kinds.COUNT,
 }
 SPEC: Spec = {
-    "server": schema.NAME_OF_SERVER,
-    "email": schema.ADDRESS,
-    "owner": schema.TEXT,
-    "shared": schema.FLAG,
-    "display_name": schema.TEXT,
-    "reply_to": schema.ADDRESS,
-    "order": schema.integer(-1_000_000, 1_000_000),
-    "enabled": schema.FLAG,
-    "allow_plaintext": schema.FLAG,
-    "login.user": schema.SOME_TEXT,
-    "login.secret": schema.SECRET,
-    "smtp_login.user": schema.SOME_TEXT,
-    "smtp_login.secret": schema.SECRET,
+    "server": kinds.NAME_OF_SERVER,
+    "email": kinds.ADDRESS,
+    "owner": kinds.TEXT,
+    "shared": kinds.FLAG,
+    "display_name": kinds.TEXT,
+    "reply_to": kinds.ADDRESS,
+    "order": kinds.integer(-1_000_000, 1_000_000),
+    "enabled": kinds.FLAG,
+    "allow_plaintext": kinds.FLAG,
+    "login.user": kinds.SOME_TEXT,
+    "login.secret": kinds.SECRET,
+    "smtp_login.user": kinds.SOME_TEXT,
+    "smtp_login.secret": kinds.SECRET,
     **{f"inbound.{key}": kind for key, kind in INBOUND.items()},
     **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},
 }

@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailctl.config import schema
+from mailctl.config import kinds, schema
 from mailctl.config.schema import KeyProblem, Spec
 from mailctl.domain.server import DEFAULT_PORTS, CertificatePolicy, Endpoint, Protocol, Security, Server
 
 SPEC: Spec = {
-    "provider": schema.IDENTIFIER,
+    "provider": kinds.IDENTIFIER,
     **{
         f"{protocol.value}.{key}": kind
         for protocol in Protocol
-        for key, kind in (("host", schema.HOST), ("port", schema.PORT), ("security", schema.choice(Security)))
+        for key, kind in (("host", kinds.HOST), ("port", kinds.PORT), ("security", kinds.choice(Security)))
     },
-    "certificate.ca_file": schema.SOME_TEXT,
-    "certificate.fingerprints": schema.several(schema.FINGERPRINT),
-    "certificate.verify": schema.FLAG,
-    "certificate.minimum_tls": schema.word("1.2", "1.3"),
+    "certificate.ca_file": kinds.SOME_TEXT,
+    "certificate.fingerprints": kinds.several(kinds.FINGERPRINT),
+    "certificate.verify": kinds.FLAG,
+    "certificate.minimum_tls": kinds.word("1.2", "1.3"),
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mailctl.config import schema
+from mailctl.config import kinds, schema
 from mailctl.config.gateways import INBOUND, OUTBOUND
 from mailctl.config.schema import KeyProblem, Kind, Spec, WrongValueError
 from mailctl.domain.gateway import Inbound, Outbound
@@ -39,11 +39,11 @@ def _timeout(value: Any) -> float:
 
 SPEC: Spec = {
     "timeout": Kind("seconds, or a time such as 30s, from 1s to 1h", _timeout),
-    "jobs": schema.integer(1, 64),
-    "nameserver": schema.SOME_TEXT,
-    "limits.gateways_per_owner": schema.integer(0, 10**6),
-    "limits.allowed_domains": schema.several(schema.SOME_TEXT),
-    "limits.minimum_tls": schema.word("1.2", "1.3"),
+    "jobs": kinds.integer(1, 64),
+    "nameserver": kinds.SOME_TEXT,
+    "limits.gateways_per_owner": kinds.integer(0, 10**6),
+    "limits.allowed_domains": kinds.several(kinds.SOME_TEXT),
+    "limits.minimum_tls": kinds.word("1.2", "1.3"),
     "log.keep": Kind('an age such as 90d, or "forever"', _keep),
     **{f"inbound.{key}": kind for key, kind in INBOUND.items() if key != "maildir"},
     **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},

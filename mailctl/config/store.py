@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mailctl.config import files
 from mailctl.config.gateways import from_gateway, names_secrets, to_gateway
+from mailctl.config.renaming import Note, rename_server, users_of
 from mailctl.config.servers import from_server, to_server
 from mailctl.config.settings import to_settings
 from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
@@ -16,10 +17,9 @@ from mailctl.domain.names import is_name
 from mailctl.domain.problem import Problem
 from mailctl.domain.server import Server
 from mailctl.domain.settings import Settings
-from mailctl.errors import ConfigError, ExistsError, MailctlError, NotFoundError
+from mailctl.errors import ConfigError, ExistsError, MailctlError
 
 DEFAULT = "default-gateway"
-RENAMING, RENAMING_SERVER = ".renaming", ".renaming-server"
 
 
 class ConfigStore:
@@ -34,6 +34,8 @@ class ConfigStore:
         self._held = 0
         self._servers = Shelf("server", root / "servers", to_server, from_server)
         self._gateways = Shelf("gateway", root / "gateways", to_gateway, from_gateway, names_secrets)
+        self._server_note = Note("server", root / ".renaming-server")
+        self._gateway_note = Note("gateway", root / ".renaming")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,10 +88,9 @@ class ConfigStore:
             return self._servers.save(server, new=new)
 
     def server_users(self, name: str) -> list[str]:
-        """Names of the gateways on a server. A broken gateway file counts if its text holds the server's name."""
-        listing = self._gateways.listing(holding=name)
-        users = [gateway.name for gateway in listing.objects if gateway.server == name]
-        return sorted({*users, *(problem.name for problem in listing.problems if problem.name)})
+        """Names of the gateways on a server, and of broken ones that may be on it."""
+        users, problems = users_of(name, self._gateways)
+        return sorted({*(gateway.name for gateway in users), *(each.name for each in problems if each.name)})
 
     def check_removable(self, name: str) -> None:
         """ExistsError (code in_use) naming the gateways that use a server; NotFoundError if there is no such server."""
@@ -110,33 +111,9 @@ class ConfigStore:
             files.remove(self._servers.path(name))
 
     def rename_server(self, old: str, new: str) -> list[str]:
-        """Rename a server; its gateways follow. Returns their names.
-
-        Interrupted anywhere, each gateway still names a server that is there, and running it again finishes it.
-        """
+        """Rename a server; its gateways follow. Returns their names. Running it again finishes an interrupted one."""
         with self.locked():
-            again = self._begun(RENAMING_SERVER) == (old, new)
-            if again and self.server_exists(new) and not self.server_exists(old):  # only the note was left
-                files.remove(self.root / RENAMING_SERVER)
-                return self.server_users(new)
-            self.server(old)
-            if self.server_exists(new) and not again:
-                raise ExistsError(f"There is a server named {new!r} already", hint="`mailctl server list` shows all.")
-            listing = self._gateways.listing(holding=old)
-            if listing.problems:
-                raise ConfigError(
-                    f"It can't be told whether this gateway is on {old!r}: {listing.problems[0]}",
-                    hint=listing.problems[0].fix or "`mailctl config check` shows everything that is wrong.",
-                )
-            target = self._servers.path(new)
-            files.write(self.root / RENAMING_SERVER, f"{old}\n{new}\n")
-            self._copy(self._servers.path(old), target)
-            users = [gateway for gateway in listing.objects if gateway.server == old]
-            for gateway in users:
-                self._gateways.save(replace(gateway, server=new))
-            files.remove(self._servers.path(old))
-            files.remove(self.root / RENAMING_SERVER)
-            return [gateway.name for gateway in users]
+            return rename_server(old, new, self._servers, self._gateways, self._server_note)
 
     # gateways
 
@@ -150,7 +127,7 @@ class ConfigStore:
 
     def gateway(self, name: str) -> Gateway:
         """One gateway. ConfigError (code rename_unfinished) while its renaming is under way."""
-        self._refuse_while_renamed(name)
+        self._gateway_note.refuse(name)
         return self._gateways.read(name)
 
     def gateway_exists(self, name: str) -> bool:
@@ -174,7 +151,7 @@ class ConfigStore:
     def save_gateway(self, gateway: Gateway, *, new: bool = False) -> Saved:
         """Write a gateway. new: it must not exist."""
         with self.locked():
-            self._refuse_while_renamed(gateway.name)
+            self._gateway_note.refuse(gateway.name)
             return self._gateways.save(gateway, new=new)
 
     def remove_gateway(self, name: str) -> None:
@@ -198,52 +175,33 @@ class ConfigStore:
         """
         with self.locked():
             begun = self.unfinished_rename()
-            if begun not in (None, (old, new)):
-                self._refuse_unfinished(*begun)
+            if begun != (old, new):
+                self._gateway_note.refuse()
             if begun is None:
                 gateway = self._gateways.read(old)
                 if self._gateways.exists(new):
                     raise ExistsError(
                         f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all."
                     )
-                files.write(self.root / RENAMING, f"{old}\n{new}\n")
+                self._gateway_note.write(old, new)
             else:
                 gateway = replace(self._gateways.read(old if self._gateways.exists(old) else new), name=old)
             try:
                 before(gateway)
             except MailctlError:
                 if self._gateways.exists(old):
-                    files.remove(self.root / RENAMING)
+                    self._gateway_note.clear()
                 raise
             if self._gateways.exists(old):
                 files.rename(self._gateways.path(old), self._gateways.path(new))
             if self.default_gateway == old:
                 files.write(self.root / DEFAULT, new + "\n")
             after(gateway)
-            files.remove(self.root / RENAMING)
+            self._gateway_note.clear()
 
     def unfinished_rename(self) -> tuple[str, str] | None:
         """The renaming of a gateway that was begun and not finished, as (old, new)."""
-        return self._begun(RENAMING)
-
-    def _begun(self, note: str) -> tuple[str, str] | None:
-        try:
-            lines = files.read(self.root / note).text.split("\n")
-        except FileNotFoundError:
-            return None
-        return (lines[0], lines[1]) if len(lines) == 3 and is_name(lines[0]) and is_name(lines[1]) else None
-
-    def _refuse_while_renamed(self, name: str) -> None:
-        begun = self.unfinished_rename()
-        if begun is not None and name in begun:
-            self._refuse_unfinished(*begun)
-
-    def _refuse_unfinished(self, old: str, new: str) -> None:
-        raise ConfigError(
-            f"The renaming of gateway {old!r} to {new!r} is not finished",
-            hint=f"If it was interrupted, finish it: mailctl gateway rename {old} {new}",
-            code="rename_unfinished",
-        )
+        return self._gateway_note.read()
 
     # settings
 
@@ -259,13 +217,11 @@ class ConfigStore:
 
     def _settings(self, path: Path) -> tuple[Settings, list[Problem]]:
         try:
-            content = files.read(path)
+            settings, wrong = to_settings(parse_toml(files.read(path).text))
         except FileNotFoundError:
             return Settings(), []
-        try:
-            settings, wrong = to_settings(parse_toml(content.text))
         except ConfigError as error:
-            return Settings(), [Problem(str(path), "", error.message, error.hint)]
+            return Settings(), [Problem(str(path), "", error.message.removeprefix(f"{path} "), error.hint)]
         return settings, [Problem(str(path), one.key, one.message, one.fix) for one in wrong]
 
     @property
@@ -296,12 +252,7 @@ class ConfigStore:
         settings, found = self._settings(self.root / "config.toml")
         servers, gateways = self.servers(), self.gateways()
         found = [*found, *servers.problems, *gateways.problems]
-        if (begun := self.unfinished_rename()) is not None:
-            old, new = begun
-            fix = f"mailctl gateway rename {old} {new}"
-            found.append(
-                Problem(str(self.root / RENAMING), "", f"renaming {old!r} to {new!r} was interrupted", fix, new)
-            )
+        found += [*self._gateway_note.problems(), *self._server_note.problems()]
         if (default := self.default_gateway) and not self.gateway_exists(default):
             path = str(self.root / DEFAULT)
             found.append(Problem(path, "", f"there is no gateway named {default!r}", "mailctl gateway default NAME"))
@@ -309,10 +260,3 @@ class ConfigStore:
         for gateway, key, message, fix in broken_rules(gateways.objects, known, settings.limits):
             found.append(Problem(str(self.gateway_path(gateway)), key, message, fix, gateway))
         return found
-
-    def _copy(self, old: Path, new: Path) -> None:
-        """A file again under a new name, comments and all."""
-        try:
-            files.write(new, files.read(old).text)
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{old} has gone") from error

@@ -58,6 +58,8 @@ def test_a_bad_config_toml_stops_what_needs_it(cli: Cli, text: str) -> None:
     )["error"]  # fmt: skip
     assert "config.toml" in refused["message"]
     assert cli.json("server", "list")["ok"]
+    problems = cli.json("config", "check", code=3)["result"]["problems"]
+    assert [os.path.basename(problem["file"]) for problem in problems] == ["config.toml"]
 
 
 def test_config_toml_is_never_written(cli: Cli) -> None:
