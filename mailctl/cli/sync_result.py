@@ -35,7 +35,7 @@ def outcome(
         SyncResult(tuple(reports)),
         table,
         error=_error(reports, failed),
-        notes=[*notes, *_left_out(reports)],
+        notes=[*notes, *(f"{r.gateway}: {text}" for r in reports for text in r.notes), *_left_out(reports)],
         warnings=warned,
     )
 

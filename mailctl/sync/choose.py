@@ -28,7 +28,7 @@ class Choice:
 
 def choose(folders: Iterable[Folder], globs: Sequence[str], capabilities: frozenset[str]) -> Choice:
     """The folders that `globs` mean; a later glob wins over an earlier one."""
-    there = [folder for folder in folders if folder.selectable]
+    there = [folder for folder in dict.fromkeys(folders) if folder.selectable]
     chosen = [folder for folder in there if _wanted(canonical_folder(folder.name), globs)]
     note = ""
     if tuple(globs) == ("*",) and "X-GM-EXT-1" in capabilities and any("\\all" in f.attributes for f in there):

@@ -100,6 +100,7 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
         skipped=tuple(skipped for tally in tallies for skipped in tally.skipped),
         folders=tuple(tally.report() for tally in tallies),
         warnings=tuple(run.warnings),
+        notes=tuple(run.notes),
         steps=tuple(step for tally in tallies for step in tally.steps) if run.job.dry_run else (),
         error=Failure.of(error) if error else None,
     )

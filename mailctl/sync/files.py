@@ -8,7 +8,8 @@ a StorageError that says what could not be done.
 import errno
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from mailctl.errors import StorageError
@@ -37,7 +38,22 @@ def storage_error(what: str, error: OSError) -> StorageError:
     hint = "Free some space and run it again; nothing is lost." if code == "disk_full" else ""
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return StorageError(f"can't {what}: a symbolic link or a file is where a folder should be", code="not_a_folder")
-    return StorageError(f"can't {what}: {error.strerror or error}", hint=hint, code=code)
+    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    return StorageError(f"can't {what}: {error.strerror or error}{where}", hint=hint, code=code)
+
+
+def private_directory(path: Path) -> None:
+    """Make `path` and the parents that it lacks, 0700, durably; nothing happens if it is there."""
+    if path.is_dir():
+        return
+    private_directory(path.parent)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
 
 
 @contextmanager
@@ -138,11 +154,15 @@ class Files:
         self.unlink(directory, part)
         fd = self.create(directory, part)
         try:
-            self.write(fd, data)
-            self.fsync(fd)
-        finally:
-            os.close(fd)
-        self.rename(directory, part, directory, name)
+            try:
+                self.write(fd, data)
+                self.fsync(fd)
+            finally:
+                os.close(fd)
+            self.rename(directory, part, directory, name)
+        except StorageError:
+            self.unlink(directory, part)
+            raise
         self.fsync_directory(directory)
 
     def read_small(self, directory: int, name: str, most: int = 65536) -> bytes | None:

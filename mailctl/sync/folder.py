@@ -19,16 +19,23 @@ from mailctl.sync.state import Agreed, FolderState, State
 
 
 class FolderSync:
-    """The sync of one folder with one mailbox; `run` does it all and counts in `tally`."""
+    """The sync of one folder with one mailbox; `sync` does it all and counts in `tally`."""
 
     def __init__(
-        self, run: Run, mailbox: ImapMailbox, state: State, root: Root, index: Index, folder: Folder, path: FolderPath
+        self,
+        run: Run,
+        mailbox: ImapMailbox,
+        state: State,
+        root: Root,
+        index: Index,
+        folder: Folder,
+        path: FolderPath,
+        tally: FolderTally,
     ) -> None:
         self._run, self._mailbox, self._state, self._root, self._index = run, mailbox, state, root, index
-        self._folder, self._path = folder, path
+        self._folder, self._path, self.tally = folder, path, tally
         self._job, self._inbound = run.job, run.job.inbound
         self._hash = folder_hash(root.account, folder.name)
-        self.tally: FolderTally = run.folder(folder.name, str(path))
         wanted = self._inbound
         self._changes_server = bool(wanted.mark_seen or wanted.propagate_deletes or not wanted.keep_on_server)
         self._maildir: MaildirFolder | None = None
@@ -55,7 +62,8 @@ class FolderSync:
                 self._maildir = MaildirFolder(self._root.files, root, self._path, create=False)
             except FileNotFoundError:
                 had = self._state.agreed(self._folder.name) if seen else {}
-                if had and not self._index.by_folder.get(self._hash) and not self._job.start_afresh:
+                here = self._index.uids(self._hash, seen.uidvalidity) if seen else set()
+                if had.keys() - here and not self._job.start_afresh:
                     raise SafetyError(
                         f"The Maildir folder {self._path} has vanished, though {len(had)} messages were synced into it",
                         hint="Bring it back, or fetch everything of this gateway again with "
@@ -80,21 +88,18 @@ class FolderSync:
         if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
         agreed, strangers = self._local(validity, seen)
-        server, unchanged = self._server(status, seen, agreed, self._fingerprint())
-        if not unchanged and strangers:
+        server, recent = self._server(status, seen, agreed)
+        if strangers and (seen is None or seen.uidvalidity != validity):
             agreed |= self._match_again(server, strangers, validity, agreed, seen)
         view = View(
             server,
             {uid: self._flags(file) for uid, file in self._files.items()},
             self._index.elsewhere(self._hash, validity, self._path.parts),
             agreed,
-            None,
+            recent,
             seen.messages if seen else 0,
         )
         plan = plan_folder(view, policy)
-        if self._job.since and plan.fetch:
-            recent = set(self._mailbox.uids(since=self._job.since))
-            plan = plan_folder(replace(view, recent=recent), policy)
         self._tell(plan, server)
         if self._job.dry_run:
             self._show(plan, server)
@@ -158,27 +163,39 @@ class FolderSync:
         return from_letters(file.name.letters, self._maildir.keywords)
 
     def _server(
-        self, status: FolderStatus, seen: FolderState | None, agreed: dict[int, Agreed], policy: str
-    ) -> tuple[dict[int, MessageMeta], bool]:
-        """What the server shows by UID, asking only for what may have changed (RFC 7162); whether it is unchanged."""
-        modseq = seen.highestmodseq if seen and seen.uidvalidity == status.uidvalidity else None
-        if not modseq or not status.highestmodseq:
-            return {meta.uid: meta for meta in self._mailbox.scan()}, False
-        assert seen is not None  # noqa: S101 - it has a mod-sequence
-        same = (seen.uidnext, modseq, seen.messages) == (status.uidnext, status.highestmodseq, status.messages)
-        if same and seen.settled == policy and self._files.keys() <= agreed.keys():
-            return {uid: _as_meta(uid, known) for uid, known in agreed.items()}, True
-        changed = {}
-        if status.highestmodseq != modseq:
-            changed = {meta.uid: meta for meta in self._mailbox.scan(changed_since=modseq)}
-        present = self._mailbox.uids()
-        known = {
-            uid: changed.get(uid) or _as_meta(uid, agreed[uid]) for uid in present if uid in changed or uid in agreed
-        }
-        unknown = [uid for uid in present if uid not in known]
+        self, status: FolderStatus, seen: FolderState | None, agreed: dict[int, Agreed]
+    ) -> tuple[dict[int, MessageMeta], set[int] | None]:
+        """What the server shows by UID, and the UIDs that `since` lets through (None: all).
+
+        With CONDSTORE (RFC 7162) only what may have changed is asked for; of a message that is neither here nor let
+        through, nothing but the UID. A server whose numbers went backwards is looked at afresh.
+        """
+        known = seen if seen is not None and seen.uidvalidity == status.uidvalidity else None
+        before, now = known.highestmodseq if known else None, status.highestmodseq
+        if known is None or not before or not now or now < before or (status.uidnext or 0) < (known.uidnext or 0):
+            return {meta.uid: meta for meta in self._mailbox.scan()}, self._recent()
+        same = (known.uidnext, before, known.messages) == (status.uidnext, now, status.messages)
+        if same and known.settled == self._fingerprint() and self._files.keys() <= agreed.keys():
+            return {uid: _as_meta(uid, message) for uid, message in agreed.items()}, None
+        changed = {meta.uid: meta for meta in self._mailbox.scan(changed_since=before)} if now != before else {}
+        present, recent = self._mailbox.uids(), self._recent()
+        found = {}
+        unknown = []
+        for uid in present:
+            if uid in changed:
+                found[uid] = changed[uid]
+            elif uid in agreed:
+                found[uid] = _as_meta(uid, agreed[uid])
+            elif recent is None or uid in recent or uid in self._files:
+                unknown.append(uid)
+            else:
+                found[uid] = MessageMeta(uid)
         if unknown:
-            known |= {meta.uid: meta for meta in self._mailbox.scan(unknown)}
-        return known, False
+            found |= {meta.uid: meta for meta in self._mailbox.scan(unknown)}
+        return found, recent
+
+    def _recent(self) -> set[int] | None:
+        return set(self._mailbox.uids(since=self._job.since)) if self._job.since else None
 
     def _match_again(
         self,

@@ -37,7 +37,7 @@ class ImapSync:
             globs = run.job.folders or run.job.inbound.folders or ("*",)
             choice = choose(listing.folders, globs, self._connected().capabilities)
             if choice.note:
-                run.warn(choice.note)
+                run.notes.append(choice.note)
             if not choice.chosen and run.job.folders:
                 raise NotFoundError(
                     f"{run.job.name} has no folder like {', '.join(run.job.folders)}",
@@ -63,35 +63,37 @@ class ImapSync:
 
     def _folder(self, folder: Folder, paths: Mapping[str, FolderPath]) -> None:
         """One folder. A lost connection is made again once; what concerns this folder alone ends this folder alone."""
-        run, again = self._run, False
-        while True:
-            mailbox = self._connected()
-            work = FolderSync(run, mailbox, self._state, self._root, self._index, folder, paths[folder.name])
-            try:
-                work.sync()
-            except NetworkError as error:
-                self._drop()
-                run.record(
-                    "sync.connection.lost", error.message, level=Level.WARNING, folder=folder.name, code=error.code
-                )
-                if not again and self._connections < MOST_CONNECTIONS:
+        run, path, again = self._run, paths[folder.name], False
+        tally = run.folder(folder.name, str(path))
+        try:
+            while True:
+                mailbox = self._connected()
+                tally.skipped.clear()
+                try:
+                    FolderSync(run, mailbox, self._state, self._root, self._index, folder, path, tally).sync()
+                except NetworkError as error:
+                    self._drop()
+                    text = f"{folder.name}: {error.message}"
+                    run.record("sync.connection.lost", text, level=Level.WARNING, folder=folder.name, code=error.code)
+                    if again or self._connections >= MOST_CONNECTIONS:
+                        raise
                     again = True
-                    continue  # what came whole before is counted in its own tally
-                work.tally.error = error
-                raise
-            except ProtocolError as error:  # the connection is dead, the other folders may be well
-                self._drop()
-                work.tally.error = error
-                if self._connections >= MOST_CONNECTIONS:
-                    raise
-            except (RefusedError, SafetyError) as error:
-                work.tally.error = error
-            except MailctlError as error:
-                work.tally.error = error
-                raise
-            finally:
-                run.finish_folder(work.tally)
-            return
+                except ProtocolError as error:  # the connection is dead, the other folders may be well
+                    self._drop()
+                    tally.error = error
+                    if self._connections >= MOST_CONNECTIONS:
+                        raise
+                    return
+                except (RefusedError, SafetyError) as error:
+                    tally.error = error
+                    return
+                else:
+                    return
+        except MailctlError as error:
+            tally.error = error
+            raise
+        finally:
+            run.finish_folder(tally)
 
 
 def check_deletions(run: Run, state: State, account: str, index: Index) -> None:

@@ -125,6 +125,7 @@ class SyncReport:
     skipped: tuple[Skipped, ...] = ()
     folders: tuple[FolderReport, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     error: Failure | None = None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 
 from mailctl.errors import LockedError, SafetyError
-from mailctl.sync.files import Files
+from mailctl.sync.files import Files, private_directory
 from mailctl.sync.job import SyncJob
 from mailctl.sync.maildir import LocalFile, walk
 from mailctl.sync.state import State
@@ -48,7 +48,7 @@ class Root:
             if job.dry_run:
                 self.account = state.meta("account") or job.gateway.email
                 return self
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(path)
         self.descriptor = self.files.open_root(str(path))
         try:
             self._identify(path)
@@ -137,7 +137,7 @@ class Lock:
     def __enter__(self) -> Self:
         import fcntl
 
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(self._path.parent)
         while True:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:

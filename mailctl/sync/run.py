@@ -43,6 +43,7 @@ class Run:
     budget: int | None = None
     tallies: list[FolderTally] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     _done: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
 
     def folder(self, name: str, path: str) -> FolderTally:
@@ -92,6 +93,8 @@ class Run:
 
     def finish_folder(self, tally: FolderTally) -> None:
         """Tell the log what was done in a folder, if anything was."""
+        if self.job.dry_run:
+            return
         for skipped in tally.skipped:
             self.record(
                 "sync.message.skipped",
@@ -111,7 +114,7 @@ class Run:
                 cause=tally.error.cause,
                 server_text=tally.error.server_text,
             )
-        if tally.eventful and not self.job.dry_run:
+        if tally.eventful:
             self.record(
                 "sync.folder.done",
                 f"{tally.name}: {tally.fetched} fetched, {tally.flagged} flagged, {tally.removed} removed",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mailctl.errors import StorageError
+from mailctl.sync.files import private_directory
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +30,7 @@ CREATE TABLE unique_id(folder INTEGER NOT NULL, uidl TEXT NOT NULL, size INTEGER
     PRIMARY KEY(folder, uidl)) WITHOUT ROWID;
 """
 
+_COLUMNS = "uidvalidity, uidnext, highestmodseq, messages, settled"
 _SAVE_FOLDER = """
 INSERT INTO folder(name, uidvalidity, uidnext, highestmodseq, messages, settled) VALUES(?, ?, ?, ?, ?, ?)
 ON CONFLICT(name) DO UPDATE SET uidvalidity = excluded.uidvalidity, uidnext = excluded.uidnext,
@@ -69,6 +71,8 @@ class State:
         self.rebuilt = False
         """Whether an unusable file was set aside."""
         self._ids: dict[str, int] = {}
+        self._folders: dict[str, FolderState] = {}
+        self._loaded = False
         self._db = self._open()
 
     def __enter__(self) -> Self:
@@ -99,13 +103,13 @@ class State:
 
     def folders(self) -> dict[str, FolderState]:
         """Every folder by name."""
-        rows = self._all("SELECT id, name, uidvalidity, uidnext, highestmodseq, messages, settled FROM folder")
-        result = {}
-        for number, name, *rest in rows:
-            text = bytes(name).decode("utf-8", "surrogatepass")
-            self._ids[text] = number
-            result[text] = FolderState(*rest)
-        return result
+        if not self._loaded:
+            for number, name, *rest in self._all(f"SELECT id, name, {_COLUMNS} FROM folder"):  # noqa: S608 - our own
+                text = bytes(name).decode("utf-8", "surrogatepass")
+                self._ids[text] = number
+                self._folders[text] = FolderState(*rest)
+            self._loaded = True
+        return dict(self._folders)
 
     def agreed(self, folder: str) -> dict[int, Agreed]:
         """The messages of a folder by UID."""
@@ -122,7 +126,10 @@ class State:
             steps.append(("DELETE FROM message WHERE folder = ?", [(self._id(folder),)]))
         row = (name, seen.uidvalidity, seen.uidnext, seen.highestmodseq, seen.messages, seen.settled)
         steps.append((_SAVE_FOLDER, [row]))
+        self._loaded = False
         self._write(steps)
+        self._folders[folder] = seen
+        self._loaded = folder in self._ids
 
     def save_messages(self, folder: str, messages: Mapping[int, Agreed]) -> None:
         """Keep messages of a folder that `save_folder` knows."""
@@ -154,6 +161,7 @@ class State:
         """Begin afresh."""
         self._write([(f"DELETE FROM {table}", [()]) for table in ("message", "unique_id", "folder", "meta")])  # noqa: S608
         self._ids.clear()
+        self._folders.clear()
 
     def _id(self, folder: str) -> int:
         if folder not in self._ids:
@@ -167,7 +175,7 @@ class State:
             return self._create(":memory:")
         try:
             if self._read_only:
-                return self._checked(sqlite3.connect(f"file:{_quoted(self._path)}?mode=ro", uri=True, **_OPTIONS))
+                return self._checked(sqlite3.connect(_to_read(self._path), uri=True, **_OPTIONS))
             if not self._path.exists():
                 return self._create(self._path)
             return self._checked(sqlite3.connect(self._path, **_OPTIONS))
@@ -184,7 +192,7 @@ class State:
         import sqlite3
 
         if isinstance(where, Path):
-            where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(where.parent)
             os.close(os.open(where, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         try:
             db: sqlite3.Connection = sqlite3.connect(where, **_OPTIONS)
@@ -266,7 +274,9 @@ def _failed(path: object, error: "sqlite3.Error") -> StorageError:
     return StorageError(f"can't use the sync state {path}: {error}", hint=hint, code="disk_full" if full else "storage")
 
 
-def _quoted(path: Path) -> str:
+def _to_read(path: Path) -> str:
+    """The URI that opens a database and leaves no files beside it; a run that is at work has its own there."""
     from urllib.parse import quote
 
-    return quote(str(path.absolute()))
+    at_work = path.with_name(path.name + "-wal").exists()
+    return f"file:{quote(str(path.absolute()))}?mode=ro{'' if at_work else '&immutable=1'}"

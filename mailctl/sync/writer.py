@@ -6,6 +6,7 @@ and only then may anybody (the state, the server) be told. A message without any
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from mailctl.domain.mailbox import MessageMeta
@@ -67,12 +68,11 @@ class Writer:
 
     def commit(self) -> list[Written]:
         """Rename what came whole into place and make that durable; the contents already are."""
-        pending, self._pending, self.pending_octets = self._pending, [], 0
-        if not pending:
+        if not self._pending:
             return []
         folder = self.folder
         placed = []
-        for part, name, written in pending:
+        for part, name, written in self._pending:
             letters, homeless = to_letters(written.meta.flags, folder.keywords)
             placed.append((part, name, letters, Written(written.meta, written.octets, homeless)))
         folder.save_keywords()
@@ -80,15 +80,17 @@ class Writer:
             target, file = ("cur", f"{name.base()}:2,{letters}") if letters else ("new", name.base())
             folder.files.rename(folder.descriptors["tmp"], part, folder.descriptors[target], file)
         folder.sync_directories()
+        self._pending, self.pending_octets = [], 0
         return [written for _, _, _, written in placed]
 
     def discard(self) -> None:
         """Remove from `tmp` whatever was not committed; for the way out after an error."""
-        for sink in list(self._open):
-            sink.abandon()
         pending, self._pending = self._pending, []
-        for part, _, _ in pending:
-            self.folder.files.unlink(self.folder.descriptors["tmp"], part)
+        with ExitStack() as stack:  # each is tried, whatever becomes of the others
+            for part, _, _ in pending:
+                stack.callback(self.folder.files.unlink, self.folder.descriptors["tmp"], part)
+            for sink in list(self._open):
+                stack.callback(sink.abandon)
 
     def taken(self, sink: "Sink", part: str, name: MessageName, written: Written) -> None:
         """A body came whole and its contents are durable (called by its sink)."""
@@ -110,6 +112,7 @@ class Sink:
         self._tmp = writer.folder.descriptors["tmp"]
         self._converter: Converter | None = Converter()
         self._octets = 0
+        self._over = False
         self._fd = self._files.create(self._tmp, self._part)
 
     def write(self, chunk: bytes | memoryview) -> None:
@@ -138,15 +141,21 @@ class Sink:
         fd, self._fd = self._fd, -1
         self._files.close(fd)
         name = MessageName(name.folder, name.uidvalidity, name.uid, name.uidl, verbatim)
+        self._over = True
         self._writer.taken(self, self._part, name, Written(meta, self._octets))
 
     def abandon(self) -> None:
-        """Leave nothing behind."""
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            self._files.close(fd)
-            self._files.unlink(self._tmp, self._part)
+        """Leave nothing behind; nothing happens if the message was kept."""
+        if self._over:
+            return
+        self._over = True
         self._writer.dropped(self)
+        try:
+            if self._fd >= 0:
+                fd, self._fd = self._fd, -1
+                self._files.close(fd)
+        finally:
+            self._files.unlink(self._tmp, self._part)
 
     def _write(self, data: bytes) -> None:
         if data:
@@ -156,15 +165,16 @@ class Sink:
         """Rewrite what is stored as it was on the wire, into a second file; returns the octets that come next."""
         assert self._converter is not None  # noqa: S101 - only a regular message turns irregular
         held, self._converter = self._converter.held, None
-        old, old_part = self._fd, self._part
-        self._part = self._writer.next_part()
-        self._fd = self._files.create(self._tmp, self._part)
+        old, old_part, part = self._fd, self._part, self._writer.next_part()
+        self._fd, self._part = self._files.create(self._tmp, part), part
         try:
             for block in self._files.read_blocks(old):
                 self._write(expand(block))
         finally:
-            self._files.close(old)
-            self._files.unlink(self._tmp, old_part)
+            try:
+                self._files.close(old)
+            finally:
+                self._files.unlink(self._tmp, old_part)
         return held
 
 
