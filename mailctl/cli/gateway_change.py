@@ -47,7 +47,7 @@ Test = Annotated[bool, typer.Option("--test", help="Test first; save nothing if 
 @spread
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Its name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name.")],
     options: GatewayOptions,
     passwords: PasswordOptions,
     test: Test = False,
@@ -80,7 +80,7 @@ def add(
 @spread
 def edit(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The gateway.")],
+    name: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway.")],
     options: GatewayOptions,
     passwords: PasswordOptions,
     forgotten: Annotated[

@@ -50,8 +50,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done;
 @app.verb()
 def rename(
     ctx: typer.Context,
-    old: Annotated[str, typer.Argument(help="The gateway.")],
-    new: Annotated[str, typer.Argument(help="Its new name.")],
+    old: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway.")],
+    new: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
     dry_run: DryRun = False,
 ) -> None:
     """Rename a gateway; its secrets, state and mail follow. Run it again if it was interrupted."""
@@ -75,7 +75,7 @@ def rename(
 @app.verb()
 def remove(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The gateway.")],
+    name: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway.")],
     delete_mail: Annotated[bool, typer.Option("--delete-mail", help="Delete its mail here as well; asks.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     dry_run: DryRun = False,

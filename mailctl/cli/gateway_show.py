@@ -38,7 +38,7 @@ app = App()
 @app.verb()
 def show(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The gateway; the default one if left out.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[GATEWAY]", help="The gateway; the default one if left out.")] = "",
 ) -> None:
     """One gateway in full."""
     from mailctl.errors import UsageError

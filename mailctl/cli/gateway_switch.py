@@ -67,7 +67,9 @@ def disable(ctx: typer.Context, names: Names, dry_run: DryRun = False) -> None:
 @app.verb()
 def default(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The gateway to choose; left out, the one chosen is shown.")] = "",
+    name: Annotated[
+        str, typer.Argument(metavar="[GATEWAY]", help="The gateway to choose; left out, the one chosen is shown.")
+    ] = "",
     none: Annotated[bool, typer.Option("--none", help="Choose none.")] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -92,7 +94,7 @@ def default(
 @app.verb()
 def move(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The gateway.")],
+    name: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway.")],
     before: Annotated[str, typer.Option(metavar="GATEWAY", help="Put it right before this one.")] = "",
     after: Annotated[str, typer.Option(metavar="GATEWAY", help="Put it right after this one.")] = "",
     dry_run: DryRun = False,

@@ -123,7 +123,7 @@ def spread(callback: Callable[..., None]) -> Callable[..., None]:
     made: dict[str, tuple[Any, list[str]]] = {}
     for parameter in signature.parameters.values():
         if not is_dataclass(parameter.annotation):
-            parameters.append(parameter)
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             continue
         kinds = get_type_hints(parameter.annotation, include_extras=True)
         made[parameter.name] = (parameter.annotation, [each.name for each in fields(parameter.annotation)])
@@ -133,7 +133,6 @@ def spread(callback: Callable[..., None]) -> Callable[..., None]:
             )
             for each in fields(parameter.annotation)
         ]
-    parameters.sort(key=lambda each: each.kind)
 
     @wraps(callback)
     def command(**values: Any) -> None:

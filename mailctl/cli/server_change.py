@@ -43,7 +43,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be save
 @spread
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Its name; a preset's name alone adds that preset.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; a preset's name alone adds that preset.")],
     options: ServerOptions,
     preset: PresetOption = None,
     domain: Annotated[
@@ -71,7 +71,7 @@ def add(
 @spread
 def edit(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The server.")],
+    name: Annotated[str, typer.Argument(metavar="SERVER", help="The server.")],
     options: ServerOptions,
     dry_run: DryRun = False,
 ) -> None:

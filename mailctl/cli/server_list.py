@@ -86,7 +86,7 @@ def list_servers(
 
 
 @app.verb()
-def show(ctx: typer.Context, name: Annotated[str, typer.Argument(help="The server.")]) -> None:
+def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="SERVER", help="The server.")]) -> None:
     """One server in full."""
     from mailctl.cli.server_options import certificate_warnings
 

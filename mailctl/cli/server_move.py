@@ -41,8 +41,8 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done;
 @app.verb()
 def rename(
     ctx: typer.Context,
-    old: Annotated[str, typer.Argument(help="The server.")],
-    new: Annotated[str, typer.Argument(help="Its new name.")],
+    old: Annotated[str, typer.Argument(metavar="SERVER", help="The server.")],
+    new: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
     dry_run: DryRun = False,
 ) -> None:
     """Rename a server; its gateways follow."""
@@ -63,7 +63,7 @@ def rename(
 @app.verb()
 def remove(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="The server.")],
+    name: Annotated[str, typer.Argument(metavar="SERVER", help="The server.")],
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:

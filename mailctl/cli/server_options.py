@@ -39,7 +39,7 @@ class ServerOptions:
     smtp_security: Annotated[Security | None, typer.Option(help=_SECURITY.format("SMTP"))] = None
     no_smtp: Annotated[bool, typer.Option("--no-smtp", help=_NO.format("SMTP"))] = False
     ca_file: Annotated[
-        str | None, typer.Option(metavar="PEM", help="Believe the authorities in this file as well; '' for none.")
+        str | None, typer.Option(metavar="FILE", help="Believe the authorities in this PEM file as well; '' for none.")
     ] = None
     fingerprint: Annotated[
         list[str] | None,
