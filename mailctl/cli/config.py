@@ -67,7 +67,7 @@ def check(ctx: typer.Context) -> None:
     """Read every file and list everything wrong: file, key, what, and how to mend it."""
     context = Context.of(ctx)
     store = context.config
-    problems = store.problems()
+    problems = [*store.problems(), *_elsewhere(context)]
     found = ConfigCheck(len(store.server_names()), len(store.gateway_names()), problems)
     rows = [(each.file, each.key, each.message, each.fix) for each in problems]
     view = Table(columns("file", "key", "problem", "fix", fold=("file", "problem", "fix")), rows)
@@ -76,3 +76,26 @@ def check(ctx: typer.Context) -> None:
         error = ConfigError(f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend in the configuration")
     notes = [] if problems else [f"All is well: {found.servers} servers, {found.gateways} gateways."]
     context.emit(Outcome(found, view, error=error, notes=notes))
+
+
+def _elsewhere(context: Context) -> list[Problem]:
+    """What servers name that is not there: presets and certificate files."""
+    import os
+
+    from mailctl.domain.names import nearest
+    from mailctl.providers.catalog import ids
+
+    known = set(ids())
+    found = []
+    for server in context.config.servers().objects:
+        file = str(context.config.server_path(server.name))
+        if server.provider and context.provider(server) is None:
+            match = nearest(server.provider, known)
+            fix = f"Did you mean {match!r}?" if match else "`mailctl server presets` lists them; or remove the key."
+            message = f"there is no preset named {server.provider!r}"
+            found.append(Problem(file, "provider", message, fix, server.name))
+        ca_file = server.certificate.ca_file
+        if ca_file and not os.access(ca_file, os.R_OK):
+            fix = f"mailctl server edit {server.name} --ca-file FILE"
+            found.append(Problem(file, "certificate.ca_file", f"{ca_file} can't be read", fix, server.name))
+    return found

@@ -49,6 +49,18 @@ def test_everything_wrong_is_listed(cli: Cli) -> None:
     assert len(cli.run("config", "check").rows) == 8
 
 
+def test_what_a_server_names_must_be_there(cli: Cli) -> None:
+    folder = cli.config / "servers"
+    folder.mkdir(parents=True)
+    for name, more in (("a", 'provider = "gmial"\n'), ("b", '[certificate]\nca_file = "/none.pem"\n'), ("c", "")):
+        (folder / f"{name}.toml").write_text(f'{more}[imap]\nhost = "h"\n')
+    problems = cli.json("config", "check", code=3)["result"]["problems"]
+    assert [(each["name"], each["key"], each["fix"]) for each in problems] == [
+        ("a", "provider", "Did you mean 'gmail'?"),
+        ("b", "certificate.ca_file", "mailctl server edit b --ca-file FILE"),
+    ]
+
+
 @pytest.mark.parametrize("text", ["jobs = ", "[limits]\ngateways_per_owner = 'two'", "x = 1", "\xff"])
 def test_a_bad_config_toml_stops_what_needs_it(cli: Cli, text: str) -> None:
     cli.ok("server", "add", "s", "--imap", "h")
