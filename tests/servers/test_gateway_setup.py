@@ -36,10 +36,18 @@ def test_a_gateway_is_tested_before_it_is_saved(
     assert cli.run("gateway", "edit", "me", "--login", "somebody", "--test").code == 7
     assert cli.run("gateway", "edit", "me", "--password-stdin", "--test", stdin="wrong\n").code == 7
     assert (cli.config / "gateways/me.toml").read_text() == before
-    cli.ok("gateway", "edit", "me", "--protocol", "pop3", "--test")
+    mailbox.deliver("INBOX", b"Subject: one\r\n\r\nbody\r\n")
+    assert cli.json("sync", "me")["result"]["gateways"][0]["fetched"] == 1
     cli.ok("gateway", "rename", "me", "you")
     cli.ok("server", "rename", "work", "job")
-    cli.ok("test", "you")
+    again = cli.json("sync", "you")["result"]["gateways"][0]
+    assert (again["ok"], again["fetched"]) == (True, 0)
+    assert [path.name for path in (cli.data / "mail").iterdir()] == ["you"]
+    assert {path.stem for path in (cli.state / "sync").iterdir()} == {"you"}
+    cli.ok("gateway", "edit", "you", "--protocol", "pop3", "--test")
+    cli.ok("gateway", "remove", "you", "--delete-mail", "--yes")
+    assert not list((cli.data / "mail").iterdir()) + list((cli.state / "sync").iterdir())
+    assert cli.keyring.names == []
 
 
 def test_a_fingerprint_is_all_that_is_asked_of_a_certificate(
