@@ -10,7 +10,7 @@ from mailctl.output.view import Cell, Styled, Table, columns
 from mailctl.sync.job import FolderReport, SyncReport
 
 MOST_LISTED = 20
-"""Messages that were left out are listed up to here; `--json` and the mailer log have all."""
+"""Skipped messages are listed up to here; `--json` and the mailer log have all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def outcome(
         SyncResult(tuple(reports)),
         table,
         error=_error(reports, failed),
-        notes=[*notes, *(f"{r.gateway}: {text}" for r in reports for text in r.notes), *_left_out(reports)],
+        notes=[*notes, *(f"{r.gateway}: {text}" for r in reports for text in r.notes), *_skipped(reports)],
         warnings=warned,
     )
 
@@ -55,19 +55,17 @@ def _summary(reports: Sequence[SyncReport]) -> Table:
                 report.removed,
                 sum(skipped.count for skipped in report.skipped),
                 show_size(report.bytes),
-                f"{report.seconds:.1f} s",
                 state,
             ]
         )
-    titles = ("gateway", "folder", "fetched", "flagged", "removed", "left out", "size", "time", "result")
-    right = ("fetched", "flagged", "removed", "left out", "size", "time")
-    return Table(columns(*titles, right=right, fold=("result",)), rows)
+    right = ("fetched", "flagged", "removed", "skipped", "size")
+    return Table(columns("gateway", "folder", *right, "result", right=right, fold=("folder", "result")), rows)
 
 
 def _folder_row(report: SyncReport, folder: FolderReport) -> list[Cell]:
     state = Styled("ok", "good") if folder.error is None else Styled(folder.error.message, "bad")
     counts: list[Cell] = [folder.fetched, folder.flagged, folder.removed, folder.skipped, show_size(folder.bytes)]
-    return [report.gateway, folder.name, *counts, "", state]
+    return [report.gateway, folder.name, *counts, state]
 
 
 def _eventful(folder: FolderReport) -> bool:
@@ -96,9 +94,9 @@ def _ranges(uids: Sequence[int]) -> str:
     return ",".join(str(first) if first == last else f"{first}:{last}" for first, last in parts)
 
 
-def _left_out(reports: Sequence[SyncReport]) -> list[str]:
+def _skipped(reports: Sequence[SyncReport]) -> list[str]:
     lines = [
-        f"left out: {report.gateway} {skipped.folder}{f' UID {skipped.uid}' if skipped.uid else ''}: {skipped.reason}"
+        f"skipped: {report.gateway} {skipped.folder}{f' UID {skipped.uid}' if skipped.uid else ''}: {skipped.reason}"
         for report in reports
         for skipped in report.skipped
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox, MessageMeta
+from mailctl.domain.when import show_size
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import adopt
 from mailctl.sync.carry import Carrier
@@ -227,9 +228,9 @@ class FolderSync:
 
     def _tell(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
         """Note what is left out, and why."""
+        most = show_size(self._inbound.max_size or 0)
         for uid in plan.too_large:
-            size = server[uid].size or 0
-            self.tally.skip("too_large", f"{size} octets, more than max_size ({self._inbound.max_size})", uid=uid)
+            self.tally.skip("too_large", f"{show_size(server[uid].size or 0)}, more than max_size ({most})", uid=uid)
         if plan.too_old:
             self.tally.skip("too_old", f"{plan.too_old} messages are older than {self._job.since}", count=plan.too_old)
         if plan.over_budget:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mailctl.domain.mailbox import Folder, MessageMeta, PopMailbox
+from mailctl.domain.when import show_size
 from mailctl.errors import MailctlError, RefusedError, SafetyError, StorageError
 from mailctl.sync.imap import check_deletions
 from mailctl.sync.job import FolderTally
@@ -81,7 +82,8 @@ class PopSync:
 
     def _tell(self, plan: PopPlan, tally: FolderTally) -> None:
         for number, _, octets in plan.too_large:
-            tally.skip("too_large", f"{octets} octets, more than max_size ({self._inbound.max_size})", uid=number)
+            most = show_size(self._inbound.max_size or 0)
+            tally.skip("too_large", f"{show_size(octets)}, more than max_size ({most})", uid=number)
         for number, uidl, _ in plan.copies:
             tally.skip("same_unique_id", f"has the unique-id of another message, {uidl}", uid=number)
         for number, _, _ in plan.changed:

@@ -13,10 +13,12 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode, NetworkError
 from mailctl.sync.files import Files
 from mailctl.sync.state import State, _failed
 from tests.doubles.imap import MemoryFolder, MemoryServer
+from tests.doubles.pop3 import MemoryDrop
 from tests.doubles.syncs import Place
 
 P = ParamSpec("P")
@@ -246,3 +248,28 @@ def test_G10_durable_before_named_before_remembered_before_told(
     named = ["rename"] * 3 + ["fsync_directory"] * 2
     got = [kind for kind in order if kind != "unlink"]
     assert got == [*one * 3, *keywords, *named, "state", "add_flags", "state", "expunge"]
+
+
+@pytest.mark.parametrize("how", ["before", "after", "torn", errno.ENOSPC], ids=str)
+def test_G2_G4_pop3_struck_at_every_file_call(how: str | int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Messages that leave the server must be here whatever happened."""
+    mails = [("a1", REGULAR % (1, 1)), ("B2", VERBATIM % 2), ("c3", REGULAR % (3, 3))]
+    for at in range(1, 200):
+        files = StrikingFiles(at, how)
+        drop = MemoryDrop(list(mails))
+        place = Place(tmp_path_factory.mktemp("pop3"), drop, Protocol.POP3, files=files)
+        try:
+            report = place.sync(keep_on_server=False)
+        except Killed:
+            pass
+        else:
+            assert report.ok == (not files.struck)
+        if not files.struck:
+            break
+        place.files = Files()
+        assert place.sync(keep_on_server=False).ok
+        assert place.sync(keep_on_server=False).ok
+        assert sorted(place.bodies()) == sorted(body for _, body in mails)
+        assert drop.messages == []
+        assert place.litter() == []
+    assert at > 20
