@@ -8,7 +8,7 @@ from typing import Any
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
-from mailctl.errors import ConfigError, MailctlError, combined_exit_code
+from mailctl.errors import ConfigError, ExitCode, MailctlError, combined_exit_code
 from mailctl.sync.files import storing
 from mailctl.sync.imap import ImapSync
 from mailctl.sync.job import Failure, SyncJob, SyncReport
@@ -79,6 +79,10 @@ def _with_state(run: Run, state: State) -> int:
         return index.count + sum(tally.fetched for tally in run.tallies)
 
 
+_TESTED = frozenset({ExitCode.NETWORK, ExitCode.TLS, ExitCode.AUTH, ExitCode.PROTOCOL})
+"""Failures that a check explains."""
+
+
 def _report(run: Run, error: MailctlError | None, seconds: float, messages: int) -> SyncReport:
     tallies = run.tallies
     failed = [tally.error for tally in tallies if tally.error is not None]
@@ -88,6 +92,8 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
         if len(failed) > 1:
             error = MailctlError(f"{len(failed)} folders failed; the first: {failed[0].message}", hint=failed[0].hint)
             error.code, error.cause, error.exit_code = failed[0].code, failed[0].cause, code
+    if error is not None and not error.hint and error.exit_code in _TESTED:
+        error.hint = f"`mailctl test {run.job.name}` shows where it fails, why, and what to do."
     return SyncReport(
         gateway=run.job.name,
         ok=error is None,

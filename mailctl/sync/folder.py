@@ -243,6 +243,8 @@ class FolderSync:
 
     def _show(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
         """The plan as steps."""
+        if self._run.budget is not None:
+            self._run.budget -= len(plan.fetch)
         octets = sum(server[uid].size or 0 for uid in plan.fetch)
         self.tally.step("fetch", plan.fetch, f"{octets} octets")
         for uid, flags in plan.set_flags.items():

@@ -116,8 +116,12 @@ def check_deletions(run: Run, state: State, account: str, index: Index) -> None:
         deleted += gone
         total += len(agreed) + len(ids)
     if brakes(deleted, total):
+        text = f"{deleted} of {total} messages were deleted here and would be deleted on the server too"
+        if run.job.dry_run:
+            run.warn(f"{text}; without --confirm-deletes, the sync stops before it does anything")
+            return
         raise SafetyError(
-            f"{deleted} of {total} messages were deleted here and would be deleted on the server too",
+            text,
             hint=f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`.",
             code="many_deletions",
         )

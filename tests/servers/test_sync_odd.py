@@ -108,7 +108,21 @@ def test_several_gateways_at_once(tmp_path: Path, mailbox: Mailbox, certificates
     reports = {report["gateway"]: report for report in found["result"]["gateways"]}
     assert {name: report["fetched"] for name, report in reports.items()} == {"b": 20, "box": 20, "c": 20, "wrong": 0}
     assert not reports["wrong"]["ok"]
+    assert "mailctl test wrong" in reports["wrong"]["error"]["hint"]
     home.assert_equals_server()
+
+
+def test_a_renamed_gateway_goes_on_where_it_was(tmp_path: Path, mailbox: Mailbox, certificates: Certificates) -> None:
+    mailbox.deliver_many("INBOX", mails(5))
+    home = SyncHome(tmp_path, mailbox, certificates)
+    home.sync()
+    home.cli.ok("gateway", "rename", "box", "other")
+    found = home.cli.json("sync", "other")
+    assert found["result"]["gateways"][0]["fetched"] == 0
+    home.cli.ok("gateway", "remove", "other", "--yes")
+    (home.cli.data / "mail/other").rename(home.mail)
+    home.set_inbound("")
+    assert home.sync()["fetched"] == 0, "without its state, and under its old name again"
 
 
 @pytest.mark.parametrize("hostile", ["x" * 200 + "é" * 10, "a%b", "new", "tmp/cur/new"])

@@ -136,6 +136,18 @@ def test_a_dry_run_after_a_sync(place: Place, inbox: MemoryFolder) -> None:
     assert place.recorder.events == []
 
 
+def test_a_dry_run_shows_what_the_brake_would_stop(place: Place, inbox: MemoryFolder) -> None:
+    inbox.add(*(mail(n) for n in range(10, 60)))
+    place.sync(propagate_deletes=True)
+    for uid in range(1, 41):
+        place.file(uid).unlink()
+    report = place.sync(replace(place.job(propagate_deletes=True), dry_run=True))
+    assert [(step.action, len(step.uids)) for step in report.steps] == [("delete_on_server", 40)]
+    assert any("--confirm-deletes" in warning for warning in report.warnings)
+    assert not place.sync(propagate_deletes=True).ok
+    assert len(inbox.messages) == 55
+
+
 def test_H4_expunged_during_fetch(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
     def expunge(command: str) -> None:
         if command == "fetch":
