@@ -157,6 +157,7 @@ class _Stage:
     def _say(self, text: str) -> None:
         if not self._context.emitter.json:
             self._context.stdout.write(f"\n# {text}\n")
+            self._context.stdout.flush()
 
 
 def _message(subject: str, body: str) -> bytes:
