@@ -49,10 +49,8 @@ def run() -> None:
 
 def _prepare() -> None:
     """No core dumps, since they would hold passwords; SIGTERM ends like Ctrl-C."""
-    import gc
     import signal
 
-    gc.set_threshold(20_000)  # a twentieth of every start would be spent looking for garbage that isn't there
     try:
         import resource
 
