@@ -10,19 +10,27 @@ from mailctl.sync.rematch import Likeness, message_id, rematch
 
 
 @dataclass(frozen=True, slots=True)
+class Stranger:
+    """A file of the folder under another UIDVALIDITY, and the Maildir folder where it lies now."""
+
+    maildir: MaildirFolder
+    file: LocalFile
+
+
+@dataclass(frozen=True, slots=True)
 class Adopted:
     """old: the file as it was called. new: as it is called now (in a dry run: as it would be)."""
 
+    maildir: MaildirFolder
     old: LocalFile
     new: LocalFile
 
 
 def adopt(
     mailbox: ImapMailbox,
-    maildir: MaildirFolder,
     wanted: Sequence[int],
     server: Mapping[int, MessageMeta],
-    strangers: Sequence[LocalFile],
+    strangers: Sequence[Stranger],
     name: MessageName,
     *,
     dry_run: bool,
@@ -34,21 +42,23 @@ def adopt(
     ids = {uid: message_id(header) for uid, header in mailbox.headers(wanted, ("Message-ID",))}
     there = [(uid, Likeness(ids.get(uid, ""), server[uid].size, _whole(server[uid].internaldate))) for uid in wanted]
     here, by_stem = [], {}
-    for file in strangers:
-        start, measured = maildir.read_start(file), maildir.measure(file)
+    for stranger in strangers:
+        file = stranger.file
+        start, measured = stranger.maildir.read_start(file), stranger.maildir.measure(file)
         if start is not None and measured is not None:
-            by_stem[file.name.stem] = file
+            by_stem[file.name.stem] = stranger
             here.append((file.name.stem, Likeness(message_id(start), measured[0], int(measured[1]))))
     adopted = {}
     for uid, stem in rematch(there, here).items():
-        old = by_stem[stem]
+        maildir, old = by_stem[stem].maildir, by_stem[stem].file
         new = MessageName(name.folder, name.uidvalidity, uid, "", old.name.verbatim, old.name.letters)
         _, colon, letters = old.filename.partition(":2,")
-        adopted[uid] = Adopted(old, LocalFile(new, old.subdirectory, f"{new.base()}{colon}{letters}"))
+        adopted[uid] = Adopted(maildir, old, LocalFile(new, old.subdirectory, f"{new.base()}{colon}{letters}"))
         if not dry_run:
             maildir.rename(old, new)
-    if adopted and not dry_run:
-        maildir.sync_directories()
+    if not dry_run:
+        for maildir in {id(found.maildir): found.maildir for found in adopted.values()}.values():
+            maildir.sync_directories()
     return adopted
 
 

@@ -1,12 +1,12 @@
 """One IMAP folder: looks at both sides, has it planned, carries the plan out. Archive mode."""
 
-from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox, MessageMeta
 from mailctl.domain.when import show_size
 from mailctl.errors import SafetyError
-from mailctl.sync.adopt import adopt
+from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.carry import Carrier
 from mailctl.sync.flags import from_letters
 from mailctl.sync.job import FolderTally
@@ -88,14 +88,15 @@ class FolderSync:
         )
         if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
-        agreed, strangers = self._local(validity, seen)
+        agreed = self._local(validity, seen)
+        elsewhere = self._index.elsewhere(self._hash, validity, self._path.parts)
         server, recent = self._server(status, seen, agreed)
-        if strangers and (seen is None or seen.uidvalidity != validity):
-            agreed |= self._match_again(server, strangers, validity, agreed, seen)
+        if seen is None or seen.uidvalidity != validity:
+            agreed |= self._match_again(server, validity, elsewhere, seen)
         view = View(
             server,
             {uid: self._flags(file) for uid, file in self._files.items()},
-            self._index.elsewhere(self._hash, validity, self._path.parts),
+            elsewhere,
             agreed,
             recent,
             seen.messages if seen else 0,
@@ -143,21 +144,15 @@ class FolderSync:
         wanted = (i.mark_seen, i.keep_on_server, i.propagate_deletes, i.max_size, self._job.since)
         return ",".join(str(value) for value in wanted)
 
-    def _local(self, validity: int, seen: FolderState | None) -> tuple[dict[int, Agreed], list[LocalFile]]:
-        """Take in the files of this folder; returns what was agreed, and the files under other UIDVALIDITYs."""
-        strangers = []
+    def _local(self, validity: int, seen: FolderState | None) -> dict[int, Agreed]:
+        """Take in the files of this folder; returns what was agreed."""
         for file in self._maildir.scan() if self._maildir else ():
-            if file.name.folder != self._hash:
-                continue
-            if file.name.uidvalidity == validity:
+            if file.name.folder == self._hash and file.name.uidvalidity == validity:
                 self._files[file.name.uid] = file
-            else:
-                strangers.append(file)
         if self._maildir is not None:
             letters = {c for file in self._files.values() for c in file.name.letters}
             self._maildir.keywords.reserve("".join(letters))
-        valid = seen is not None and seen.uidvalidity == validity
-        return self._state.agreed(self._folder.name) if valid else {}, strangers
+        return self._state.agreed(self._folder.name) if seen and seen.uidvalidity == validity else {}
 
     def _flags(self, file: LocalFile) -> frozenset[str]:
         assert self._maildir is not None  # noqa: S101 - a file is in it
@@ -199,32 +194,46 @@ class FolderSync:
         return set(self._mailbox.uids(since=self._job.since)) if self._job.since else None
 
     def _match_again(
-        self,
-        server: dict[int, MessageMeta],
-        strangers: Sequence[LocalFile],
-        validity: int,
-        agreed: dict[int, Agreed],
-        seen: FolderState | None,
+        self, server: dict[int, MessageMeta], validity: int, elsewhere: set[int], seen: FolderState | None
     ) -> dict[int, Agreed]:
         """Take in files from another UIDVALIDITY whose messages are still there; returns what was agreed on them."""
-        wanted = [uid for uid in sorted(server) if uid not in self._files and uid not in agreed]
-        if not wanted or self._maildir is None:
-            return {}
-        name = MessageName(self._hash, validity)
-        dry_run = self._job.dry_run
-        adopted = adopt(self._mailbox, self._maildir, wanted, server, strangers, name, dry_run=dry_run)
-        self.tally.step("adopt", list(adopted), "matched again by Message-ID, size and date")
-        before = self._state.agreed(self._folder.name) if seen else {}
+        wanted = [uid for uid in sorted(server) if uid not in self._files and uid not in elsewhere]
         taken = {}
-        for uid, file in adopted.items():
-            self._files[uid] = file.new
-            old = file.old.name
-            if seen and seen.uidvalidity == old.uidvalidity and old.uid in before:
-                taken[uid] = replace(remember(server[uid]), flags=before[old.uid].flags)
+        with ExitStack() as stack:
+            strangers = self._strangers(validity, stack)
+            if not wanted or not strangers:
+                return {}
+            name, dry_run = MessageName(self._hash, validity), self._job.dry_run
+            adopted = adopt(self._mailbox, wanted, server, strangers, name, dry_run=dry_run)
+            before = self._state.agreed(self._folder.name) if seen else {}
+            for uid, file in adopted.items():
+                if file.maildir is self._maildir:
+                    self._files[uid] = file.new
+                else:
+                    elsewhere.add(uid)
+                old = file.old.name
+                if seen and seen.uidvalidity == old.uidvalidity and old.uid in before:
+                    taken[uid] = replace(remember(server[uid]), flags=before[old.uid].flags)
+        self.tally.step("adopt", list(adopted), "matched again by Message-ID, size and date")
         if adopted and not dry_run:
             text = f"{self._folder.name}: the server gave new UIDs; {len(adopted)} messages were found again here"
             self._run.record("sync.folder.rematched", text, folder=self._folder.name, matched=len(adopted))
         return taken
+
+    def _strangers(self, validity: int, stack: ExitStack) -> list[Stranger]:
+        """This folder's files under other UIDVALIDITYs, also those that were moved; `stack` closes what is opened."""
+        opened: dict[tuple[str, ...], MaildirFolder] = {}
+        if self._maildir is not None:
+            opened[self._path.parts] = self._maildir
+        found = []
+        for path, file in self._index.by_folder.get(self._hash, ()):
+            if file.name.uidvalidity == validity or self._root.descriptor is None:
+                continue
+            if path not in opened:
+                folder = MaildirFolder(self._root.files, self._root.descriptor, FolderPath(path), create=False)
+                opened[path] = stack.enter_context(folder)
+            found.append(Stranger(opened[path], file))
+        return found
 
     def _tell(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
         """Note what is left out, and why."""
