@@ -1,7 +1,7 @@
 """`mailctl test`: prove that IMAP, POP3 and SMTP of gateways, or of a bare address, work, or say exactly why not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,8 +83,7 @@ def check(
         _show_traces(context, reports)
     outcome = checking.check_outcome(reports)
     context.emit(
-        replace(
-            outcome,
+        outcome._replace(
             error=_joined(outcome.error, plan.errors),
             notes=plan.notes,
             warnings=[*map(str, plan.errors), *plan.warnings, *outcome.warnings],

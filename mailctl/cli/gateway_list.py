@@ -1,8 +1,7 @@
 """`mailctl gateway list`: imports as little as can be, since scripts call it in loops."""
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,8 +15,7 @@ from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Styled, Table, columns
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayRow:
+class GatewayRow(NamedTuple):
     """A gateway. login: user name. protocols: those that it uses. default: whether it is the default gateway."""
 
     name: str

@@ -11,9 +11,9 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
+from typing import NamedTuple
 
 from mailctl.errors import ConfigError, LockedError, StorageError
 
@@ -27,8 +27,7 @@ _STRING_OR_COMMENT = (  # compiled when used: most commands only read
 _LEADING = r"(?:[ \t]*(?:#[^\n]*|\r)?\n)*"
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """What was read. linked: the path is a symbolic link. owner, mode: of the file itself."""
 
     text: str

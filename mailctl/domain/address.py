@@ -1,7 +1,7 @@
 """E-mail addresses as mailctl needs them: a local part and a domain, checked and bounded (RFC 5321 section 4.5.3.1)."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailctl.errors import UsageError
 
@@ -9,8 +9,7 @@ _ATOMS = re.compile(r"[^\s\x00-\x20\x7f<>()\[\],;:\\\"@]+")
 _LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """An address as typed, domain in lower case; `str()` joins it again. The domain may be Unicode (U-labels)."""
 
     local: str

@@ -1,10 +1,9 @@
 """What is wrong with a configuration file, as a value."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong in one file.
 
     file: its path. key: dotted key (`inbound.interval`), "" if the whole file is meant. message: one sentence, without

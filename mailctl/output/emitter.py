@@ -1,8 +1,7 @@
 """Emits one result value: to a terminal, to a pipe, or as JSON. stdout carries data only; the rest goes to stderr."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from mailctl.domain.secret import mask, mask_within
 from mailctl.errors import ExitCode, MailctlError
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from mailctl.output.progress import Count, Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a command has to say.
 
     value: the result for programs, of the type that the command declares (`output.json.to_plain` can write it).

@@ -1,4 +1,4 @@
-"""Values as JSON for programs, and the JSON Schema of a result's type, from one declaration: the dataclass.
+"""Values as JSON for programs, and the JSON Schema of a result's type, from one declaration: dataclass or named tuple.
 
 Lists are always present, keys are the field names, enumerations are their values. Characters that would act on a
 terminal are escaped in the text, which loses nothing.
@@ -36,6 +36,8 @@ def to_plain(value: object) -> Any:
             return value.decode("utf-8", "backslashreplace")
         case frozenset() | set():
             return sorted(to_plain(item) for item in value)
+        case tuple() if hasattr(value, "_asdict"):
+            return to_plain(value._asdict())
         case Sequence():
             return [to_plain(item) for item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
@@ -66,12 +68,13 @@ def schema_of(kind: Any) -> dict[str, Any]:
         return {"type": "array", "items": schema_of(arguments[0])}
     if origin in (dict, Mapping):
         return {"type": "object", "additionalProperties": schema_of(arguments[1])}
-    if is_dataclass(kind):
+    if is_dataclass(kind) or hasattr(kind, "_fields"):
         hints = typing.get_type_hints(kind)
+        names = kind._fields if hasattr(kind, "_fields") else [field.name for field in fields(kind)]
         return {
             "type": "object",
-            "properties": {field.name: schema_of(hints[field.name]) for field in fields(kind)},
-            "required": [field.name for field in fields(kind)],
+            "properties": {name: schema_of(hints[name]) for name in names},
+            "required": list(names),
         }
     if isinstance(kind, type) and issubclass(kind, IntEnum):
         return {"type": "integer"}
