@@ -14,8 +14,8 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
     case $1 in
         '') subs='server gateway test sync status log config schema demo' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server') subs='presets add list show edit rename remove discover' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
+        'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
         'server list') subs='' opts='--in-use --unused --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server show') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names servers' ;;
         'server edit') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names servers' ;;
@@ -72,7 +72,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'server add --ca-file') value='files' ;;
         'server add --fingerprint') value='none' ;;
         'server add --minimum-tls') value='none' ;;
-        'server add --preset') value='none' ;;
+        'server add --preset') value='presets' ;;
         'server add --domain') value='none' ;;
         'server add --region') value='none' ;;
         'server add --config-dir') value='dirs' ;;
@@ -123,10 +123,10 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway add --daily-limit') value='none' ;;
         'gateway add --password-command') value='none' ;;
         'gateway add --password-env') value='none' ;;
-        'gateway add --password-file') value='none' ;;
+        'gateway add --password-file') value='files' ;;
         'gateway add --smtp-password-command') value='none' ;;
         'gateway add --smtp-password-env') value='none' ;;
-        'gateway add --smtp-password-file') value='none' ;;
+        'gateway add --smtp-password-file') value='files' ;;
         'gateway add --config-dir') value='dirs' ;;
         'gateway add --state-dir') value='dirs' ;;
         'gateway list --where') value='none' ;;
@@ -155,10 +155,10 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway edit --daily-limit') value='none' ;;
         'gateway edit --password-command') value='none' ;;
         'gateway edit --password-env') value='none' ;;
-        'gateway edit --password-file') value='none' ;;
+        'gateway edit --password-file') value='files' ;;
         'gateway edit --smtp-password-command') value='none' ;;
         'gateway edit --smtp-password-env') value='none' ;;
-        'gateway edit --smtp-password-file') value='none' ;;
+        'gateway edit --smtp-password-file') value='files' ;;
         'gateway edit --unset') value='none' ;;
         'gateway edit --config-dir') value='dirs' ;;
         'gateway edit --state-dir') value='dirs' ;;
@@ -180,7 +180,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway password --state-dir') value='dirs' ;;
         'gateway password set --password-command') value='none' ;;
         'gateway password set --password-env') value='none' ;;
-        'gateway password set --password-file') value='none' ;;
+        'gateway password set --password-file') value='files' ;;
         'gateway password set --config-dir') value='dirs' ;;
         'gateway password set --state-dir') value='dirs' ;;
         'gateway password check --config-dir') value='dirs' ;;
@@ -189,7 +189,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway password clear --state-dir') value='dirs' ;;
         'gateway password source --password-command') value='none' ;;
         'gateway password source --password-env') value='none' ;;
-        'gateway password source --password-file') value='none' ;;
+        'gateway password source --password-file') value='files' ;;
         'gateway password source --config-dir') value='dirs' ;;
         'gateway password source --state-dir') value='dirs' ;;
         'test --jobs') value='none' ;;
@@ -197,7 +197,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'test --login') value='none' ;;
         'test --password-command') value='none' ;;
         'test --password-env') value='none' ;;
-        'test --password-file') value='none' ;;
+        'test --password-file') value='files' ;;
         'test --config-dir') value='dirs' ;;
         'test --state-dir') value='dirs' ;;
         'sync --folder') value='none' ;;
@@ -275,6 +275,7 @@ _mailctl() {
     case $source in
         words\ *) mapfile -t COMPREPLY < <(compgen -W "${source#words }" -- "$cur") ;;
         names\ *) mapfile -t COMPREPLY < <(compgen -W "$(_mailctl_names "${source#names }")" -- "$cur") ;;
+        presets) mapfile -t COMPREPLY < <(compgen -W '126 163 a1 alice-it aliyun aliyun-qiye aol aruba aruba-pec att autistici bbox bell-ca bluewin brevo bt centurylink combell comcast countermail cox cpanel daum dismail disroot docomo domainfactory dreamhost earthlink elasticemail exmail-qq fastmail forwardemail free-fr freenet gandi gmail gmx gmx-com godaddy google-workspace hetzner hey hiworks hostinger hotmail-pop-legacy icloud infomaniak interia ionos kakao kpn laposte libero loopia magenta-at mail-de mailbox-org mailcom mailersend mailfence mailgun mailjet mailo mailru mailtrap mandrill migadu mittwald mxroute naver netease-qiye o2 office365 one-com onet optimum orange-fr outlook ovh plesk pobox posteo postmark privateemail proton-bridge proximus purelymail qq rackspace rambler resend riseup runbox selfhosted-rfc6186 sendgrid ses seznam sfr shaw sina sky smtp2go soverin sparkpost spectrum startmail strato systemli t-online talktalk telenet telstra thundermail tim-it tiscali-it tutanota twc ukrnet verizon virgilio virginmedia vodafone-de webde workmail-eu-west-1 workmail-us-east-1 workmail-us-west-2 wp xtra yahoo yahoo-jp yandex yeah ziggo zoho zoho-au zoho-ca zoho-eu zoho-in zoho-jp' -- "$cur") ;;
         files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         dirs) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     esac

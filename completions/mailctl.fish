@@ -20,6 +20,10 @@ function __mailctl_names -a kind # servers or gateways: the names of the files i
     end
 end
 
+function __mailctl_presets
+    string split ' ' '126 163 a1 alice-it aliyun aliyun-qiye aol aruba aruba-pec att autistici bbox bell-ca bluewin brevo bt centurylink combell comcast countermail cox cpanel daum dismail disroot docomo domainfactory dreamhost earthlink elasticemail exmail-qq fastmail forwardemail free-fr freenet gandi gmail gmx gmx-com godaddy google-workspace hetzner hey hiworks hostinger hotmail-pop-legacy icloud infomaniak interia ionos kakao kpn laposte libero loopia magenta-at mail-de mailbox-org mailcom mailersend mailfence mailgun mailjet mailo mailru mailtrap mandrill migadu mittwald mxroute naver netease-qiye o2 office365 one-com onet optimum orange-fr outlook ovh plesk pobox posteo postmark privateemail proton-bridge proximus purelymail qq rackspace rambler resend riseup runbox selfhosted-rfc6186 sendgrid ses seznam sfr shaw sina sky smtp2go soverin sparkpost spectrum startmail strato systemli t-online talktalk telenet telstra thundermail tim-it tiscali-it tutanota twc ukrnet verizon virgilio virginmedia vodafone-de webde workmail-eu-west-1 workmail-us-east-1 workmail-us-west-2 wp xtra yahoo yahoo-jp yandex yeah ziggo zoho zoho-au zoho-ca zoho-eu zoho-in zoho-jp'
+end
+
 function __mailctl_at -a wanted # whether the command typed so far is exactly this one
     set -l path ''
     set -l skip 0
@@ -75,7 +79,7 @@ complete -c mailctl -n '__mailctl_at "server presets"' -l debug -d 'Show the tra
 complete -c mailctl -n '__mailctl_at "server presets"' -l config-dir -r -F -d 'Where configuration lives'
 complete -c mailctl -n '__mailctl_at "server presets"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
 complete -c mailctl -n '__mailctl_at "server presets"' -l help -d 'Show this message and exit'
-complete -c mailctl -n '__mailctl_at "server presets"' -f
+complete -c mailctl -n '__mailctl_at "server presets"' -f -a '(__mailctl_presets)'
 complete -c mailctl -n '__mailctl_at "server add"' -l imap -x -d 'Where IMAP answers; the default port follows from the security'
 complete -c mailctl -n '__mailctl_at "server add"' -l imap-security -x -a 'tls starttls none' -d 'How IMAP is protected; default tls, or starttls on a port that is known for it'
 complete -c mailctl -n '__mailctl_at "server add"' -l no-imap -d 'Without IMAP'
@@ -90,7 +94,7 @@ complete -c mailctl -n '__mailctl_at "server add"' -l fingerprint -x -d 'Believe
 complete -c mailctl -n '__mailctl_at "server add"' -l verify-certificate -d 'Whether the certificate is checked at all; not doing so exposes passwords'
 complete -c mailctl -n '__mailctl_at "server add"' -l no-verify-certificate -d 'Whether the certificate is checked at all; not doing so exposes passwords'
 complete -c mailctl -n '__mailctl_at "server add"' -l minimum-tls -x -d 'The oldest TLS version to accept'
-complete -c mailctl -n '__mailctl_at "server add"' -l preset -x -d 'Take endpoints from this preset (mailctl server presets)'
+complete -c mailctl -n '__mailctl_at "server add"' -l preset -x -a '(__mailctl_presets)' -d 'Take endpoints from this preset (mailctl server presets)'
 complete -c mailctl -n '__mailctl_at "server add"' -l domain -x -d 'Your domain, for presets whose hosts depend on it'
 complete -c mailctl -n '__mailctl_at "server add"' -l region -x -d 'The region, for presets whose hosts depend on it'
 complete -c mailctl -n '__mailctl_at "server add"' -l dry-run -d 'Show what would be saved; save nothing'
@@ -101,7 +105,7 @@ complete -c mailctl -n '__mailctl_at "server add"' -l debug -d 'Show the traceba
 complete -c mailctl -n '__mailctl_at "server add"' -l config-dir -r -F -d 'Where configuration lives'
 complete -c mailctl -n '__mailctl_at "server add"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
 complete -c mailctl -n '__mailctl_at "server add"' -l help -d 'Show this message and exit'
-complete -c mailctl -n '__mailctl_at "server add"' -f
+complete -c mailctl -n '__mailctl_at "server add"' -f -a '(__mailctl_presets)'
 complete -c mailctl -n '__mailctl_at "server list"' -l in-use -d 'Only those with gateways'
 complete -c mailctl -n '__mailctl_at "server list"' -l unused -d 'Only those without'
 complete -c mailctl -n '__mailctl_at "server list"' -l json -d 'Print one JSON object instead of text'
@@ -230,11 +234,11 @@ complete -c mailctl -n '__mailctl_at "gateway add"' -l daily-limit -x -d 'Most m
 complete -c mailctl -n '__mailctl_at "gateway add"' -l password-stdin -d 'Take the password from the first line of stdin'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l password-command -x -d 'Have this command print the password whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l password-env -x -d 'Take the password from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "gateway add"' -l password-file -x -d 'Take the password from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "gateway add"' -l password-file -r -F -d 'Take the password from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l smtp-password-stdin -d 'Likewise for SMTP; after --password-stdin, the next line'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l smtp-password-command -x -d 'Have this command print the password for SMTP whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l smtp-password-env -x -d 'Take the password for SMTP from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "gateway add"' -l smtp-password-file -x -d 'Take the password for SMTP from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "gateway add"' -l smtp-password-file -r -F -d 'Take the password for SMTP from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l test -d 'Test first; save nothing if a check fails'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l dry-run -d 'Show what would be saved; ask for no password, save nothing'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l json -d 'Print one JSON object instead of text'
@@ -301,11 +305,11 @@ complete -c mailctl -n '__mailctl_at "gateway edit"' -l daily-limit -x -d 'Most 
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l password-stdin -d 'Take the password from the first line of stdin'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l password-command -x -d 'Have this command print the password whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l password-env -x -d 'Take the password from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "gateway edit"' -l password-file -x -d 'Take the password from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "gateway edit"' -l password-file -r -F -d 'Take the password from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l smtp-password-stdin -d 'Likewise for SMTP; after --password-stdin, the next line'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l smtp-password-command -x -d 'Have this command print the password for SMTP whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l smtp-password-env -x -d 'Take the password for SMTP from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "gateway edit"' -l smtp-password-file -x -d 'Take the password for SMTP from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "gateway edit"' -l smtp-password-file -r -F -d 'Take the password for SMTP from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l unset -x -d 'Forget a value, so that the defaults decide; repeatable'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l test -d 'Test first; save nothing if a check fails'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l dry-run -d 'Show what would be saved; ask for no password, save nothing'
@@ -392,7 +396,7 @@ complete -c mailctl -n '__mailctl_at "gateway password set"' -l smtp -d 'SMTPs o
 complete -c mailctl -n '__mailctl_at "gateway password set"' -l password-stdin -d 'Take the password from the first line of stdin'
 complete -c mailctl -n '__mailctl_at "gateway password set"' -l password-command -x -d 'Have this command print the password whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "gateway password set"' -l password-env -x -d 'Take the password from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "gateway password set"' -l password-file -x -d 'Take the password from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "gateway password set"' -l password-file -r -F -d 'Take the password from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "gateway password set"' -l dry-run -d 'Say what would change, and change nothing'
 complete -c mailctl -n '__mailctl_at "gateway password set"' -l json -d 'Print one JSON object instead of text'
 complete -c mailctl -n '__mailctl_at "gateway password set"' -l quiet -d 'Leave out remarks and progress'
@@ -428,7 +432,7 @@ complete -c mailctl -n '__mailctl_at "gateway password source"' -l smtp -d 'SMTP
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l keyring -d 'Take the password from the keyring'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l password-command -x -d 'Have this command print the password whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l password-env -x -d 'Take the password from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "gateway password source"' -l password-file -x -d 'Take the password from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "gateway password source"' -l password-file -r -F -d 'Take the password from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l dry-run -d 'Say what would change, and change nothing'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l json -d 'Print one JSON object instead of text'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l quiet -d 'Leave out remarks and progress'
@@ -449,7 +453,7 @@ complete -c mailctl -n '__mailctl_at "test"' -l login -x -d 'For an address: the
 complete -c mailctl -n '__mailctl_at "test"' -l password-stdin -d 'Take the password from the first line of stdin'
 complete -c mailctl -n '__mailctl_at "test"' -l password-command -x -d 'Have this command print the password whenever it is needed; split like a shell would, run without one'
 complete -c mailctl -n '__mailctl_at "test"' -l password-env -x -d 'Take the password from this environment variable whenever it is needed'
-complete -c mailctl -n '__mailctl_at "test"' -l password-file -x -d 'Take the password from this file whenever it is needed; it must be private (0600)'
+complete -c mailctl -n '__mailctl_at "test"' -l password-file -r -F -d 'Take the password from this file whenever it is needed; it must be private (0600)'
 complete -c mailctl -n '__mailctl_at "test"' -l json -d 'Print one JSON object instead of text'
 complete -c mailctl -n '__mailctl_at "test"' -l quiet -d 'Leave out remarks and progress'
 complete -c mailctl -n '__mailctl_at "test"' -l no-input -d 'Never ask; a question becomes an error'

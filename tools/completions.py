@@ -4,7 +4,7 @@
     python -m tools.completions --check    exit 1 if what is there differs
 
 Names of servers and gateways are read by the shell from the configuration folder. What a value is, its metavar tells:
-SERVER, GATEWAY, FILE, DIR; fixed choices are listed.
+SERVER, GATEWAY, PRESET, FILE, DIR and their kin (`SOURCES`); fixed choices are listed.
 """
 
 import sys
@@ -12,24 +12,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mailctl.cli.tree import Argument, Node, Option, command_tree
+from mailctl.providers.catalog import ids
 
 FOLDER = Path(__file__).parents[1] / "completions"
 NOTE = "Made by `make completions` from the command tree; not edited by hand."
 
 
+SOURCES = {
+    "SERVER": "names servers",
+    "GATEWAY": "names gateways",
+    "PRESET": "presets",
+    "FILE": "files",
+    "PATH": "files",
+    "PEM": "files",
+    "DIR": "dirs",
+}
+
+
 def source_of(value: str, choices: Sequence[str]) -> str:
-    """What completes a value: `names servers`, `names gateways`, `files`, `dirs`, `words A B`, or "" for nothing."""
+    """What completes a value: a source of `SOURCES`, `words A B`, or "" for nothing."""
     if choices:
         return "words " + " ".join(choices)
-    for word, source in (
-        ("SERVER", "names servers"),
-        ("GATEWAY", "names gateways"),
-        ("FILE", "files"),
-        ("DIR", "dirs"),
-    ):
-        if word in value.split("|"):
-            return source
-    return ""
+    return next((SOURCES[word] for word in value.split("|") if word in SOURCES), "")
+
+
+def presets() -> str:
+    """The names of all presets."""
+    return " ".join(ids())
 
 
 def options_of(node: Node) -> list[Option]:
@@ -123,6 +132,7 @@ _mailctl() {{
     case $source in
         words\\ *) mapfile -t COMPREPLY < <(compgen -W "${{source#words }}" -- "$cur") ;;
         names\\ *) mapfile -t COMPREPLY < <(compgen -W "$(_mailctl_names "${{source#names }}")" -- "$cur") ;;
+        presets) mapfile -t COMPREPLY < <(compgen -W '{presets()}' -- "$cur") ;;
         files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
         dirs) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
     esac
@@ -200,6 +210,7 @@ _mailctl() {{
     case $origin in
         words\\ *) names=(${{=origin#words }}); compadd -a names ;;
         names\\ *) names=("$config/${{origin#names }}"/*.toml(N:t:r)); compadd -a names ;;
+        presets) names=({presets()}); compadd -a names ;;
         files) _files ;;
         dirs) _files -/ ;;
     esac
@@ -253,6 +264,10 @@ function __mailctl_names -a kind # servers or gateways: the names of the files i
     end
 end
 
+function __mailctl_presets
+    string split ' ' '{presets()}'
+end
+
 function __mailctl_at -a wanted # whether the command typed so far is exactly this one
     set -l path ''
     set -l skip 0
@@ -275,6 +290,8 @@ complete -c mailctl -f
 
 def _fish_source(value: str, choices: Sequence[str]) -> str:
     source = source_of(value, choices)
+    if source == "presets":
+        return " -a '(__mailctl_presets)'"
     if source.startswith("words "):
         return f" -a '{source.removeprefix('words ')}'"
     if source.startswith("names "):

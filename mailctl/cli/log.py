@@ -44,7 +44,7 @@ app = App(group=LogGroup, help="The mailer log: what mailctl did or failed to do
 
 GatewayOption = Annotated[str, typer.Option("--gateway", metavar="GATEWAY", help="Only events of this gateway.")]
 RunOption = Annotated[
-    str, typer.Option("--run", metavar="ID", help="Only events of this run; the last part of its id will do.")
+    str, typer.Option("--run", metavar="RUN", help="Only events of this run; the last part of its id will do.")
 ]
 LevelOption = Annotated[Level, typer.Option("--level", help="This level and above.")]
 SinceOption = Annotated[str, typer.Option("--since", metavar="2h|DATE", help="Not older than this.")]

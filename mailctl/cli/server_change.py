@@ -34,7 +34,7 @@ RESULTS: dict[str, Any] = {"server add": ServerChange, "server edit": ServerChan
 app = App()
 
 PresetOption = Annotated[
-    str | None, typer.Option(metavar="ID", help="Take endpoints from this preset (`mailctl server presets`).")
+    str | None, typer.Option(metavar="PRESET", help="Take endpoints from this preset (`mailctl server presets`).")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be saved; save nothing.")]
 
@@ -43,7 +43,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be save
 @spread
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name; a preset's name alone adds that preset.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME|PRESET", help="Its name; a preset's name alone adds that preset.")
+    ],
     options: ServerOptions,
     preset: PresetOption = None,
     domain: Annotated[

@@ -65,7 +65,7 @@ _USERNAMES = {
 @app.verb()
 def presets(
     ctx: typer.Context,
-    preset: Annotated[str | None, typer.Argument(metavar="[ID]", help="Show this one in full.")] = None,
+    preset: Annotated[str | None, typer.Argument(metavar="[PRESET]", help="Show this one in full.")] = None,
     search: Annotated[str, typer.Option(metavar="TEXT", help="Only those with TEXT in a name, domain or host.")] = "",
 ) -> None:
     """The providers that mailctl knows: hosts, how to sign in, limits and quirks."""
