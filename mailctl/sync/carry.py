@@ -1,10 +1,11 @@
 """Carries out the plan of one IMAP folder: first what comes down, durable and remembered; then what changes there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import ImapMailbox, MessageMeta
+from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
+from mailctl.domain.when import show_size
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError
 from mailctl.sync.flags import strange_letters, to_letters
 from mailctl.sync.job import FolderTally
@@ -37,6 +38,7 @@ class Carrier:
     agreed: Mapping[int, Agreed]
     mark_seen: bool
     leaving: bool
+    max_size: int | None = None
     fetched: dict[int, Agreed] = field(default_factory=dict)
 
     def carry_out(self, plan: FolderPlan) -> None:
@@ -83,8 +85,9 @@ class Carrier:
         for batch in batches(uids, self.server):
             self.run.check_stop()
             self._fetch_batch(batch)
+            skipped = {skipped.uid for skipped in self.tally.skipped}
             for uid in batch:
-                if uid not in self.fetched:
+                if uid not in self.fetched and uid not in skipped:
                     self.tally.skip(
                         "no_body", "the server gave no body: the message is gone, or damaged there", uid=uid
                     )
@@ -100,7 +103,7 @@ class Carrier:
 
         writer = Writer(self.maildir, self.hash, name, self.run.beat)
         try:
-            for _ in self.mailbox.fetch(uids, writer.sink):
+            for _ in self.mailbox.fetch(uids, lambda octets: self._sink(writer, octets)):
                 if writer.full:
                     self._settle(writer)
             self._settle(writer)
@@ -109,6 +112,13 @@ class Carrier:
             raise
         finally:
             writer.discard()
+
+    def _sink(self, writer: Writer, octets: int) -> BodySink:
+        """Where a body goes; one that is larger than RFC822.SIZE had made believe goes nowhere."""
+        if self.max_size is None or octets <= self.max_size:
+            return writer.sink(octets)
+        reason = f"{show_size(octets)}, more than max_size ({show_size(self.max_size)})"
+        return Unwanted(self.run.beat, lambda uid: self.tally.skip("too_large", reason, uid=uid))
 
     def _settle(self, writer: Writer) -> None:
         """Make durable what came, then remember it."""
@@ -158,6 +168,25 @@ class Carrier:
         self.tally.warnings.append(text)
         self.run.warn(text)
         self.run.record("sync.refused", text, level=Level.WARNING, code=error.code, server_text=error.server_text)
+
+
+@dataclass(frozen=True)
+class Unwanted:
+    """A sink that keeps nothing. heartbeat: told the octets; passed_over: told the UID."""
+
+    heartbeat: Callable[[int], None]
+    passed_over: Callable[[int], None]
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Let octets go by."""
+        self.heartbeat(len(chunk))
+
+    def finish(self, meta: MessageMeta) -> None:
+        """The message is not taken."""
+        self.passed_over(meta.uid)
+
+    def abandon(self) -> None:
+        """Nothing was kept."""
 
 
 def batches(uids: Sequence[int], server: Mapping[int, MessageMeta]) -> Iterable[list[int]]:

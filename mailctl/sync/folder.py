@@ -124,6 +124,7 @@ class FolderSync:
             agreed,
             policy.mark_seen,
             not policy.keep_on_server,
+            policy.max_size,
         ).carry_out(plan)
         whole = plan.complete and not self.tally.skipped and not self.tally.warnings
         settled = self._fingerprint() if whole and (writable or not self._changes_server) else ""

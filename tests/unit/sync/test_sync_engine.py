@@ -2,16 +2,18 @@
 
 import os
 import pickle
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mailctl.domain.gateway import Mode
+from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ExitCode, RefusedError
 from mailctl.sync.root import Lock
 from mailctl.sync.state import State
-from tests.doubles.imap import MemoryFolder, MemoryServer, Message
+from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer, Message
 from tests.doubles.syncs import Place
 
 
@@ -277,6 +279,53 @@ def test_wrong_sizes_do_no_harm(place: Place, inbox: MemoryFolder) -> None:
     report = place.sync()
     assert (report.ok, report.fetched) == (True, 0)
     assert place.bodies() == served(inbox)
+
+
+def test_a_size_that_lies_does_not_get_round_max_size(place: Place, inbox: MemoryFolder) -> None:
+    (uid,) = inbox.add(mail(9, "x" * 50_000))
+    inbox.messages[uid] = replace(inbox.messages[uid], lies_size=10)
+    for _ in range(2):
+        report = place.sync(max_size=1000, keep_on_server=True)
+        assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(uid, "too_large")]
+    assert len(place.bodies()) == 5
+    assert place.litter() == []
+
+
+def test_B20_messages_without_header_or_contents_are_stored(place: Place, inbox: MemoryFolder) -> None:
+    inbox.add(b"", b"\r\n", b"no header at all")
+    assert place.sync().fetched == 8
+    assert place.bodies() == served(inbox)
+
+
+@pytest.mark.parametrize("lie", [{2: 77}, {2: 3}, {1: 5, 5: 1}, {2: 1}])
+def test_B15_a_body_under_a_wrong_uid_overwrites_nothing(
+    place: Place, server: MemoryServer, inbox: MemoryFolder, lie: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The adapter finds this out; the engine still never keeps two bodies under one UID, or one nobody asked for."""
+    real = MemoryMailbox.fetch
+
+    def lying(self: MemoryMailbox, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
+        return real(self, uids, lambda octets: Lying(sink(octets), lie))
+
+    monkeypatch.setattr(MemoryMailbox, "fetch", lying)
+    place.sync()
+    bodies = dict(
+        zip((f.name[5:15] for f in sorted((place.mail / "INBOX/new").iterdir())), place.bodies(), strict=True)
+    )
+    assert "0000000077" not in bodies
+    assert len(bodies) == 5 - len([uid for uid in lie.values() if uid == 77 or uid not in lie])
+    assert place.litter() == []
+
+
+class Lying:
+    """A sink that is told another message's UID."""
+
+    def __init__(self, sink: BodySink, lie: dict[int, int]) -> None:
+        self._sink, self._lie = sink, lie
+        self.write, self.abandon = sink.write, sink.abandon
+
+    def finish(self, meta: MessageMeta) -> None:
+        self._sink.finish(replace(meta, uid=self._lie.get(meta.uid, meta.uid)))
 
 
 def test_bytes_that_would_not_survive_are_kept_verbatim(place: Place, inbox: MemoryFolder) -> None:
