@@ -53,7 +53,10 @@ class Carrier:
         if self.leaving and not plan.changed:
             verified = [uid for uid in plan.verify if self._same(uid)]
             self._remove(sorted([*plan.remove, *verified, *self.fetched]), "is here")
-        self._remove(plan.delete, "was deleted here")
+        if plan.delete:
+            back = {file.name.stem for file in self.maildir.scan()}
+            names = {uid: MessageName(self.hash, self.uidvalidity, uid).stem for uid in plan.delete}
+            self._remove([uid for uid, stem in names.items() if stem not in back], "was deleted here")
 
     def _set_flags(self, wanted: Mapping[int, frozenset[str]]) -> None:
         if not wanted:

@@ -89,7 +89,8 @@ class FolderSync:
         if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
         agreed = self._local(validity, seen)
-        elsewhere = self._index.elsewhere(self._hash, validity, self._path.parts)
+        # a file that is renamed while a directory is read may be missed: what one of two looks has seen is there
+        elsewhere = self._index.uids(self._hash, validity) - self._files.keys()
         server, recent = self._server(status, seen, agreed)
         if seen is None or seen.uidvalidity != validity:
             agreed |= self._match_again(server, validity, elsewhere, seen)

@@ -34,8 +34,9 @@ class View:
     """What is known of one folder, by UID, all under the same UIDVALIDITY.
 
     server: all that the server shows. local: flags of the files in this folder. elsewhere: messages whose files were
-    moved to other folders. agreed: what was seen last; whoever is in it has been in the Maildir. recent: the messages
-    that `since` lets through, None for all. shown_before: how many messages the server showed last time.
+    moved to other folders, or seen here a moment ago. agreed: what was seen last; whoever is in it has been in the
+    Maildir. recent: the messages that `since` lets through, None for all. shown_before: how many messages the server
+    showed last time.
     """
 
     server: Mapping[int, MessageMeta]

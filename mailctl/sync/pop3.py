@@ -71,7 +71,9 @@ class PopSync:
         self._state.forget_unique_ids(INBOX.name, plan.forget)
         fetched = self._fetch(mailbox, plan.fetch, tally)
         leaving = [] if self._inbound.keep_on_server else fetched
-        self._remove(mailbox, sorted([*plan.remove, *plan.delete, *leaving]), tally)
+        here = self._root.index().unique_ids(self._hash) if plan.delete else set()  # one look can miss a file
+        deleted = [message for message in plan.delete if uidl_token(message[1]) not in here]
+        self._remove(mailbox, sorted([*plan.remove, *deleted, *leaving]), tally)
         self._state.save_folder(INBOX.name, FolderState(0, messages=len(shown)))
         if plan.changed:
             raise SafetyError(

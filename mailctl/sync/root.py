@@ -114,11 +114,6 @@ class Index:
         found = self.by_folder.get(folder, ())
         return {message.name.uid for _, message in found if message.name.uidvalidity == uidvalidity}
 
-    def elsewhere(self, folder: str, uidvalidity: int, path: tuple[str, ...]) -> set[int]:
-        """UIDs of a folder's messages that lie in other folders than their own."""
-        found = self.by_folder.get(folder, ())
-        return {m.name.uid for where, m in found if m.name.uidvalidity == uidvalidity and where != path}
-
     def unique_ids(self, folder: str) -> set[str]:
         """POP3: tokens of the messages, wherever they lie now."""
         return {message.name.uidl for _, message in self.by_folder.get(folder, ()) if message.name.uidl}

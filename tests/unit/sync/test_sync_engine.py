@@ -11,6 +11,8 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ExitCode, RefusedError
+from mailctl.sync import maildir
+from mailctl.sync.maildir import LocalFile
 from mailctl.sync.root import Lock
 from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer, Message
@@ -354,6 +356,26 @@ def test_what_was_deleted_here_is_not_fetched_again(place: Place, inbox: MemoryF
     place.file(2).unlink()
     inbox.flag(2, ["\\Flagged"])
     assert place.sync().fetched == 0
+    assert len(inbox.messages) == 5
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_file_missed_while_a_directory_is_read_is_not_taken_for_deleted(
+    place: Place, inbox: MemoryFolder, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.sync()
+    real, seen = maildir.scan_directory, 0
+
+    def missing(descriptor: int, subdirectory: str, shown: str) -> Iterator[LocalFile]:
+        nonlocal seen
+        seen += subdirectory == "new"
+        for file in real(descriptor, subdirectory, shown):
+            if seen > looks or file.name.uid != 2:
+                yield file
+
+    monkeypatch.setattr(maildir, "scan_directory", missing)
+    report = place.sync(propagate_deletes=True)
+    assert (report.ok, report.fetched, report.removed) == (True, 0, 0)
     assert len(inbox.messages) == 5
 
 
