@@ -110,8 +110,10 @@ class Carrier:
                 if writer.full:
                     self._settle(writer)
             self._settle(writer)
-        except (NetworkError, ProtocolError, RefusedError, StoppedError):
+        except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
             self._settle(writer)  # what came whole is kept
+            if isinstance(error, ProtocolError) and wanted:
+                self.tally.avoid.add(min(wanted))  # messages come in ascending order: the next one broke it
             raise
         finally:
             writer.discard()

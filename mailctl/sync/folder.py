@@ -103,6 +103,10 @@ class FolderSync:
             seen.messages if seen else 0,
         )
         plan = plan_folder(view, policy)
+        avoided = [uid for uid in plan.fetch if uid in self.tally.avoid]
+        plan.fetch = [uid for uid in plan.fetch if uid not in self.tally.avoid]
+        for uid in avoided:
+            self.tally.skip("bad_response", "the server breaks the protocol when this message is asked for", uid=uid)
         self._tell(plan, server)
         if self._job.dry_run:
             self._show(plan, server)

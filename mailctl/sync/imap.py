@@ -14,8 +14,10 @@ from mailctl.sync.root import Index, Root
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 
-MOST_CONNECTIONS = 4
+MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one broke in a folder."""
+MOST_AVOIDED = 2
+"""Messages of one folder that a run goes round, since the server breaks the protocol at them."""
 
 
 class ImapSync:
@@ -69,6 +71,7 @@ class ImapSync:
             while True:
                 mailbox = self._connected()
                 tally.skipped.clear()
+                avoided = len(tally.avoid)
                 try:
                     FolderSync(run, mailbox, self._state, self._root, self._index, folder, path, tally).sync()
                 except NetworkError as error:
@@ -78,12 +81,13 @@ class ImapSync:
                     if again or self._connections >= MOST_CONNECTIONS:
                         raise
                     again = True
-                except ProtocolError as error:  # the connection is dead, the other folders may be well
+                except ProtocolError as error:  # the connection is dead, other messages and folders may be well
                     self._drop()
                     tally.error = error
                     if self._connections >= MOST_CONNECTIONS:
                         raise
-                    return
+                    if avoided == len(tally.avoid) or avoided == MOST_AVOIDED:
+                        return
                 except (RefusedError, SafetyError) as error:
                     tally.error = error
                     return

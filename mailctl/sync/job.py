@@ -132,7 +132,7 @@ class SyncReport:
 
 @dataclass
 class FolderTally:
-    """Counts while a folder is being synced."""
+    """Counts while a folder is being synced. avoid: messages at which the server broke the protocol in this run."""
 
     name: str
     path: str
@@ -145,6 +145,7 @@ class FolderTally:
     warnings: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     error: MailctlError | None = None
+    avoid: set[int] = field(default_factory=set)
 
     def skip(self, code: str, reason: str, *, uid: int = 0, count: int = 1) -> None:
         """Note messages that were left out."""

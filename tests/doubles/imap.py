@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, PopMailbox, SinkFactory
-from mailctl.errors import NetworkError, RefusedError
+from mailctl.errors import NetworkError, ProtocolError, RefusedError
 from mailctl.sync.job import SyncJob
 
 CHUNK = 1000
@@ -13,7 +13,8 @@ CHUNK = 1000
 
 @dataclass(frozen=True)
 class Message:
-    """A message on the server. lies_size: what RFC822.SIZE says, if not the truth. no_body: BODY[] is NIL."""
+    """A message on the server. lies_size: what RFC822.SIZE says, if not the truth. no_body: BODY[] is NIL.
+    poison: a FETCH of it breaks the protocol."""
 
     body: bytes
     flags: frozenset[str] = frozenset()
@@ -21,6 +22,7 @@ class Message:
     modseq: int = 1
     lies_size: int | None = None
     no_body: bool = False
+    poison: bool = False
 
 
 @dataclass
@@ -126,6 +128,9 @@ class MemoryMailbox:
             message = self._folder().messages.get(uid)
             if message is None or message.no_body:
                 continue
+            if message.poison:
+                self._dead = True
+                raise ProtocolError("the server sent something that isn't a FETCH response")
             taking = sink(len(message.body))
             try:
                 for start in range(0, len(message.body), CHUNK):

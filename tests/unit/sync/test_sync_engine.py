@@ -330,6 +330,25 @@ class Lying:
         self._sink.finish(replace(meta, uid=self._lie.get(meta.uid, meta.uid)))
 
 
+def test_a_message_that_breaks_the_protocol_does_not_keep_the_others_away(
+    place: Place, server: MemoryServer, inbox: MemoryFolder
+) -> None:
+    server.folders["Z"] = MemoryFolder()
+    server.folders["Z"].add(mail(1))
+    inbox.messages[2] = replace(inbox.messages[2], poison=True)
+    for fetched in (5, 0):
+        report = place.sync()
+        assert report.error is not None
+        assert (report.error.exit_code, report.fetched) == (ExitCode.PROTOCOL, fetched)
+        assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(2, "bad_response")]
+        assert place.litter() == []
+    for uid in inbox.add(*(mail(n) for n in range(10, 15))):
+        inbox.messages[uid] = replace(inbox.messages[uid], poison=True)
+    server.connections = 0
+    assert not place.sync().ok
+    assert server.connections == 4, "bounded"
+
+
 def test_bytes_that_would_not_survive_are_kept_verbatim(place: Place, inbox: MemoryFolder) -> None:
     odd = [b"a\nb", b"a\rb\r\n", b"\r", b"\n", b"a\r\nb\n" * 2000, b"ok\r\n" * 3000 + b"\rx", b"x" * 3000 + b"\r"]
     inbox.add(*odd)
