@@ -6,7 +6,8 @@ from typing import NamedTuple
 from mailctl.errors import UsageError
 
 _ATOMS = re.compile(r"[^\s\x00-\x20\x7f<>()\[\],;:\\\"@]+")
-_LABEL = re.compile(r"[^\W_](?:[\w-]{0,61}[^\W_])?")
+_LABEL = re.compile(r"(?!-)(?:[a-z0-9-]|[^\x00-\x7f\s]){1,63}(?<!-)")
+"""Shape only: letters, digits, hyphens, and whatever isn't ASCII, marks of Indic scripts too."""
 
 
 class Address(NamedTuple):
