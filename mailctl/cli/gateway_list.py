@@ -74,7 +74,8 @@ def list_gateways(
             missing.setdefault(gateway.server, error.message)
         if all(_matches(gateway, joined, field, glob) for field, glob in filters):
             rows.append(gateway_row(gateway, joined, default=gateway.name == default))
-    titles = columns("name", "email", "server", "owner", "protocols", "enabled", "order", right=("order",))
+    names = ("name", "email", "server", "owner", "protocols", "enabled", "order")
+    titles = columns(*names, right=("order",), fold=("email", "owner", "protocols"))
     cells: list[list[Cell]] = [
         [
             Styled(row.name, "strong" if row.default else ""),

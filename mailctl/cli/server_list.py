@@ -79,7 +79,8 @@ def list_servers(
         for server in servers.objects
         if not (in_use and server.name not in users) and not (unused and server.name in users)
     ]
-    titles = columns("name", "provider", "imap", "pop3", "smtp", "gateways", right=("gateways",))
+    hosts = ("imap", "pop3", "smtp")
+    titles = columns("name", "provider", *hosts, "gateways", right=("gateways",), fold=hosts)
     view = Table(titles, [_cells(row) for row in rows], empty="No servers; `mailctl server add` makes one.")
     problems = [str(problem) for problem in (*servers.problems, *gateways.problems)]
     context.emit(Outcome(rows, view, warnings=problems))

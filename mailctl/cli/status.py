@@ -28,7 +28,9 @@ def status(
     rows, warnings = _rows(context, gateways or [])
     now = context.now()
     titles = columns(
-        "gateway", "enabled", "checks", "last sync", "messages", "errors", "next due", right=("messages", "errors")
+        *("gateway", "enabled", "checks", "last sync", "messages", "errors", "next due"),
+        right=("messages", "errors"),
+        fold=("checks", "last sync"),
     )
     view = Table(titles, [_cells(row, now) for row in rows], empty="No gateways; `mailctl gateway add` makes one.")
     context.emit(Outcome(rows, view, warnings=warnings))

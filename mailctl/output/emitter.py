@@ -82,8 +82,17 @@ class Emitter:
 
     def note(self, text: str) -> None:
         """A remark on stderr, left out with --quiet."""
-        if not self.quiet:
-            self.stderr.write(f"{visible(mask(text))}\n")
+        if self.quiet:
+            return
+        text = visible(mask(text))
+        if self.is_terminal(self.stderr):
+            from rich.text import Text
+
+            from mailctl.output.terminal import console, sentence
+
+            sentence(Text(text), console(self.stderr, colour=False))
+        else:
+            self.stderr.write(f"{text}\n")
 
     def stream(self, plain: str) -> None:
         """One line of data on stdout at once, for output without an end (`log --follow`); already safe to show."""
@@ -121,11 +130,11 @@ class Emitter:
         if self._colour(self.stderr):
             from rich.text import Text
 
-            from mailctl.output.terminal import STYLES, console
+            from mailctl.output.terminal import STYLES, console, sentence
 
             line = Text(f"{label}: ", style=STYLES[style])
             line.append(text)
-            console(self.stderr, colour=True).print(line, soft_wrap=True)
+            sentence(line, console(self.stderr, colour=True), wrap=self.is_terminal(self.stderr))
         else:
             self.stderr.write(f"{label}: {text}\n")
 

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "strong": "bold"}
 
+_BETWEEN = "   "  # what stands between two columns of a table
+_LEAST_FOLD = 10  # columns that may fold keep so many characters a line
+
 
 def console(stream: TextIO, *, colour: bool, width: int | None = None) -> "Console":
     """A rich console on `stream` that prints what is there."""
@@ -48,7 +51,7 @@ def draw(view: View, to: "Console") -> None:
             _fields(view, to)
         case Lines():
             for line in view.lines:
-                to.print(cell(line), soft_wrap=True)
+                sentence(cell(line), to)
         case Stack():
             for number, part in enumerate(view.parts):
                 if number:
@@ -56,11 +59,36 @@ def draw(view: View, to: "Console") -> None:
                 draw(part, to)
 
 
+def sentence(text: "Text", to: "Console", *, wrap: bool = True) -> None:
+    """Print `text`, broken between words if `wrap`; a word longer than a line, such as a URL, stays whole.
+
+    rich either breaks such words too or cuts them off.
+    """
+    from rich.cells import cell_len
+
+    breaks: list[int] = []
+    column = offset = 0
+    for word in text.plain.split(" ") if wrap else ():
+        if column and column + cell_len(word) > to.width:
+            breaks.append(offset)
+            column = 0
+        column += cell_len(word) + 1
+        offset += len(word) + 1
+    for line in text.divide(breaks):
+        line.rstrip()
+        to.print(line, soft_wrap=True)
+
+
 def _table(view: Table, to: "Console") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table as RichTable
 
     if not view.rows:
+        return
+    if _least_width(view) > to.width:  # a table would cut columns off: each row becomes a block of its own
+        titles = [column.title for column in view.columns]
+        pairs = [[pair for pair in zip(titles, row, strict=True) if cell_text(pair[1])] for row in view.rows]
+        draw(Stack([Fields(block) for block in pairs]), to)
         return
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for column in view.columns:
@@ -70,6 +98,17 @@ def _table(view: Table, to: "Console") -> None:
     for row in view.rows:
         table.add_row(*[cell(value) for value in row])
     to.print(table)
+
+
+def _least_width(view: Table) -> int:
+    """How many columns of the terminal the table needs so that nothing is cut."""
+    from rich.cells import cell_len
+
+    needed = len(_BETWEEN) * (len(view.columns) - 1)
+    for column, *values in zip(view.columns, *view.rows, strict=True):
+        widest = max(cell_len(cell_text(value)) for value in (column.title, *values))
+        needed += min(widest, _LEAST_FOLD) if column.fold else widest
+    return needed
 
 
 def _fields(view: Fields, to: "Console") -> None:

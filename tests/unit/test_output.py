@@ -20,7 +20,8 @@ from mailctl.output.emitter import Emitter, Outcome
 from mailctl.output.escape import visible
 from mailctl.output.json import dump, schema_of, to_plain
 from mailctl.output.plain import plain_lines
-from mailctl.output.view import Fields, Lines, Stack, Styled, Table, View, columns
+from mailctl.output.terminal import console, draw
+from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, View, columns
 
 ANY = st.text(st.characters(), max_size=40)  # lone surrogates too
 ACTING = ("Cc", "Cf", "Cs", "Zl", "Zp")
@@ -87,6 +88,30 @@ def test_a_long_cell_is_folded_on_a_terminal_not_cut() -> None:
     word = "x" * 500
     out = emitted(Table(columns("a", fold=["a"]), [[word]]), terminal=True)
     assert out.count("x") == 500
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+def test_a_terminal_too_narrow_for_a_table_gets_blocks_and_loses_nothing(width: int) -> None:
+    titles = columns("name", "imap", "errors", "note", right=["errors"], fold=["note"])
+    rows: list[list[Cell]] = [
+        ["work", "localhost:39467 tls", 5, "all is well here"],
+        ["works", "outlook.office365.com:993 tls", 7, None],
+    ]
+    out = io.StringIO()
+    draw(Table(titles, rows), console(out, colour=False, width=width))
+    shown = out.getvalue().replace("\n", "")
+    for cell in ("name", "imap", "errors", "note", "work", "works", "5", "7"):
+        assert cell in shown
+    if width > 20:
+        assert "outlook.office365.com:993 tls" in shown
+    assert all(len(line) <= width for line in out.getvalue().splitlines())
+
+
+def test_sentences_break_between_words_and_links_stay_whole() -> None:
+    out = io.StringIO()
+    link = "https://provider.example/a-long-address/of-a-page/that-helps"
+    draw(Lines([f"some words that do not fit {link}"]), console(out, colour=False, width=20))
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == ["some words that do", "not fit", link]
 
 
 @pytest.mark.parametrize(
