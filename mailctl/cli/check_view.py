@@ -154,7 +154,10 @@ def _count(noun: str) -> _Tell:
 
 def _until(value: object, detail: Mapping[str, object]) -> str:
     days = detail.get("days_left")
-    left = f" ({days} days)" if isinstance(days, int) else ""
+    left = ""
+    if isinstance(days, int):
+        count = "1 day" if abs(days) == 1 else f"{abs(days)} days"
+        left = f" ({count} ago)" if days < 0 else f" ({count})"
     return f"certificate until {str(value)[:10]}{left}"
 
 

@@ -4,7 +4,7 @@ The `ssl` module tells names and dates only of a certificate that it has verifie
 was not.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 
@@ -31,7 +31,7 @@ def certificate_facts(der: bytes) -> dict[str, object]:
             "names": _names(leaf),
             "not_before": leaf.not_valid_before_utc.isoformat(),
             "not_after": leaf.not_valid_after_utc.isoformat(),
-            "days_left": (leaf.not_valid_after_utc - datetime.now(UTC)).days,
+            "days_left": int((leaf.not_valid_after_utc - datetime.now(UTC)) / timedelta(days=1)),
             "key": _key(leaf),
         }
     except ValueError:  # hostile or merely odd DER; x509 raises ValueError and its subclasses for all of it

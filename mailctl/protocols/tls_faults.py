@@ -82,4 +82,6 @@ def failure(host: str, error: OSError, facts: Mapping[str, object]) -> TlsError:
         names=f" ({listed})" if listed else "",
         issuer=f" ({facts['issuer']})" if facts.get("issuer") else "",
     )
+    if cause == "tls_hostname_mismatch" and names == []:  # a common name alone is none (RFC 9525, section 2)
+        message = f"The certificate of {host} holds no host name (no subjectAltName; a common name doesn't count)"
     return TlsError(message, cause=cause, detail={**facts, "library": str(error)})

@@ -83,6 +83,7 @@ def test_A16_the_message_names_the_date_and_the_other_name(certificates: Certifi
     assert expired.error is not None
     assert wrong.error is not None
     assert str(expired.error.detail["not_after"])[:10] in expired.error.message
+    assert expired.error.detail["days_left"] == -1  # it was good until this time yesterday
     assert "another.example" in wrong.error.message
 
 
@@ -90,6 +91,8 @@ def test_A16_the_message_names_the_date_and_the_other_name(certificates: Certifi
 def test_A17_a_name_in_the_common_name_alone_is_refused(dialect: Dialect, certificates: Certificates) -> None:
     climbed = implicit(dialect, server_context(certificates.cn_only), certificates)
     assert climbed.cause == "tls_hostname_mismatch"
+    assert climbed.error is not None
+    assert "holds no host name" in climbed.error.message
 
 
 @both
