@@ -18,9 +18,10 @@ def endpoint(server: Dovecot, certificates: Certificates, security: Security = S
     return Endpoint(server.host, port, security, CertificatePolicy(ca_file=str(certificates.ca)))
 
 
-def sign_in(mailbox: Mailbox, certificates: Certificates, **options: int) -> ImapMailbox:
-    """mailctl's mailbox for the user of `mailbox`, over TLS."""
-    return open_imap(endpoint(mailbox.server, certificates), mailbox.user, Secret(mailbox.password), **options)
+def sign_in(mailbox: Mailbox, certificates: Certificates, *, largest: int = 1 << 31) -> ImapMailbox:
+    """mailctl's mailbox for the user of `mailbox`, over TLS. largest: octets that a body may have."""
+    server = endpoint(mailbox.server, certificates)
+    return open_imap(server, mailbox.user, Secret(mailbox.password), largest=largest)
 
 
 def folder(name: str) -> Folder:
