@@ -34,17 +34,45 @@ def main(
 
 def run() -> None:
     """Entry point of the process; a closed pipe ends quietly."""
+    _mend_streams()
     if sys.argv[1:] != ["--version"]:
         _prepare()
+    code = 0
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # the reader went away; nobody is left to be told
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         code = 130
+    except OSError as error:  # what was printed can't be kept: a full disk behind stdout
+        _drop_output()
+        if code != 10:  # else the command has said so itself
+            _complain(f"error: the output can't be written: {error.strerror}\n")
+        code = 10
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _mend_streams() -> None:
+    """Streams that the caller closed are empty; what an old character set lacks is written as an escape."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process lives
+    if sys.stdout.encoding != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # the process's own is a file
+
+
+def _drop_output() -> None:
+    """What is still unwritten goes nowhere, or the interpreter would complain about it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+    except OSError:  # nor can that be told
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _prepare() -> None:

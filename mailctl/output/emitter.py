@@ -169,7 +169,8 @@ class Emitter:
             },
         }
         indent = 2 if self.is_terminal(self.stdout) else None
-        self.stdout.write(dump(envelope, indent=indent) + "\n")
+        utf8 = (getattr(self.stdout, "encoding", None) or "utf-8").lower() == "utf-8"
+        self.stdout.write(dump(envelope, indent=indent, ascii_only=not utf8) + "\n")
 
 
 def _tables(view: View) -> Sequence[Table]:

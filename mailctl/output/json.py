@@ -45,9 +45,9 @@ def to_plain(value: object) -> Any:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
-def dump(plain: Any, *, indent: int | None = None) -> str:
+def dump(plain: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON text of plain values on one line (or indented), safe to show on a terminal."""
-    return UNSAFE.sub(_escape, json.dumps(plain, ensure_ascii=False, indent=indent))
+    return UNSAFE.sub(_escape, json.dumps(plain, ensure_ascii=ascii_only, indent=indent))
 
 
 def _escape(match: "typing.Match[str]") -> str:

@@ -1,0 +1,52 @@
+"""`mailctl` as a process whose streams are full, closed, or of an old character set."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="/dev/full is missing: no device that is always full")
+
+
+def started(home: Path, *arguments: str, redirect: str = "", **variables: str) -> "subprocess.CompletedProcess[str]":
+    env = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", **variables}
+    command = ["/bin/sh", "-c", f'exec "$@" {redirect}', "sh", sys.executable, "-m", "mailctl", *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "arguments", [("--version",), ("--help",), ("gateway", "list", "--json"), ("server", "presets"), ("schema", "test")]
+)
+def test_G4_a_full_disk_behind_stdout_is_one_sentence(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = started(tmp_path, *arguments, redirect=">/dev/full")
+    assert done.returncode == 10
+    assert "No space left on device" in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error: ")]) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@needs_full
+def test_G4_a_full_disk_behind_both_still_has_its_exit_code(tmp_path: Path) -> None:
+    assert started(tmp_path, "gateway", "list", "--json", redirect=">/dev/full 2>/dev/full").returncode == 10
+
+
+@pytest.mark.parametrize(("redirect", "code"), [("<&-", 0), (">&-", 0), ("2>&-", 0), ("<&- >&- 2>&-", 0)])
+def test_closed_streams_are_empty_ones(tmp_path: Path, redirect: str, code: int) -> None:
+    done = started(tmp_path, "gateway", "list", redirect=redirect)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_old_character_set_escapes_what_it_lacks(tmp_path: Path) -> None:
+    arguments = ("server", "add", "x", "--imap", "bücher.example", "--dry-run")
+    plain = started(tmp_path, *arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert plain.returncode == 0, plain.stderr
+    assert "b\\xfccher.example:993" in plain.stdout
+    done = started(tmp_path, *arguments, "--json", PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert json.loads(done.stdout)["result"]["server"]["endpoints"][0]["host"] == "bücher.example"
