@@ -69,7 +69,7 @@ def _stage(context: Context) -> "Iterator[_Stage]":
         if find_spec(package) is None:
             raise UsageError(
                 f"the demo needs the package {package}, which isn't installed",
-                hint="Install the extra: pip install 'mailctl[demo]'",
+                hint="Install the extra, in a clone of the project: pip install '.[demo]'",
                 code="extra_missing",
             )
     from mailctl.demo.certificates import make_certificates
@@ -151,6 +151,8 @@ class _Stage:
         context.stderr.flush()
         output = out.getvalue() if isinstance(out, io.StringIO) else ""
         self.steps.append(DemoStep(f"mailctl {words}", code, output))
+        if code == ExitCode.INTERRUPTED:
+            raise KeyboardInterrupt
         if code != expect:
             raise MailctlError(f"`mailctl {words}` ended with {code}, not {int(expect)}", code="demo_failed")
 

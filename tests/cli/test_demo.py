@@ -41,7 +41,7 @@ def test_a_missing_extra_is_named_with_the_way_to_get_it(cli: Cli, monkeypatch: 
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "pymap" else real(name))
     error = cli.json("demo", code=2)["error"]
     assert "pymap" in error["message"]
-    assert "mailctl[demo]" in error["hint"]
+    assert "pip install '.[demo]'" in error["hint"]
 
 
 def test_kept_servers_serve_another_process_and_nothing_stays_after_ctrl_c(cli: Cli, tmp_path: Path) -> None:
@@ -62,4 +62,17 @@ def test_kept_servers_serve_another_process_and_nothing_stays_after_ctrl_c(cli: 
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
     assert process.returncode == 130
+    assert not list(tmp_path.glob("mailctl-demo-*"))
+
+
+def test_ctrl_c_in_a_step_ends_the_demo_like_any_command(cli: Cli, tmp_path: Path) -> None:
+    env = {**cli.env, "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "mailctl", "demo"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        next(line for line in iter(process.stdout.readline, "") if line.startswith("$ mailctl test"))
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "ended with" not in said
     assert not list(tmp_path.glob("mailctl-demo-*"))
