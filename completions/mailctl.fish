@@ -486,7 +486,7 @@ complete -c mailctl -n '__mailctl_at "status"' -l help -d 'Show this message and
 complete -c mailctl -n '__mailctl_at "status"' -f -a '(__mailctl_names gateways)'
 complete -c mailctl -n '__mailctl_at "log"' -f -a show -d 'Show events, oldest first'
 complete -c mailctl -n '__mailctl_at "log"' -f -a export -d 'Write events as JSON Lines'
-complete -c mailctl -n '__mailctl_at "log"' -f -a import -d 'Take events of another machine, or of a backup, into the mailer log; those that are there already stay once'
+complete -c mailctl -n '__mailctl_at "log"' -f -a import -d 'Take events of another machine or a backup into the log'
 complete -c mailctl -n '__mailctl_at "log"' -l json -d 'Print one JSON object instead of text'
 complete -c mailctl -n '__mailctl_at "log"' -l quiet -d 'Leave out remarks and progress'
 complete -c mailctl -n '__mailctl_at "log"' -l no-input -d 'Never ask; a question becomes an error'

@@ -40,7 +40,7 @@ class LogGroup(Group):
     default: ClassVar[str | None] = "show"
 
 
-app = App(group=LogGroup, help="The mailer log: what mailctl did or failed to do.")
+app = App(group=LogGroup, help="The mailer log: what mailctl did or failed to do. Alone it is `log show`.")
 
 GatewayOption = Annotated[str, typer.Option("--gateway", metavar="GATEWAY", help="Only events of this gateway.")]
 RunOption = Annotated[
@@ -178,7 +178,10 @@ def import_(
     file: Annotated[Path, typer.Argument(help="File of JSON Lines, as written by `log export`; - for stdin.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check the file.")] = False,
 ) -> None:
-    """Take events of another machine, or of a backup, into the mailer log; those that are there already stay once."""
+    """Take events of another machine or a backup into the log.
+
+    Those that are there already stay once.
+    """
     from mailctl.journal.exchange import from_lines
 
     context = Context.of(ctx)
