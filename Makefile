@@ -36,9 +36,8 @@ unit: $(VENV)/.dev
 test-crash: packages $(VENV)/.dev  ## the crash tests at full length: 200 kills
 	MAILCTL_CRASH_KILLS=200 $(BIN)/pytest -q tests/crash
 
-bench: $(VENV)/.dev  ## cold start and memory, as ratios measured side by side
+bench: $(VENV)/.dev  ## cold start, as ratios measured side by side
 	$(BIN)/python -m tests.bench.startup
-	$(BIN)/python -m tests.bench.memory
 
 completions: $(VENV)/.dev  ## make completions/ anew from the command tree
 	$(BIN)/python -m tools.completions
