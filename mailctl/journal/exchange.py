@@ -10,6 +10,8 @@ from mailctl.domain.event import Event, Level
 from mailctl.errors import ConfigError
 
 LONGEST_LINE = 1 << 20
+_NAMES = ("run", "event", "protocol")
+"""Texts that mailctl makes up itself; the others may quote anything."""
 
 
 def to_line(number: int, event: Event) -> str:
@@ -26,7 +28,7 @@ def from_lines(lines: Iterable[str], name: str) -> Iterator[tuple[int, Event]]:
         try:
             if len(line) > LONGEST_LINE:
                 raise ValueError("the line is too long")  # noqa: TRY301 - told like every other fault of the line
-            yield _parse(json.loads(line))
+            yield _parse(json.loads(line, parse_constant=_no_number))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise ConfigError(
@@ -36,11 +38,18 @@ def from_lines(lines: Iterable[str], name: str) -> Iterator[tuple[int, Event]]:
 
 def _parse(found: dict[str, Any]) -> tuple[int, Event]:
     moment = datetime.fromisoformat(found["time"])
-    if moment.tzinfo is None:
-        raise ValueError("its time has no zone")
+    if moment.tzinfo is None or not 1 < moment.year < 9999:  # the outermost years have no time in every zone
+        raise ValueError("its time has no zone, or is none that a log can have")
     texts = {key: found[key] for key in ("run", "event", "message", "gateway", "protocol")}
     if not all(isinstance(text, str) for text in texts.values()) or not texts["run"] or not texts["event"]:
         raise ValueError("a text is missing")
-    if not isinstance(found["fields"], dict) or type(found["number"]) is not int:
-        raise ValueError("fields or number has the wrong type")
+    if not all(text.isascii() and text.isprintable() for key, text in texts.items() if key in _NAMES):
+        raise ValueError("run, event or protocol holds more than printable ASCII")
+    if not isinstance(found["fields"], dict) or type(found["number"]) is not int or not 0 <= found["number"] < 2**63:
+        raise ValueError("fields or number has the wrong type or size")
     return found["number"], Event(time=moment, level=Level(found["level"]), fields=found["fields"], **texts)
+
+
+def _no_number(word: str) -> None:
+    """JSON has neither NaN nor Infinity, though Python reads them."""
+    raise ValueError(f"{word} is no JSON")

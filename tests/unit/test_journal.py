@@ -142,7 +142,7 @@ TEXT = st.text(max_size=30)
 
 
 @given(
-    run=TEXT.filter(bool),
+    run=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=30),
     message=TEXT,
     gateway=TEXT,
     level=st.sampled_from(Level),
@@ -162,6 +162,28 @@ def test_a_line_brings_back_the_event(
 def test_a_line_that_is_no_event_is_named(line: str) -> None:
     with pytest.raises(ConfigError, match="file, line 2"):
         list(from_lines([to_line(1, event()), line], "file"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("run", "\ud800"),
+        ("event", "a\nb"),
+        ("protocol", "\x1b[31m"),
+        ("number", 2**63),
+        ("number", -1),
+        ("number", True),
+        ("level", ["info"]),
+        ("time", "0001-01-01T00:00:00+10:00"),
+        ("time", "9999-12-31T23:59:00-10:00"),
+        ("fields", {"a": float("nan")}),
+    ],
+)
+def test_an_event_that_no_log_could_keep_is_refused(journal: Journal, key: str, value: object) -> None:
+    values = {**json.loads(to_line(1, event())), key: value}
+    with pytest.raises(ConfigError, match="file, line 1"):
+        journal.write(from_lines([json.dumps(values)], "file"))
+    assert list(journal.read()) == []
 
 
 GATEWAY = Gateway("work", "gmail", "a@b.example", Login("a@b.example"))
