@@ -9,7 +9,8 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, Group
-from mailctl.domain.names import not_found
+from mailctl.domain.names import nearest
+from mailctl.errors import NotFoundError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Table, columns
 
@@ -72,7 +73,9 @@ def schema(
         return
     name = " ".join(command)
     if name not in types:
-        raise not_found("schema", name, types)
+        near = nearest(name, types)
+        hint = f"Did you mean {near!r}?" if near else "`mailctl schema` lists the commands that have one."
+        raise NotFoundError(f"There is no schema of {name!r}", hint=hint)
     from mailctl.output.json import dump
 
     found = envelope(name, types[name])
