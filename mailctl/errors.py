@@ -166,13 +166,6 @@ class SafetyError(MailctlError):
     default_code = "safety"
 
 
-class MixedError(MailctlError):
-    """Several things failed, in different ways."""
-
-    exit_code = ExitCode.MIXED
-    default_code = "mixed"
-
-
 class StoppedError(MailctlError):
     """The user interrupted; what had been done is kept."""
 

@@ -224,7 +224,7 @@ def _log(context: "Context", report: CheckReport) -> None:
 
     place = f" at {report.endpoint}" if report.endpoint else ""
     what = f"{report.protocol.upper()} of {report.gateway or report.address}{place}"
-    context.recorder().record(
+    context.recorder.record(
         "check.passed" if report.ok else "check.failed",
         f"{what} works" if report.ok else f"{what} failed at {report.stage}: {report.message}",
         level=Level.INFO if report.ok else Level.ERROR,

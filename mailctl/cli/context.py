@@ -84,11 +84,8 @@ class Context:
                 self._config_dir = str(value)
             case "state_dir":
                 self._state_dir = str(value)
-        self.__dict__.pop("emitter", None)
-        self.__dict__.pop("paths", None)
-        self.__dict__.pop("config", None)
-        self.__dict__.pop("_servers", None)
-        self.__dict__.pop("journal", None)
+        for made in ("emitter", "paths", "config", "_servers", "journal"):  # each depends on an option
+            self.__dict__.pop(made, None)
 
     @cached_property
     def emitter(self) -> Emitter:
@@ -215,14 +212,16 @@ class Context:
         """All that can be found out about the mail service of an address within `seconds`; see `domain.discovery`."""
         from mailctl.domain.address import parse_address
         from mailctl.domain.deadline import Deadline
+        from mailctl.domain.server import CertificatePolicy
         from mailctl.protocols.dns import Dns
         from mailctl.protocols.http import Http
         from mailctl.protocols.idn import a_labels
         from mailctl.providers.discovery import discover
 
-        address, nameserver = parse_address(email), self.config.settings.nameserver
-        dns = Dns(nameserver)
-        get = Http(find=dns.addresses) if nameserver else Http()
+        address, settings = parse_address(email), self.config.settings
+        dns = Dns(settings.nameserver)
+        policy = CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
+        get = Http(policy, dns.addresses) if settings.nameserver else Http(policy)
         return discover(address, a_labels(address.domain), dns, get, Deadline(seconds))
 
     def maildir(self, gateway: "Gateway") -> Path:
@@ -248,7 +247,8 @@ class Context:
         return Journal(self.paths.state / "journal.db")
 
     @cached_property
-    def _recorder(self) -> "JournalRecorder":
+    def recorder(self) -> "JournalRecorder":
+        """Where this command's events go; one run a command."""
         import secrets
 
         from mailctl.domain.event import new_run_id
@@ -256,10 +256,6 @@ class Context:
 
         run = new_run_id(self.now(), secrets.token_hex(3))
         return JournalRecorder(self.journal, run, self.now, self.config.settings.log_keep_days, self.emitter.warn)
-
-    def recorder(self) -> "JournalRecorder":
-        """Where this command's events go; one run a command."""
-        return self._recorder
 
     @cached_property
     def knowledge(self) -> "Knowledge":
@@ -325,6 +321,5 @@ class Context:
             raise UsageError(
                 f"{question} needs an answer, and there is nobody to ask", hint="Add --yes to agree.", code="no_input"
             )
-        self.stderr.write(f"{question} [y/N] ")
-        self.stderr.flush()
+        self.emitter.ask(f"{question} [y/N]")
         return self.stdin.readline().strip().lower() in ("y", "yes")

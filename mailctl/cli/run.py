@@ -7,7 +7,7 @@ from typer._click.exceptions import ClickException
 from typer.exceptions import Abort, Exit
 
 from mailctl.cli.context import Context
-from mailctl.errors import ExitCode, MailctlError, StorageError, UsageError
+from mailctl.errors import ExitCode, MailctlError, StoppedError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from mailctl.cli.context import KeyringFactory
@@ -43,7 +43,7 @@ def run_command(
     except Exit as end:
         return int(end.exit_code)
     except (KeyboardInterrupt, Abort):
-        return _fail(context, argv, MailctlError("interrupted", code="interrupted"), ExitCode.INTERRUPTED)
+        return _fail(context, argv, StoppedError("interrupted"))
     except BrokenPipeError:
         raise
     except ClickException as error:
@@ -70,9 +70,7 @@ def run_command(
         return _fail(context, argv, bug)
 
 
-def _fail(context: Context, argv: list[str], error: MailctlError, code: ExitCode | None = None) -> int:
-    if code is not None:
-        error.exit_code = code
+def _fail(context: Context, argv: list[str], error: MailctlError) -> int:
     return int(context.emitter.failure(context.command or _command_of(argv), error))
 
 

@@ -146,7 +146,7 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
 
         tools = Tools(
             connector=context,
-            recorder=context.recorder(),
+            recorder=context.recorder,
             clock=time.time,
             who=lambda: f"process {os.getpid()} on {platform.node()}, since {since}",
             progress=show,

@@ -94,6 +94,11 @@ class Emitter:
         else:
             self.stderr.write(f"{text}\n")
 
+    def ask(self, question: str) -> None:
+        """Put a question on stderr; the answer is typed behind it."""
+        self.stderr.write(f"{visible(mask(question))} ")
+        self.stderr.flush()
+
     def stream(self, plain: str) -> None:
         """One line of data on stdout at once, for output without an end (`log --follow`); already safe to show."""
         self.stdout.write(f"{plain}\n")

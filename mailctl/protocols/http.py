@@ -31,12 +31,11 @@ Resolve = Callable[[str, int, Deadline], list[Address]]
 class Http:
     """Fetches documents; an instance is a `domain.discovery.Getter`.
 
-    ca_file: extra trust anchors in PEM form. find: gives the addresses of a host.
+    policy: whose certificates are believed, and the oldest TLS version. find: gives the addresses of a host.
     """
 
-    def __init__(self, ca_file: str | None = None, find: Resolve = resolve) -> None:
-        self._policy = CertificatePolicy(ca_file=ca_file)
-        self._find = find
+    def __init__(self, policy: CertificatePolicy | None = None, find: Resolve = resolve) -> None:
+        self._policy, self._find = policy or CertificatePolicy(), find
 
     def __call__(self, url: str, deadline: Deadline) -> Page | None:
         """The document at `url`, None if the server has none (404, 410).

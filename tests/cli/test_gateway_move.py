@@ -133,6 +133,15 @@ def test_deleting_mail_asks(cli: Cli) -> None:
     assert everything(cli) == {".config/mailctl/servers/s.toml"}
 
 
+def test_C4_a_question_shows_what_would_act_on_the_terminal(cli: Cli) -> None:
+    odd = cli.home / "mail\u202egpj.exe"
+    odd.mkdir()
+    cli.ok("gateway", "edit", "g", "--maildir", str(odd))
+    asked = cli.run("gateway", "remove", "g", "--delete-mail", stdin="n\n", terminal=True)
+    assert "mail\\u202egpj.exe? [y/N] " in asked.err
+    assert "\u202e" not in asked.out + asked.err
+
+
 @pytest.mark.parametrize("place", ["~/", ".", "mail-of-h", "link", "file"])
 def test_D5_only_its_own_mail_is_deleted(cli: Cli, place: str, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()

@@ -8,7 +8,7 @@ import pytest
 from mailctl.domain.address import parse_address
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.discovery import Answered, Discovery, MxRecord, Source, SrvRecord
-from mailctl.domain.server import Endpoint, Protocol, Security
+from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Security
 from mailctl.errors import ConfigError, NetworkError
 from mailctl.protocols.dns import Dns
 from mailctl.protocols.http import Http
@@ -47,7 +47,8 @@ def resolver(server: DnsServer) -> Dns:
 
 def getter(web: WebServer, certificates: Certificates) -> Http:
     """Whatever the host, the web server answers; its certificate must name the host all the same."""
-    return Http(str(certificates.ca), lambda *_: [Address(socket.AF_INET, web.host, (web.host, web.port))])
+    policy = CertificatePolicy(ca_file=str(certificates.ca))
+    return Http(policy, lambda *_: [Address(socket.AF_INET, web.host, (web.host, web.port))])
 
 
 def found_for(domain: str, dns: DnsServer, web: WebServer, certificates: Certificates) -> Discovery:

@@ -1,11 +1,13 @@
 """The fetcher against web servers that misbehave."""
 
 import socket
+import ssl
 from time import sleep
 
 import pytest
 
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.server import CertificatePolicy
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
 from mailctl.protocols.http import MOST_BYTES, Http, reaches_inside
 from mailctl.protocols.resolve import Address
@@ -82,7 +84,7 @@ def test_a_server_that_drips_is_cut_by_the_deadline() -> None:
 
 def test_certificates_are_checked(certificates: Certificates) -> None:
     script = serve("HTTP/1.1 200 OK", "Content-Length: 2", body=b"ok")
-    get = Http(ca_file=str(certificates.ca))
+    get = Http(CertificatePolicy(ca_file=str(certificates.ca)))
     with ScriptedServer(script, server_context(certificates.good)) as server:
         page = get(f"https://localhost:{server.port}/x", Deadline(10))
         assert page is not None
@@ -91,6 +93,17 @@ def test_certificates_are_checked(certificates: Certificates) -> None:
         with ScriptedServer(script, server_context(bad)) as server, pytest.raises(TlsError):
             get(f"https://localhost:{server.port}/x", Deadline(10))
         assert server.inside == b""
+
+
+def test_tls_older_than_the_policy_is_refused(certificates: Certificates) -> None:
+    old = server_context(certificates.good)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    get = Http(CertificatePolicy(ca_file=str(certificates.ca), minimum_tls="1.3"))
+    with ScriptedServer(serve("HTTP/1.1 200 OK"), old) as server:
+        with pytest.raises(TlsError) as refused:
+            get(f"https://localhost:{server.port}/x", Deadline(10))
+        assert server.inside == b""
+    assert refused.value.cause == "tls_protocol_version"
 
 
 @pytest.mark.parametrize(
