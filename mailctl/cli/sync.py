@@ -62,7 +62,7 @@ def sync(
     reports += _run(context, planned, parallel)
     order = [gateway.name for gateway in gateways]
     reports.sort(key=lambda report: order.index(report.gateway))
-    context.emit(outcome(reports, failed, notes, _certificate_warnings(planned), dry_run=dry_run))
+    context.emit(outcome(reports, failed, notes, _risks(planned), dry_run=dry_run))
 
 
 def _chosen(context: Context, names: list[str], every: bool) -> "tuple[list[Gateway], list[str], list[MailctlError]]":
@@ -179,9 +179,12 @@ def _stopping(context: Context, stop: "Event") -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _certificate_warnings(jobs: Sequence[SyncJob]) -> list[str]:
+def _risks(jobs: Sequence[SyncJob]) -> list[str]:
+    """Warnings on each use. Without encryption a password goes to loopback only, unless the gateway allows more."""
+    from mailctl.domain.server import Security
+
     return [
-        f"{job.name}: the certificate of {job.endpoint} is not checked (verification is switched off)"
+        f"{job.name}: {job.endpoint.risk}"
         for job in jobs
-        if not job.endpoint.certificate.verify and not job.endpoint.certificate.fingerprints
+        if job.endpoint.risk and (job.endpoint.security is not Security.NONE or job.gateway.allow_plaintext)
     ]

@@ -198,11 +198,7 @@ def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
 
 def _warnings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[str, ...]:
     """What works today and should not stay so, each said once."""
-    found: list[str] = []
-    if job.endpoint.security is Security.NONE:
-        found.append(f"{job.endpoint} is used without encryption")
-    elif not job.endpoint.certificate.verify:
-        found.append(f"the certificate of {job.endpoint} is not verified")
+    found = [job.endpoint.risk] if job.endpoint.risk else []
     for stage in stages:
         said = stage.detail.get("warnings")
         found += [str(line) for line in said] if isinstance(said, list | tuple) else []

@@ -65,6 +65,15 @@ class Endpoint:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    @property
+    def risk(self) -> str:
+        """What exposes a password that goes there, as a sentence without its end; "" if nothing does."""
+        if self.security is Security.NONE:
+            return f"{self} is used without encryption"
+        if not self.certificate.verify and not self.certificate.fingerprints:
+            return f"the certificate of {self} is not checked (verification is switched off)"
+        return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Server:

@@ -9,9 +9,8 @@ from mailctl.protocols.greeting import read_greeting
 from mailctl.protocols.pop3 import ask_capabilities, command, sign_in
 from mailctl.protocols.pop3_reply import read_lines, read_status
 from mailctl.protocols.resolve import resolve
-from mailctl.protocols.session import CLEARTEXT, require_privacy
+from mailctl.protocols.session import require_privacy
 from mailctl.protocols.starttls import Prefix
-from mailctl.protocols.tls import UNVERIFIED
 from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
 
@@ -61,14 +60,11 @@ def open_pop3(
 
 
 class Pop3Mailbox:
-    """See `domain.mailbox.PopMailbox`. warnings: what the user should hear about this connection."""
+    """See `domain.mailbox.PopMailbox`."""
 
     def __init__(self, wire: Wire, capabilities: frozenset[str]) -> None:
         self._wire = wire
         self.capabilities = capabilities
-        unverified = wire.encrypted and not wire.verified
-        exposed = not wire.encrypted and not wire.loopback
-        self.warnings = ((UNVERIFIED,) if unverified else ()) + ((CLEARTEXT,) if exposed else ())
 
     def uidl(self) -> list[tuple[int, str, int]]:
         """(message number, unique-id, octets) of every message that both UIDL and LIST name, by number."""

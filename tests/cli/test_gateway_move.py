@@ -133,7 +133,7 @@ def test_deleting_mail_asks(cli: Cli) -> None:
     assert everything(cli) == {".config/mailctl/servers/s.toml"}
 
 
-def test_C4_a_question_shows_what_would_act_on_the_terminal(cli: Cli) -> None:
+def test_C5_a_question_shows_what_would_act_on_the_terminal(cli: Cli) -> None:
     odd = cli.home / "mail\u202egpj.exe"
     odd.mkdir()
     cli.ok("gateway", "edit", "g", "--maildir", str(odd))

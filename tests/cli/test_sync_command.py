@@ -45,6 +45,18 @@ def test_a_disabled_gateway_is_not_synced(cli: Cli, closed_port: int) -> None:
     assert cli.run("sync", "--all").code == 3
 
 
+def test_what_exposes_a_password_is_warned_of_at_each_use(cli: Cli, closed_port: int) -> None:
+    cli.env["BOX_PASSWORD"] = "secret"
+    gateway(cli, "tunnel", closed_port)
+    assert "warning" not in cli.run("sync", "tunnel").err
+    gateway(cli, "open", closed_port, "allow_plaintext = true\n")
+    assert f"open: 127.0.0.1:{closed_port} is used without encryption" in cli.run("sync", "open").err
+    cli.ok("server", "edit", "tunnel", "--imap-security", "tls", "--no-verify-certificate")
+    assert "is not checked (verification is switched off)" in cli.run("sync", "tunnel").err
+    cli.ok("server", "edit", "tunnel", "--fingerprint", f"sha256:{'0' * 64}")
+    assert "warning" not in cli.run("sync", "tunnel").err
+
+
 def test_failures_of_one_kind_and_of_several(cli: Cli, closed_port: int) -> None:
     cli.env["BOX_PASSWORD"] = "secret"
     gateway(cli, "a", closed_port)

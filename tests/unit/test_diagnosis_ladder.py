@@ -156,7 +156,7 @@ def test_a_bug_in_an_adapter_is_reported_as_one() -> None:
         ({}, {"days_left": 21}, "expires in 21 days"),
         ({}, {"warnings": ["said by the adapter"]}, "said by the adapter"),
         ({"endpoint": Endpoint("h", 143, Security.NONE)}, {}, "without encryption"),
-        ({"endpoint": Endpoint("h", 993, Security.TLS, CertificatePolicy(verify=False))}, {}, "not verified"),
+        ({"endpoint": Endpoint("h", 993, Security.TLS, CertificatePolicy(verify=False))}, {}, "not checked"),
     ],
 )
 def test_what_should_not_stay_so_is_warned_of(
