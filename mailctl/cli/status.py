@@ -8,7 +8,6 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.event import Event
-from mailctl.domain.gateway import resolve_inbound
 from mailctl.domain.when import show_age
 from mailctl.journal.status import CHECK_EVENTS, SYNC_EVENTS, GatewayStatus, gateway_status
 from mailctl.output.emitter import Outcome
@@ -38,12 +37,7 @@ def status(
 
 def _rows(context: Context, names: list[str]) -> tuple[list[GatewayStatus], list[str]]:
     """The rows of the gateways `names` (of all if empty), and a warning for each that can't be read."""
-    if names:
-        gateways, warnings = [context.config.gateway(name) for name in names], []
-    else:
-        listing = context.config.gateways()
-        gateways, warnings = listing.objects, [str(problem) for problem in listing.problems]
-    servers = {server.name: server for server in context.config.servers().objects}
+    gateways, warnings = context.load_gateways(names)
     events: dict[str, list[Event]] = {}
     for event in context.journal.latest(CHECK_EVENTS) + context.journal.latest(SYNC_EVENTS):
         events.setdefault(event.gateway, []).append(event)
@@ -52,8 +46,7 @@ def _rows(context: Context, names: list[str]) -> tuple[list[GatewayStatus], list
     now = context.now()
     rows = []
     for gateway in sorted(gateways, key=lambda each: (each.order, each.name)):
-        server, name = servers.get(gateway.server), gateway.name
-        inbound = context.join(gateway, server).inbound if server else resolve_inbound(gateway.inbound)
+        name, inbound = gateway.name, context.inbound_of(gateway)
         rows.append(gateway_status(gateway, inbound, events.get(name, []), good.get(name), errors.get(name, 0), now))
     return rows, warnings
 

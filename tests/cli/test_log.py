@@ -165,6 +165,15 @@ def test_status_of_nothing(cli: Cli) -> None:
     assert "No gateways" in cli.ok("status").err
 
 
+def test_status_of_a_gateway_without_its_server_goes_by_the_settings(cli: Cli) -> None:
+    cli.ok("server", "add", "s", "--imap", "imap.example.org")
+    cli.ok("gateway", "add", "g", "--server", "s", "--email", "g@example.org", "--password-env", "PW")
+    (cli.config / "servers/s.toml").unlink()
+    assert cli.json("status")["result"][0]["next_due"] is not None
+    (cli.config / "config.toml").write_text("[inbound]\nenabled = false\n")
+    assert cli.json("status", "g", "g")["result"] == [{**cli.json("status")["result"][0], "next_due": None}]
+
+
 def test_status_reads_the_log(filled: Cli) -> None:
     filled.ok("server", "add", "s", "--imap", "imap.example.org", "--smtp", "smtp.example.org")
     for name in ("work", "home"):
