@@ -10,32 +10,24 @@ from pathlib import Path
 
 from mailctl.cli.context import Context
 from mailctl.domain.gateway import Gateway
-from mailctl.errors import ExistsError, LockedError, SafetyError, StorageError
+from mailctl.errors import ExistsError, SafetyError, StorageError
 
 STATE_SUFFIXES = (".db", ".db-wal", ".db-shm", ".db-journal", ".db.bad")
 
 
 @contextmanager
 def at_rest(context: Context, name: str) -> Iterator[None]:
-    """Keep sync from using the gateway meanwhile; LockedError if it does now."""
-    import fcntl
+    """Keep sync from using the gateway meanwhile, by the lock that sync takes; LockedError if it does now."""
+    from mailctl.sync.root import Lock
 
-    folder = context.paths.state / "sync"
-    if not folder.is_dir():  # never synced
+    path = context.paths.state / "sync" / f"{name}.lock"
+    if not path.parent.is_dir():  # never synced
         yield
         return
-    path = folder / f"{name}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LockedError(f"The gateway {name!r} is being synced", hint="Try again when that has ended.") from error
+    with Lock(path, name, lambda: f"mailctl {context.command}"):
         yield
         with suppress(FileNotFoundError):
             os.unlink(path)
-    finally:
-        os.close(handle)
 
 
 def check_room(context: Context, gateway: Gateway, new: str) -> None:

@@ -143,7 +143,7 @@ class Lock:
                 holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process"
                 os.close(fd)
                 raise LockedError(
-                    f"{self._gateway} is being synced by {holder}", hint="Wait for it to end, then run it again."
+                    f"{self._gateway} is in use by {holder}", hint="Wait for it to end, then run it again."
                 ) from error
             except BaseException:
                 os.close(fd)
