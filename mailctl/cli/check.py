@@ -9,6 +9,7 @@ import typer
 from mailctl.cli import checking
 from mailctl.cli import password_options as passwords
 from mailctl.cli.checking import CheckOptions, Checks, Planned
+from mailctl.cli.chosen import named, side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.check import CheckJob, CheckReport
@@ -94,11 +95,8 @@ def check(
 def _options(
     context: Context, protocols: tuple[Protocol, ...], jobs: int | None, timeout: float | None, trace: bool
 ) -> CheckOptions:
-    settings = context.config.settings
-    jobs = settings.jobs if jobs is None else jobs
-    timeout = settings.timeout if timeout is None else timeout
-    if not 1 <= jobs <= 256:
-        raise UsageError("--jobs must be 1 to 256")
+    jobs = side_by_side(context, jobs)
+    timeout = context.config.settings.timeout if timeout is None else timeout
     if not 0.1 <= timeout <= 3600:
         raise UsageError("--timeout must be 0.1 to 3600 seconds")
     return CheckOptions(protocols, timeout, jobs, trace)
@@ -117,14 +115,7 @@ def _chosen(context: Context, names: list[str], every: bool, plan: _Plan) -> "tu
         if not enabled and not broken:
             raise NotFoundError("There is no gateway to test", hint="`mailctl gateway add` makes one.")
         return enabled, []
-    if not names:
-        names = [context.config.default_gateway] if context.config.default_gateway else []
-    if not names:
-        known = context.config.gateway_names()
-        listed = (
-            f"There are: {', '.join(known[:20])}." if known else "There is none yet; `mailctl gateway add` makes one."
-        )
-        raise UsageError("Which gateway? None was named, and there is no default gateway", hint=listed, code="no_name")
+    names = named(context, names)
     addresses = [name for name in names if "@" in name and not context.config.gateway_exists(name)]
     gateways = [name for name in names if name not in addresses]
     return (context.load_gateways(gateways)[0] if gateways else []), list(dict.fromkeys(addresses))

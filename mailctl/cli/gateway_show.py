@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.effective import EffectiveGateway
@@ -41,12 +42,8 @@ def show(
     name: Annotated[str, typer.Argument(metavar="[GATEWAY]", help="The gateway; the default one if left out.")] = "",
 ) -> None:
     """One gateway in full."""
-    from mailctl.errors import UsageError
-
     context = Context.of(ctx)
-    name = name or context.config.default_gateway
-    if not name:
-        raise UsageError("Which gateway?", hint="`mailctl gateway list` shows them; `gateway default` chooses one.")
+    (name,) = named(context, [name] if name else [])
     found = detail(context, context.gateway(name))
     context.emit(Outcome(found, fields_of(found)))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mailctl.cli.chosen import named, side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.cli.sync_result import SyncResult, outcome
@@ -47,9 +48,7 @@ def sync(
     interrupted and repeated. Of more messages than `max_per_run`, the newest come first.
     """
     context = Context.of(ctx)
-    parallel = context.config.settings.jobs if jobs is None else jobs
-    if not 1 <= parallel <= 256:
-        raise UsageError("--jobs must be 1 to 256")
+    parallel = side_by_side(context, jobs)
     gateways, notes, failed = _chosen(context, list(names or ()), every)
     planned: list[SyncJob] = []
     reports: list[SyncReport] = []
@@ -78,15 +77,7 @@ def _chosen(context: Context, names: list[str], every: bool) -> "tuple[list[Gate
         if not wanted and not broken:
             raise NotFoundError("There is no gateway to sync", hint="`mailctl gateway add` makes one.")
         return wanted, notes, [ConfigError(text) for text in broken]
-    if not names:
-        names = [context.config.default_gateway] if context.config.default_gateway else []
-    if not names:
-        known = context.config.gateway_names()
-        hint = (
-            f"There are: {', '.join(known[:20])}." if known else "There is none yet; `mailctl gateway add` makes one."
-        )
-        raise UsageError("Which gateway? None was named, and there is no default gateway", hint=hint, code="no_name")
-    return context.load_gateways(names)[0], [], []
+    return context.load_gateways(named(context, names))[0], [], []
 
 
 def _job(context: Context, gateway: "Gateway") -> SyncJob:

@@ -1,0 +1,28 @@
+"""Which gateways a command is about, where it takes names, `--all`, or neither and means the default gateway."""
+
+from mailctl.cli.context import Context
+from mailctl.errors import UsageError
+
+_LISTED = 20
+
+
+def named(context: Context, names: list[str]) -> list[str]:
+    """`names`, or the default gateway's if none was given; UsageError (code no_name) if there is none of either."""
+    if names:
+        return names
+    default = context.config.default_gateway
+    if default:
+        return [default]
+    known = context.config.gateway_names()
+    there = (
+        f"There are: {', '.join(known[:_LISTED])}." if known else "There is none yet; `mailctl gateway add` makes one."
+    )
+    raise UsageError("Which gateway? None was named, and there is no default gateway", hint=there, code="no_name")
+
+
+def side_by_side(context: Context, jobs: int | None) -> int:
+    """How many things are done at a time: `--jobs`, or the settings' number. UsageError outside 1 to 256."""
+    jobs = context.config.settings.jobs if jobs is None else jobs
+    if not 1 <= jobs <= 256:
+        raise UsageError("--jobs must be 1 to 256")
+    return jobs
