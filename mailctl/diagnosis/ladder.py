@@ -9,7 +9,7 @@ from mailctl.diagnosis.shape import login_facts
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.secret import Secret, mask, mask_within
+from mailctl.domain.secret import Secret, mask, mask_own, mask_within
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
 
@@ -103,7 +103,7 @@ class Climb:
                 for other in verdict.alternatives
             ),
             server_text=mask(error.server_text),
-            message=mask(error.message),
+            message=mask_own(error.message),
             exit_code=verdict.exit_code,
         )
 

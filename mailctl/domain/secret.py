@@ -1,6 +1,6 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, NoReturn
 
@@ -12,6 +12,7 @@ MAX_SECRET = 64 * 1024
 
 _seen: set[str] = set()  # every secret of this process, so that text shown to people can be masked
 _masked: tuple[str, ...] = ()  # their spellings, longest first; made anew when a secret was added
+_unlike_words: tuple[str, ...] = ()  # the same of those that can't be mistaken for a word
 _lock = Lock()
 
 
@@ -76,26 +77,38 @@ def accept(value: str, where: str) -> Secret:
 
 
 def mask(text: str) -> str:
-    """`text` with every secret of this process, in the forms in which it may be quoted, replaced by `***`.
+    """`text` from outside with every secret of this process, in the forms in which it may be quoted, as `***`.
 
     The last net under tracebacks, traces and reports; secrets are kept out of them in the first place.
     """
-    for form in _masked:
-        if form in text:
-            text = text.replace(form, MASK)
-    return text
+    return _mask(text, _masked)
 
 
-def mask_within(value: Any) -> Any:
+def mask_own(text: str) -> str:
+    """Like `mask`, for mailctl's own sentences and values: a secret that is a plain word is left alone in them.
+
+    Masking the word `wrong` in a sentence of ours would tell everybody that it is the password.
+    """
+    return _mask(text, _unlike_words)
+
+
+def mask_within(value: Any, how: Callable[[str], str] = mask) -> Any:
     """`value` (JSON values, tuples too) with secrets in its texts masked; keys, numbers and its shape stay."""
     match value:
         case str():
-            return mask(value)
+            return how(value)
         case list() | tuple():
-            return [mask_within(item) for item in value]
+            return [mask_within(item, how) for item in value]
         case Mapping():
-            return {key: mask_within(item) for key, item in value.items()}
+            return {key: mask_within(item, how) for key, item in value.items()}
     return value
+
+
+def _mask(text: str, forms: tuple[str, ...]) -> str:
+    for form in forms:
+        if form in text:
+            text = text.replace(form, MASK)
+    return text
 
 
 def is_secret(text: str) -> bool:
@@ -104,11 +117,13 @@ def is_secret(text: str) -> bool:
 
 
 def _remember(value: str) -> None:
-    global _masked
+    global _masked, _unlike_words
     forms = _forms(value)
     with _lock:
         _seen.add(value)
         _masked = tuple(sorted({*_masked, *forms}, key=len, reverse=True))
+        if len(value) >= 8 and not (value.isalpha() and len(value) < 16):
+            _unlike_words = tuple(sorted({*_unlike_words, *forms}, key=len, reverse=True))
 
 
 def _bytes(value: str) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mailctl.domain.event import Event, Level
-from mailctl.domain.secret import mask, mask_within
+from mailctl.domain.secret import mask, mask_own, mask_within
 from mailctl.errors import StorageError
 from mailctl.journal.store import Journal
 
@@ -43,8 +43,10 @@ class JournalRecorder:
         with self._lock:
             self._number += 1
             number = self._number
-        safe = mask_within(fields)
-        kept = Event(self._now(), self.run, event, mask(message)[:LONGEST_MESSAGE], level, gateway, protocol, safe)
+        safe = mask_within(fields, mask_own)
+        if isinstance(said := fields.get("server_text"), str):
+            safe["server_text"] = mask(said)
+        kept = Event(self._now(), self.run, event, mask_own(message)[:LONGEST_MESSAGE], level, gateway, protocol, safe)
         try:
             self._journal.write([(number, kept)])
             if number == 1 and self._keep_days is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from mailctl.domain.secret import mask, mask_within
+from mailctl.domain.secret import mask, mask_own, mask_within
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.output.escape import visible
 from mailctl.output.plain import plain_lines
@@ -72,7 +72,7 @@ class Emitter:
         if error.message:
             self._say("error", error.message, "bad")
         if error.server_text:
-            self._say("server said", error.server_text, "dim")
+            self._say("server said", mask(error.server_text), "dim")
         if error.hint:
             self._say("hint", error.hint, "strong")
 
@@ -84,7 +84,7 @@ class Emitter:
         """A remark on stderr, left out with --quiet."""
         if self.quiet:
             return
-        text = visible(mask(text))
+        text = visible(mask_own(text))
         if self.is_terminal(self.stderr):
             from rich.text import Text
 
@@ -96,7 +96,7 @@ class Emitter:
 
     def ask(self, question: str) -> None:
         """Put a question on stderr; the answer is typed behind it."""
-        self.stderr.write(f"{visible(mask(question))} ")
+        self.stderr.write(f"{visible(mask_own(question))} ")
         self.stderr.flush()
 
     def stream(self, plain: str) -> None:
@@ -131,7 +131,7 @@ class Emitter:
         return self.is_terminal(stream)
 
     def _say(self, label: str, text: str, style: str) -> None:
-        text = visible(mask(text))
+        text = visible(mask_own(text))
         if self._colour(self.stderr):
             from rich.text import Text
 
@@ -161,13 +161,13 @@ class Emitter:
         envelope = {
             "schema": f"mailctl.{command.replace(' ', '.') or 'mailctl'}/1",
             "ok": error is None,
-            "result": mask_within(to_plain(value)),
+            "result": mask_within(to_plain(value), mask_own),
             "error": None
             if error is None
             else {
                 "code": error.code,
-                "message": mask(error.message),
-                "hint": mask(error.hint),
+                "message": mask_own(error.message),
+                "hint": mask_own(error.hint),
                 "cause": error.cause,
                 "exit_code": int(error.exit_code),
                 "server_text": mask(error.server_text),

@@ -5,6 +5,7 @@ from typing import Protocol as Interface
 
 from mailctl.domain.gateway import Gateway, Inbound
 from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+from mailctl.domain.secret import mask
 from mailctl.domain.server import Endpoint, Protocol
 from mailctl.errors import ExitCode, MailctlError
 
@@ -91,7 +92,7 @@ class Failure:
     @classmethod
     def of(cls, error: MailctlError) -> "Failure":
         """From an error."""
-        return cls(error.code, error.message, error.hint, error.cause, error.server_text, error.exit_code)
+        return cls(error.code, error.message, error.hint, error.cause, mask(error.server_text), error.exit_code)
 
 
 @dataclass(frozen=True, slots=True)

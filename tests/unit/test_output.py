@@ -190,8 +190,14 @@ def test_a_secret_quoted_by_an_error_is_masked() -> None:
     assert "canary" not in out.getvalue() + err.getvalue()
 
 
-def test_a_password_that_looks_like_json_breaks_none() -> None:
-    Secret("null"), Secret("result"), Secret("true")
-    out = io.StringIO()
-    Emitter(out, io.StringIO(), {}, json=True).outcome("x", Outcome({"a": None, "text": "null and void"}))
-    assert json.loads(out.getvalue())["result"] == {"a": None, "text": "*** and void"}
+def test_a_password_that_is_a_plain_word_breaks_no_json_and_is_not_told_by_the_mask() -> None:
+    for word in ("null", "result", "true", "wrong"):
+        Secret(word)
+    out, err = io.StringIO(), io.StringIO()
+    error = NetworkError("the wrong port", server_text="no such user: wrong")
+    Emitter(out, err, {}, json=True).outcome("x", Outcome({"a": None, "text": "wrong, null and void"}, error=error))
+    found = json.loads(out.getvalue())
+    assert found["result"] == {"a": None, "text": "wrong, null and void"}
+    assert found["error"]["message"] == "the wrong port"
+    assert found["error"]["server_text"] == "no such user: ***"
+    assert "said: no such user: ***" in err.getvalue()
