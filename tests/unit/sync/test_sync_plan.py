@@ -122,6 +122,8 @@ def test_globs() -> None:
     assert matches("INBOX", "inbox")
     assert not matches("Sent", "sent")
     assert matches("a", "?")
+    assert matches("a[b]\nc", "?[b]*")
+    assert not matches("a" * 100_000, "*a*a*a*b")  # a backtracking search would not come to an end
     names = [folder("b"), folder("INBOX"), folder("a", "\\noselect"), folder("Spam/x"), folder("Spam")]
     assert [f.name for f in choose(names, ("*",), frozenset()).chosen] == ["INBOX", "Spam", "Spam/x", "b"]
     assert [f.name for f in choose(names, ("!Spam*",), frozenset()).chosen] == ["INBOX", "b"]
