@@ -19,7 +19,6 @@ LONGEST = 6.0
 TRY = 1.5
 """Seconds until the next name server is asked."""
 MOST_RECORDS = 30
-MOST_TEXT = 4096
 
 
 class Dns:
@@ -41,11 +40,6 @@ class Dns:
                 f"There is no domain {domain}", hint="Check the spelling of the address.", cause="dns_not_found"
             )
         return [MxRecord(r.preference, _name(r.exchange)) for r in found]
-
-    def txt(self, name: str, deadline: Deadline) -> list[str]:
-        """The TXT records of `name`, each joined and cut at 4,096 characters. Raises NetworkError."""
-        found = self._look_up(name, "TXT", deadline)
-        return [b"".join(r.strings)[:MOST_TEXT].decode("utf-8", "replace") for r in found or ()]
 
     def addresses(self, host: str, port: int, deadline: Deadline) -> list[Address]:
         """The addresses of `host`, IPv6 first; as `resolve` gives them, but from here. Raises NetworkError."""

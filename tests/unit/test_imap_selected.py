@@ -1,4 +1,4 @@
-"""SELECT and STATUS data, and status responses."""
+"""SELECT data, and status responses."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailctl.domain.mailbox import FolderStatus
 from mailctl.errors import AuthError, NetworkError, ProtocolError, RefusedError
-from mailctl.protocols.imap.selected import is_status, parse_selected, parse_status
+from mailctl.protocols.imap.selected import parse_selected
 from mailctl.protocols.imap.status import Status, parse_status_response, refusal
 
 LINES = [
@@ -37,15 +37,6 @@ def test_H2_without_UIDVALIDITY_or_UIDNEXT_they_are_none() -> None:
 def test_numbers_that_cannot_be_are_refused(line: bytes) -> None:
     with pytest.raises(ProtocolError):
         parse_selected([line], b"", False)
-
-
-def test_status_lines() -> None:
-    assert is_status(b"* STATUS x (MESSAGES 1)")
-    found = parse_status([b'* STATUS "a b" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 5 HIGHESTMODSEQ 0)'])
-    assert (found.wire, found.state()) == (b"a b", FolderStatus(0, 5, 1, None))
-    assert parse_status([b"* STATUS {3}", b"a b", b" (UIDNEXT 4)"]).state() is None
-    with pytest.raises(ProtocolError):
-        parse_status([b"* STATUS x (MESSAGES many)"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from mailctl.domain.deadline import Deadline
 from mailctl.errors import NetworkError
-from mailctl.protocols.dns import MOST_RECORDS, MOST_TEXT, Dns
+from mailctl.protocols.dns import MOST_RECORDS, Dns
 from mailctl.providers.srv import from_srv
 
 NAME = "_imaps._tcp.mail.test"
@@ -40,12 +40,12 @@ def name_server(answer: Answer) -> Iterator[Dns]:
         thread.join(5)
 
 
-def records(*texts: str, kind: str = "SRV") -> Answer:
-    """Answers with these records, whatever was asked."""
+def records(*texts: str) -> Answer:
+    """Answers with these SRV records, whatever was asked."""
 
     def answer(query: dns.message.Message) -> bytes:
         response = dns.message.make_response(query)
-        response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", kind, *texts))
+        response.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "SRV", *texts))
         return response.to_wire(max_size=65535)
 
     return answer
@@ -82,17 +82,14 @@ def test_failures_and_nonsense_are_temporary_failures(answer: Answer) -> None:
 def test_no_such_name() -> None:
     with name_server(code(dns.rcode.NXDOMAIN)) as resolver:
         assert resolver.srv(NAME, Deadline(5)) == []
-        assert resolver.txt("mail.test", Deadline(5)) == []
         with pytest.raises(NetworkError) as caught:
             resolver.mx("mail.test", Deadline(5))
     assert caught.value.cause == "dns_not_found"
 
 
-def test_many_records_and_long_texts_are_bounded() -> None:
+def test_many_records_are_bounded() -> None:
     with name_server(records(*(f"0 1 {port} h{port}.mail.test." for port in range(1, 600)))) as resolver:
         assert len(resolver.srv(NAME, Deadline(5))) == MOST_RECORDS
-    with name_server(records(" ".join(['"' + "x" * 255 + '"'] * 40), kind="TXT")) as resolver:
-        assert [len(text) for text in resolver.txt("mail.test", Deadline(5))] == [MOST_TEXT]
 
 
 @pytest.mark.parametrize("target", [r"a\010b.test.", r"a\.b@c\000.test.", r"\027[2J.test.", r"\255.test."])
