@@ -43,7 +43,7 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'status') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'log') subs='show export import' opts='--json --quiet --no-input --debug --config-dir --state-dir --help --gateway --run --level --since --until --limit --follow' argument='' ;;
         'log show') subs='' opts='--gateway --run --level --since --until --limit --follow --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'log export') subs='' opts='--gateway --run --level --since --until --force --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
+        'log export') subs='' opts='--gateway --run --level --since --until --force --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'log import') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'config') subs='path check' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'config path') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;

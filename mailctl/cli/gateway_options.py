@@ -61,7 +61,8 @@ class GatewayOptions:
     inbound: Annotated[bool | None, _flag("--inbound/--no-inbound", "Whether mail comes in.")] = None
     protocol: Annotated[InboundProtocol | None, typer.Option(help="How mail comes in.")] = None
     mode: Annotated[
-        Mode | None, typer.Option(help="archive: nothing disappears locally; mirror: changes go both ways.")
+        Mode | None,
+        typer.Option(help="archive: nothing disappears locally; mirror (two ways) is not in this version."),
     ] = None
     folder: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Folders to sync; repeatable; default all.")

@@ -130,19 +130,22 @@ def export(
     since: SinceOption = "",
     until: UntilOption = "",
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many events it would be.")] = False,
 ) -> None:
     """Write events as JSON Lines."""
     context = Context.of(ctx)
     found = context.journal.read(_query(context, gateway, run, level, since, until, None))
-    if str(file) == "-":
+    if str(file) != "-" and file.exists() and not force:
+        raise ConfigError(f"{file} exists", hint="Add --force to replace it.", code="exists")
+    if str(file) == "-" and not dry_run:
         if context.emitter.json:
             raise UsageError("--json and an export to stdout would mix", hint="Name a file.")
         for line in _lines(found):
             context.emitter.stream(line)
         return
-    count = _write(file, _lines(found), force=force)
-    done = Exchanged(str(file), count, 0, False)
-    context.emit(Outcome(done, notes=[f"Wrote {count} events to {file}."]))
+    count = sum(1 for _ in found) if dry_run else _write(file, _lines(found))
+    done = Exchanged(str(file), count, 0, dry_run)
+    context.emit(Outcome(done, notes=[f"{'Would write' if dry_run else 'Wrote'} {count} events to {file}."]))
 
 
 def _lines(found: Iterator[tuple[int, Event]]) -> Iterator[str]:
@@ -151,24 +154,26 @@ def _lines(found: Iterator[tuple[int, Event]]) -> Iterator[str]:
     return (to_line(number, event) for number, event in found)
 
 
-def _write(file: Path, lines: Iterator[str], *, force: bool) -> int:
+def _write(file: Path, lines: Iterator[str]) -> int:
     """Write the lines to a private new file; it appears whole or not at all."""
     import os
+    from tempfile import mkstemp
 
-    if file.exists() and not force:
-        raise ConfigError(f"{file} exists", hint="Add --force to replace it.", code="exists")
-    part = file.with_name(f"{file.name}.part")
+    from mailctl.config.files import sync_folder
+
     count = 0
+    handle, part = mkstemp(prefix=".mailctl-", dir=file.parent)
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as out:
+        with open(handle, "w", encoding="ascii") as out:
             for count, line in enumerate(lines, 1):  # noqa: B007 - the last number is the count
                 out.write(line + "\n")
             out.flush()
             os.fsync(out.fileno())
-        part.replace(file)
+        os.replace(part, file)
     except BaseException:
-        part.unlink(missing_ok=True)
+        os.unlink(part)
         raise
+    sync_folder(file.parent)
     return count
 
 

@@ -102,9 +102,13 @@ def test_an_export_replaces_no_file_by_itself(filled: Cli, tmp_path: Path) -> No
     file = tmp_path / "precious"
     file.write_text("precious")
     assert filled.json("log", "export", str(file), code=3)["error"]["code"] == "exists"
+    assert filled.run("log", "export", str(file), "--dry-run").code == 3
+    planned = filled.json("log", "export", str(file), "--force", "--dry-run")["result"]
+    assert planned == {"file": str(file), "events": 4, "known": 0, "dry_run": True}
     assert file.read_text() == "precious"
     filled.ok("log", "export", str(file), "--force")
     assert len(file.read_text().splitlines()) == 4
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["precious"]
 
 
 def test_import_refuses_what_is_no_log_and_takes_nothing_of_it(filled: Cli, tmp_path: Path) -> None:
