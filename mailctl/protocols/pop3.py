@@ -1,13 +1,12 @@
 """POP3 (RFC 1939, 2449, 5034): signing in, and the check session."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 
 from mailctl.domain.check import CheckJob, Session
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
-from mailctl.errors import AuthError, MailctlError, ProtocolError, RefusedError
+from mailctl.errors import AuthError, ProtocolError, RefusedError
 from mailctl.protocols import sasl
 from mailctl.protocols.pop3_reply import read_lines, read_status
 from mailctl.protocols.session import Climb, WireSession, tls_evidence
@@ -19,8 +18,6 @@ RESPONSE = 1 << 16
 """Octets that a response other than a message or a listing may have."""
 CAPABILITIES = 200
 """Lines that CAPA may answer."""
-FAREWELL = 0.5
-"""Seconds for the answer to QUIT."""
 
 
 def pop3_session(
@@ -34,8 +31,9 @@ class Pop3Session(WireSession):
     """The ladder of POP3: … greeting, (starttls,) capability, authenticate, stat."""
 
     protocol = Protocol.POP3
-
-    _capabilities: dict[str, str] | None = None
+    farewell = b"QUIT"  # nothing was marked for deletion
+    capabilities: Mapping[str, str] | None = None
+    """What CAPA told (see `ask_capabilities`), from "capability" on."""
 
     def rungs(self, security: Security) -> dict[str, Climb]:
         """See `WireSession`."""
@@ -45,25 +43,20 @@ class Pop3Session(WireSession):
             rungs |= {"authenticate": self._authenticate, "stat": self._stat}
         return rungs
 
-    def close(self) -> None:
-        """QUIT, and wait a moment for the answer; nothing was marked for deletion."""
-        say_goodbye(self._wire)
-        super().close()
-
     def _starttls(self) -> Mapping[str, object]:
         before = list(self.prefix.capabilities())
         return {"capabilities_before_tls": before} | tls_evidence(self.prefix.start_tls())
 
     def _capability(self) -> Mapping[str, object]:
-        self._capabilities = ask_capabilities(self.wire)
-        if self._capabilities is None:
+        self.capabilities = ask_capabilities(self.wire)
+        if self.capabilities is None:
             return {"capabilities": None}
-        return {"capabilities": [f"{name} {words}".strip() for name, words in self._capabilities.items()]}
+        return {"capabilities": [f"{name} {words}".strip() for name, words in self.capabilities.items()]}
 
     def _authenticate(self) -> Mapping[str, object]:
         assert self.secret is not None  # else there is no such stage  # noqa: S101
         warnings = self.require_privacy()
-        return {"mechanism": sign_in(self.wire, self._capabilities, self.job.login.user, self.secret), **warnings}
+        return {"mechanism": sign_in(self.wire, self.capabilities, self.job.login.user, self.secret), **warnings}
 
     def _stat(self) -> Mapping[str, object]:
         text = command(self.wire, b"STAT", "refuses STAT")
@@ -152,15 +145,6 @@ def command(wire: Wire, line: bytes, refusal: str) -> str:
     if not ok:
         raise RefusedError(f"{wire.endpoint} {refusal}", server_text=f"-ERR {text}")
     return text
-
-
-def say_goodbye(wire: Wire | None) -> None:
-    """QUIT if that can be done at once; never raises."""
-    if wire is not None and not wire.closed:
-        with suppress(MailctlError):  # it was only politeness
-            wire.deadline = Deadline(FAREWELL)
-            wire.send(b"QUIT\r\n")
-            wire.pending(FAREWELL)
 
 
 def _refused(wire: Wire, text: str) -> AuthError:

@@ -1,16 +1,14 @@
 """A signed-in POP3 mailbox for sync (`domain.mailbox.PopMailbox`): bodies stream, nothing is held in memory."""
 
+from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.gateway import Login
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.domain.secret import Secret
-from mailctl.domain.server import Endpoint, Protocol, Security
+from mailctl.domain.server import Endpoint, Protocol
 from mailctl.errors import NetworkError, ProtocolError, RefusedError
-from mailctl.protocols.greeting import read_greeting
-from mailctl.protocols.pop3 import ask_capabilities, command, sign_in
+from mailctl.protocols.pop3 import Pop3Session, command
 from mailctl.protocols.pop3_reply import read_lines, read_status
-from mailctl.protocols.resolve import resolve
-from mailctl.protocols.session import require_privacy
-from mailctl.protocols.starttls import Prefix
 from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
 
@@ -36,27 +34,13 @@ def open_pop3(
     allow_plaintext: bool = False,
     transcript: Transcript | None = None,
 ) -> "Pop3Mailbox":
-    """Connect and sign in, within `deadline`; afterwards each command has a deadline of its own.
+    """Connect and sign in within `deadline`, by the stages of a check; then each command has a deadline of its own.
 
     Raises NetworkError, TlsError, AuthError, RefusedError, ProtocolError, UsageError; nothing stays open then.
     """
-    wire = Wire.connect(endpoint, resolve(endpoint.host, endpoint.port, deadline), deadline, transcript)
-    try:
-        match endpoint.security:
-            case Security.STARTTLS:
-                Prefix(wire, Protocol.POP3).run()
-            case Security.TLS:
-                wire.start_tls()
-                read_greeting(wire, Protocol.POP3)
-            case Security.NONE:
-                read_greeting(wire, Protocol.POP3)
-        capabilities = ask_capabilities(wire)
-        require_privacy(wire, allow_plaintext=allow_plaintext)
-        sign_in(wire, capabilities, user, secret)
-    except BaseException:
-        wire.close()
-        raise
-    return Pop3Mailbox(wire, frozenset(capabilities or ()))
+    job = CheckJob("", "", Protocol.POP3, endpoint, Login(user), allow_plaintext=allow_plaintext)
+    session = Pop3Session(job, secret, deadline, transcript)
+    return Pop3Mailbox(session.sign_in(), frozenset(session.capabilities or ()))
 
 
 class Pop3Mailbox:

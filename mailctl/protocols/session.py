@@ -1,12 +1,13 @@
 """What the check sessions of the three protocols have in common: the rungs up to the greeting, and the way down."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
-from mailctl.errors import AuthError
+from mailctl.errors import AuthError, MailctlError
 from mailctl.protocols import tls
 from mailctl.protocols.greeting import read_greeting
 from mailctl.protocols.resolve import Address, resolve
@@ -16,13 +17,19 @@ from mailctl.protocols.wire import Wire
 
 Climb = Callable[[], Mapping[str, object]]
 
+FAREWELL = 0.5
+"""Seconds for the answer to a farewell."""
 CLEARTEXT = "The password went over the network without encryption: anyone on the way could read it."
 
 
 class WireSession:
-    """A `domain.check.Session` on a `Wire`. A protocol gives `protocol` and `rungs`: what comes after the greeting."""
+    """A `domain.check.Session` on a `Wire`. A protocol gives `protocol` and `rungs`: what comes after the greeting.
+
+    farewell: the command that ends the session politely; b"" where `close` is the protocol's own.
+    """
 
     protocol: Protocol
+    farewell = b""
 
     def __init__(
         self, job: CheckJob, secret: Secret | None, deadline: Deadline, transcript: Transcript | None = None
@@ -47,10 +54,30 @@ class WireSession:
         """See `domain.check.Session`."""
         return self._rungs[stage]()
 
+    def sign_in(self) -> Wire:
+        """Climb up to where the mailbox is signed in to (the last stage is for checks) → the connection.
+
+        Raises what the stages raise; then nothing is left open.
+        """
+        try:
+            for stage in self.stages[:-1]:
+                self.climb(stage)
+        except BaseException:
+            self.close()
+            raise
+        return self.wire
+
     def close(self) -> None:
-        """See `domain.check.Session`."""
-        if self._wire is not None:
-            self._wire.close()
+        """Say goodbye, and wait a moment for the answer; never raises."""
+        wire = self._wire
+        if wire is None:
+            return
+        if self.farewell and not wire.closed:
+            with suppress(MailctlError):  # it was only politeness
+                wire.deadline = Deadline(FAREWELL)
+                wire.send(self.farewell + b"\r\n")
+                wire.pending(FAREWELL)
+        wire.close()
 
     @property
     def wire(self) -> Wire:

@@ -18,8 +18,6 @@ from mailctl.protocols.transcript import Transcript
 
 REPLY = 1 << 17
 """Octets that one reply may have."""
-FAREWELL = 0.5
-"""Seconds for the answer to QUIT."""
 
 
 def smtp_session(
@@ -33,6 +31,7 @@ class SmtpSession(WireSession):
     """The ladder of SMTP: … greeting, ehlo, (starttls,) authenticate, mail, rcpt. Nothing is ever sent (no DATA)."""
 
     protocol = Protocol.SMTP
+    farewell = b"QUIT"
 
     _extensions: Mapping[str, str] = {}
 
@@ -44,16 +43,6 @@ class SmtpSession(WireSession):
         if self.secret is not None:
             rungs |= {"authenticate": self._authenticate, "mail": self._mail, "rcpt": self._rcpt}
         return rungs
-
-    def close(self) -> None:
-        """QUIT, and wait a moment for the answer."""
-        wire = self._wire
-        if wire is not None and not wire.closed:
-            with suppress(MailctlError):  # it was only politeness
-                wire.deadline = Deadline(FAREWELL)
-                wire.send(b"QUIT\r\n")
-                wire.pending(FAREWELL)
-        super().close()
 
     def _ehlo_before_tls(self) -> Mapping[str, object]:
         return {"ehlo_name": self.wire.ehlo_name, "extensions_before_tls": list(self.prefix.capabilities())}

@@ -24,7 +24,7 @@ OCTETS = 1 << 16
 
 
 class Prefix:
-    """The exchange on a fresh `wire`: `greeting`, `capabilities`, `start_tls`, in this order, each once; or `run`.
+    """The exchange on a fresh `wire`: `greeting`, `capabilities`, `start_tls`, in this order, each once.
 
     All raise TlsError (cause starttls_unavailable) if the server refuses, can't or evades; ProtocolError if it says
     what nobody may say here; NetworkError. After any of them the wire is closed.
@@ -72,12 +72,6 @@ class Prefix:
                 raise self._refusal("agreed to TLS and went on in plain text", "") from error
             self.wire.allowance = None
             return secured
-
-    def run(self) -> Secured:
-        """The whole of it."""
-        self.greeting()
-        self.capabilities()
-        return self.start_tls()
 
     def until_tls(self) -> None:
         """All but TLS itself; for a second connection that only looks at the certificate."""

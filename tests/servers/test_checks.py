@@ -226,7 +226,8 @@ def test_several_different_failures_have_their_own_code(home: Home, mailbox: Mai
     assert [check["ok"] for check in checks] == [False, False, True]
     done = home.cli.run("test", "--all", terminal=True)
     assert done.code == 12
-    assert done.out.index("down") < done.out.index("wrong") < done.out.index("well") or "FAILED" in done.out
+    assert done.out.count("FAILED: ") == 2
+    assert f"well  IMAP  localhost:{mailbox.server.imaps}  works" in done.out
 
 
 def test_a_secret_that_is_not_there(home: Home, mailbox: Mailbox) -> None:

@@ -44,13 +44,7 @@ def open_imap(
     """
     job = CheckJob("", "", Protocol.IMAP, endpoint, Login(user), allow_plaintext=allow_plaintext)
     session = ImapSession(job, secret, Deadline(timeout), transcript)
-    try:
-        for stage in session.stages[:-1]:
-            session.climb(stage)
-    except BaseException:
-        session.close()
-        raise
-    session.wire.deadline = Deadline(None)  # from here on the wire's own bound on silence holds
+    session.sign_in().deadline = Deadline(None)  # from here on the wire's own bound on silence holds
     return Mailbox(session.channel, largest=largest)
 
 
