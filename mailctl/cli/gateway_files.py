@@ -38,17 +38,23 @@ def check_room(context: Context, gateway: Gateway, new: str) -> None:
 
 
 def move(context: Context, gateway: Gateway, new: str) -> None:
-    """Give state and mail the new name."""
+    """Give state and mail the new name; if one can't have it, none has. Raises StorageError."""
     states = context.paths.state / "sync"
     moves = [(states / f"{gateway.name}{suffix}", states / f"{new}{suffix}") for suffix in STATE_SUFFIXES]
     if not gateway.inbound.maildir:
         moves.append((context.maildir(gateway), context.paths.data / "mail" / new))
+    moved: list[tuple[Path, Path]] = []
     for old, target in moves:
         try:
-            with suppress(FileNotFoundError):
-                os.rename(old, target)
+            os.rename(old, target)
+        except FileNotFoundError:
+            continue
         except OSError as error:
+            for origin, place in reversed(moved):
+                with suppress(OSError):  # the first error is the one to report
+                    os.rename(place, origin)
             raise StorageError(f"{old} can't be renamed to {target}: {error.strerror}") from error
+        moved.append((old, target))
 
 
 def remove_state(context: Context, name: str) -> None:

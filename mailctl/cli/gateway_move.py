@@ -1,6 +1,6 @@
 """`mailctl gateway rename|remove`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +11,7 @@ from mailctl.cli.gateway_passwords import NOTHING_KEPT
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import Gateway, Login
 from mailctl.domain.names import check_name
-from mailctl.errors import ConfigError, ExistsError, NotFoundError, SecretError
+from mailctl.errors import ConfigError, ExistsError, NotFoundError, SecretError, StorageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines
 
@@ -54,20 +54,21 @@ def rename(
     new: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
     dry_run: DryRun = False,
 ) -> None:
-    """Rename a gateway; its secrets, state and mail follow. Run it again if it was interrupted."""
+    """Rename a gateway; its secrets, state and mail follow.
+
+    If it was interrupted, the same command finishes it, and the opposite one undoes it.
+    """
     context = Context.of(ctx)
     config = context.config
     check_name(new, "gateway")
-    if config.unfinished_rename() != (old, new):
+    if config.unfinished_rename() not in ((old, new), (new, old)):
         gateway = config.gateway(old)
         if config.gateway_exists(new):
             raise ExistsError(f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all.")
         disk.check_room(context, gateway, new)
     if not dry_run:
         with disk.at_rest(context, old):
-            config.rename_gateway(
-                old, new, lambda gateway: _copy(context, gateway, new), lambda g: _move(context, g, new)
-            )
+            config.rename_gateway(old, new, _Belongings(context))
     said = f"{'Would rename' if dry_run else 'Renamed'} gateway {old} to {new}"
     context.emit(Outcome(GatewayRenamed(old, new, dry_run), Lines([said])))
 
@@ -107,18 +108,32 @@ def remove(
     context.emit(Outcome(value, Lines(said), notes=notes, warnings=warnings))
 
 
-def _copy(context: Context, gateway: Gateway, new: str) -> None:
-    try:
-        context.secrets.copy(gateway, new)
-    except SecretError as error:
-        if error.code not in NOTHING_KEPT:
+@dataclass(frozen=True)
+class _Belongings:
+    """A gateway's secrets, state, mail and events, when it is renamed."""
+
+    context: Context
+
+    def copy(self, gateway: Gateway, new: str) -> None:
+        """Copy its secrets."""
+        try:
+            self.context.secrets.copy(gateway, new)
+        except SecretError as error:
+            if error.code not in NOTHING_KEPT:
+                raise
+
+    def carry(self, gateway: Gateway, new: str) -> None:
+        """Move state and mail, and let its events be those of the new name."""
+        disk.move(self.context, gateway, new)
+        try:
+            self.context.journal.rename_gateway(gateway.name, new)
+        except StorageError:
+            disk.move(self.context, replace(gateway, name=new), gateway.name)
             raise
 
-
-def _move(context: Context, gateway: Gateway, new: str) -> None:
-    disk.move(context, gateway, new)
-    context.journal.rename_gateway(gateway.name, new)
-    _forget(context, gateway)
+    def forget(self, gateway: Gateway) -> None:
+        """Remove its secrets."""
+        _forget(self.context, gateway)
 
 
 def _forget(context: Context, gateway: Gateway) -> tuple[list[str], list[str]]:

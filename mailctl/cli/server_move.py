@@ -45,7 +45,10 @@ def rename(
     new: Annotated[str, typer.Argument(metavar="NAME", help="Its new name.")],
     dry_run: DryRun = False,
 ) -> None:
-    """Rename a server; its gateways follow."""
+    """Rename a server; its gateways follow.
+
+    If it was interrupted, the same command finishes it, and the opposite one undoes it.
+    """
     context = Context.of(ctx)
     config = context.config
     if dry_run:

@@ -1,14 +1,13 @@
 """The configuration as a whole: servers, gateways, settings, and what ties them together."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from mailctl.config import files
 from mailctl.config.gateways import from_gateway, names_secrets, to_gateway
-from mailctl.config.renaming import Note, rename_server, users_of
+from mailctl.config.renaming import Belongings, Note, rename_gateway, rename_server, users_of
 from mailctl.config.servers import from_server, to_server
 from mailctl.config.settings import to_settings
 from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
@@ -17,7 +16,7 @@ from mailctl.domain.names import is_name
 from mailctl.domain.problem import Problem
 from mailctl.domain.server import Server
 from mailctl.domain.settings import Settings
-from mailctl.errors import ConfigError, ExistsError, MailctlError
+from mailctl.errors import ConfigError, ExistsError
 
 DEFAULT = "default-gateway"
 
@@ -111,7 +110,7 @@ class ConfigStore:
             files.remove(self._servers.path(name))
 
     def rename_server(self, old: str, new: str) -> list[str]:
-        """Rename a server; its gateways follow. Returns their names. Running it again finishes an interrupted one."""
+        """Rename a server; its gateways follow. Returns their names. Resumed and undone like a gateway's."""
         with self.locked():
             return rename_server(old, new, self._servers, self._gateways, self._server_note)
 
@@ -164,40 +163,18 @@ class ConfigStore:
             files.remove(self._gateways.path(name))
             files.remove(self._gateways.path(name).with_suffix(".toml~"))
 
-    def rename_gateway(
-        self, old: str, new: str, before: Callable[[Gateway], None], after: Callable[[Gateway], None]
-    ) -> None:
-        """Rename a gateway; being the default follows, and so does what `before` and `after` carry over.
+    def rename_gateway(self, old: str, new: str, belongings: Belongings) -> None:
+        """Rename a gateway; being the default follows, and so do its belongings.
 
-        before: copies what the new name needs from the start; undoes its own work if it fails. after: moves the rest,
-        removes what is left of the old name. Both get the gateway under its old name and must bear being repeated: a
-        note says what was begun, so that the same call again finishes it; until then `gateway` refuses both names.
+        What fails is rolled back. An interrupted one is finished by the same call, or undone by the opposite one; until
+        then `gateway` refuses both names.
         """
         with self.locked():
-            begun = self.unfinished_rename()
-            if begun != (old, new):
-                self._gateway_note.refuse()
-            if begun is None:
-                gateway = self._gateways.read(old)
-                if self._gateways.exists(new):
-                    raise ExistsError(
-                        f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all."
-                    )
-                self._gateway_note.write(old, new)
-            else:
-                gateway = replace(self._gateways.read(old if self._gateways.exists(old) else new), name=old)
-            try:
-                before(gateway)
-            except MailctlError:
-                if self._gateways.exists(old):
-                    self._gateway_note.clear()
-                raise
-            if self._gateways.exists(old):
-                files.rename(self._gateways.path(old), self._gateways.path(new))
-            if self.default_gateway == old:
-                files.write(self.root / DEFAULT, new + "\n")
-            after(gateway)
-            self._gateway_note.clear()
+            rename_gateway(old, new, self._gateways, self._gateway_note, self._follow_default, belongings)
+
+    def _follow_default(self, old: str, new: str) -> None:
+        if self.default_gateway == old:
+            files.write(self.root / DEFAULT, new + "\n")
 
     def unfinished_rename(self) -> tuple[str, str] | None:
         """The renaming of a gateway that was begun and not finished, as (old, new)."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mailctl.cli import gateway_files
 from mailctl.errors import StorageError
 from tests.cli.support import Cli
 from tests.cli.test_gateway import kept
@@ -60,34 +59,74 @@ def test_E16_rename_leaves_no_orphan(cli: Cli) -> None:
     assert {event["gateway"] for event in cli.json("log", "show")["result"]} == {"n"}
 
 
-@pytest.mark.parametrize("failing", ["move", "journal", "forget", "rename"])
-def test_E16_an_interrupted_rename_is_finished_by_running_it_again(
-    cli: Cli, failing: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+FAULTS = {
+    "copy": "mailctl.secrets.store.SecretStore.copy",
+    "rename": "mailctl.config.files.rename",
+    "move": "mailctl.cli.gateway_files.move",
+    "journal": "mailctl.journal.store.Journal.rename_gateway",
+}
+
+
+@pytest.mark.parametrize("failing", FAULTS)
+def test_E16_a_rename_that_fails_changes_nothing(cli: Cli, failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object, **options: object) -> None:
         raise StorageError("No space left on device")
 
-    target = {
-        "move": (gateway_files, "move"),
-        "journal": ("mailctl.journal.store.Journal", "rename_gateway"),
-        "forget": ("mailctl.secrets.store.SecretStore", "forget"),
-        "rename": ("mailctl.config.files", "rename"),
-    }[failing]
+    secrets = kept(cli)
     with monkeypatch.context() as patched:
-        if isinstance(target[0], str):
-            patched.setattr(f"{target[0]}.{target[1]}", fail)
-        else:
-            patched.setattr(target[0], target[1], fail)
+        patched.setattr(FAULTS[failing], fail)
         assert cli.json("gateway", "rename", "g", "n", code=10)["error"]["message"] == "No space left on device"
+    assert everything(cli) == home_of("g")
+    assert kept(cli) == secrets
+    assert cli.json("config", "check")["ok"]
+    assert {event["gateway"] for event in cli.json("log", "show")["result"]} == {"g"}
+    cli.ok("gateway", "edit", "g", "--order", "3")
+
+
+def test_E16_a_log_or_a_folder_in_the_way_does_not_lock_a_gateway(cli: Cli) -> None:
+    in_the_way = cli.state / "sync" / "n.db"
+    in_the_way.mkdir()
+    assert "Is a directory" in cli.run("gateway", "rename", "g", "n").err
+    in_the_way.rmdir()
+    assert everything(cli) == home_of("g")
+    log = cli.state / "journal.db"
+    for path in cli.state.glob("journal.db*"):
+        path.unlink()
+    log.write_text("garbage" * 100)
+    assert cli.json("gateway", "rename", "g", "n", code=10)["error"]["code"] == "journal_unusable"
+    assert everything(cli) == home_of("g")
+    cli.ok("gateway", "show", "g")
+    log.unlink()
+    cli.ok("gateway", "rename", "g", "n")
+    assert everything(cli) == home_of("n")
+
+
+@pytest.mark.parametrize("opposite", [False, True])
+@pytest.mark.parametrize("killed", [*FAULTS, "forget"])
+def test_E16_an_interrupted_rename_is_finished_by_running_it_again_or_undone_by_the_opposite(
+    cli: Cli, killed: str, opposite: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr({**FAULTS, "forget": "mailctl.secrets.store.SecretStore.forget"}[killed], kill)
+        assert cli.run("gateway", "rename", "g", "n").code == 130
     refused = cli.json("gateway", "show", "g", code=3)["error"]
-    assert refused["hint"] == "If it was interrupted, finish it: mailctl gateway rename g n"
-    assert cli.run("gateway", "remove", "n").code == 3
+    assert refused["hint"].startswith("If it was interrupted, finish it: mailctl gateway rename g n")
+    assert cli.run("gateway", "remove", "n", "--yes").code == 3
     assert cli.run("gateway", "add", "n", "--server", "s", "--email", "n@x.example", "--secret", "keyring").code == 3
     assert cli.run("gateway", "rename", "h", "i").code == 3
     assert cli.run("config", "check").code == 3
-    cli.ok("gateway", "rename", "g", "n")
-    assert everything(cli) == home_of("n")
-    assert {name for name, _ in kept(cli)} == {"n", "h"}
+    name = "g" if opposite else "n"
+    cli.ok("gateway", "rename", *(["n", "g"] if opposite else ["g", "n"]))
+    assert everything(cli) == home_of(name)
+    assert kept(cli) == {
+        (each, role): f"password of {'g' if each == name else 'h'}"
+        for each in (name, "h")
+        for role in ("login", "smtp_login")
+    }
+    assert {event["gateway"] for event in cli.json("log", "show")["result"]} == {name}
     assert cli.run("config", "check").code == 0
 
 

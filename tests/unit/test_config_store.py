@@ -162,16 +162,25 @@ def test_a_renamed_server_takes_its_gateways_along(store: ConfigStore) -> None:
         store.rename_server("t", "other")
 
 
+class Killed(BaseException):
+    """The process is no more."""
+
+
 def interrupted(
-    call: Callable[[], object], patched: pytest.MonkeyPatch, whole: Callable[[], None] = lambda: None
+    call: Callable[[], object],
+    patched: pytest.MonkeyPatch,
+    whole: Callable[[], None] = lambda: None,
+    *,
+    killed: bool = False,
+    between: Callable[[], object] = lambda: None,
 ) -> int:
     """Let `call` fail at its 1st, 2nd … system call on files, until it comes through; how often it failed.
 
-    whole: asserts, after each failure, that nothing is torn.
+    killed: from there on nothing is done any more. whole: asserts, after each failure, that nothing is torn.
+    between: what is done after each failure.
     """
     failures = 0
     for step in range(100):
-        whole()
         calls = 0
         with patched.context() as patch:
             for name in ("replace", "rename", "unlink", "fsync", "open"):
@@ -180,6 +189,8 @@ def interrupted(
                 def call_it(*a: Any, real: Any = real, step: int = step, **o: Any) -> Any:
                     nonlocal calls
                     calls += 1
+                    if killed and calls > step:
+                        raise Killed
                     if calls == step + 1:
                         raise OSError(5, "Input/output error")
                     return real(*a, **o)
@@ -187,87 +198,166 @@ def interrupted(
                 patch.setattr(os, name, call_it)
             try:
                 call()
-            except (MailctlError, OSError):
+            except (MailctlError, OSError, Killed):
                 failures += 1
-                continue
-            if calls <= step:
-                return failures
+            else:
+                if calls <= step:
+                    return failures
+        whole()
+        between()
+        whole()
     raise AssertionError("never came through")
 
 
-def test_renaming_a_server_can_be_interrupted_anywhere(store: ConfigStore, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("then", ["again", "undo", ""])
+def test_renaming_a_server_can_be_interrupted_anywhere(
+    store: ConfigStore, monkeypatch: pytest.MonkeyPatch, killed: bool, then: str
+) -> None:
     for name in ("h", "i"):
         store.save_gateway(gateway(name))
 
-    def rename() -> None:
+    def rename(old: str = "s", new: str = "t") -> None:
         fresh = ConfigStore(store.root)
-        if fresh.server_exists("s") or fresh.problems():
-            fresh.rename_server("s", "t")
+        if fresh.server_exists(old) or fresh.problems():
+            fresh.rename_server(old, new)
 
     def whole() -> None:
         assert {each.server for each in store.gateways().objects} <= set(store.server_names())
 
-    assert interrupted(rename, monkeypatch, whole) > 10
+    def between() -> None:
+        if then == "again":
+            rename()
+        if then:
+            rename("t", "s")
+            assert store.server_names() == ["s"]
+            assert {each.server for each in store.gateways().objects} == {"s"}
+            assert store.problems() == []
+
+    assert interrupted(rename, monkeypatch, whole, killed=killed, between=between) > 10
     assert {each.server for each in store.gateways().objects} == {"t"}
     assert [each.name for each in store.servers().objects] == ["t"]
     assert store.problems() == []
 
 
-def test_renaming_a_gateway_can_be_interrupted_anywhere(store: ConfigStore, monkeypatch: pytest.MonkeyPatch) -> None:
+class Belongings:
+    """Secrets and mail, by gateway. They break down where `fault` says."""
+
+    def __init__(self, fault: str = "") -> None:
+        self.secrets, self.mail, self.fault = {"g"}, {"g"}, fault
+
+    def copy(self, gateway: Gateway, new: str) -> None:
+        self._break("copy")
+        if gateway.name in self.secrets:
+            self.secrets.add(new)
+
+    def carry(self, gateway: Gateway, new: str) -> None:
+        self._break("carry")
+        if gateway.name in self.mail:
+            self.mail = {new}
+
+    def forget(self, gateway: Gateway) -> None:
+        self._break("forget")
+        self.secrets.discard(gateway.name)
+
+    def _break(self, at: str) -> None:
+        if at == self.fault:
+            raise LockedError(at)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("then", ["again", "undo", ""])
+def test_renaming_a_gateway_can_be_interrupted_anywhere(
+    store: ConfigStore, monkeypatch: pytest.MonkeyPatch, killed: bool, then: str
+) -> None:
     store.set_default_gateway("g")
-    secrets, mail = {"g"}, {"g"}
+    things = Belongings()
 
-    def before(old: Gateway) -> None:
-        assert old.name == "g"
-        if "g" in secrets:
-            secrets.add("n")
-
-    def after(old: Gateway) -> None:
-        if "g" in mail:
-            mail.discard("g")
-            mail.add("n")
-        secrets.discard("g")
-
-    def rename() -> None:
+    def rename(old: str = "g", new: str = "n") -> None:
         fresh = ConfigStore(store.root)
-        if fresh.gateway_exists("g") or fresh.unfinished_rename():
-            fresh.rename_gateway("g", "n", before, after)
+        if fresh.gateway_exists(old) or fresh.unfinished_rename():
+            fresh.rename_gateway(old, new, things)
 
-    assert interrupted(rename, monkeypatch) > 5
-    assert (secrets, mail) == ({"n"}, {"n"})
+    def between() -> None:
+        if then == "again":
+            rename()
+        if then:
+            rename("n", "g")
+            assert (things.secrets, things.mail, store.default_gateway) == ({"g"}, {"g"}, "g")
+            assert store.gateway("g").name == "g"
+            assert store.problems() == []
+
+    assert interrupted(rename, monkeypatch, killed=killed, between=between) > 5
+    assert (things.secrets, things.mail) == ({"n"}, {"n"})
     assert store.gateway_names() == ["n"]
     assert store.default_gateway == "n"
     assert store.problems() == []
 
 
+@pytest.mark.parametrize("fault", ["copy", "carry"])
+def test_a_renaming_that_fails_is_rolled_back(store: ConfigStore, fault: str) -> None:
+    things = Belongings(fault)
+    store.set_default_gateway("g")
+    with pytest.raises(LockedError):
+        store.rename_gateway("g", "n", things)
+    assert (things.secrets, things.mail, store.default_gateway) == ({"g"}, {"g"}, "g")
+    assert store.gateway("g").name == "g"
+    assert store.problems() == []
+
+
+def test_a_file_that_can_not_be_renamed_locks_nothing(store: ConfigStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", refuse)
+        with pytest.raises(StorageError, match="Permission denied"):
+            store.rename_gateway("g", "n", Belongings())
+    assert store.gateway("g").name == "g"
+    put(store, "h", '# mine\nserver = "s" # in the middle\nemail = "h@example.org"\n')
+    texts = [store.gateway_path(name).read_text() for name in "gh"]
+    real = os.replace
+
+    def refuse_h(old: str, new: Path) -> None:
+        if new.name == "h.toml":
+            refuse()
+        real(old, new)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", refuse_h)
+        with pytest.raises(StorageError, match="Permission denied"):
+            store.rename_server("s", "t")
+    assert [store.gateway_path(name).read_text() for name in "gh"] == texts
+    assert store.server_names() == ["s"]
+    assert store.problems() == []
+
+
+def test_an_unfinished_renaming_of_what_was_removed_by_hand_ends(store: ConfigStore) -> None:
+    (store.root / ".renaming").write_text("x\ny\n")
+    (store.root / ".renaming-server").write_text("x\ny\n")
+    with pytest.raises(NotFoundError):
+        store.rename_gateway("x", "y", Belongings())
+    with pytest.raises(ConfigError, match="not finished"):
+        store.rename_server("s", "t")
+    with pytest.raises(NotFoundError):
+        store.rename_server("y", "x")
+    assert store.problems() == []
+
+
 def test_an_unfinished_renaming_is_in_the_way_of_nothing_else(store: ConfigStore) -> None:
     store.save_gateway(gateway("h"))
-
-    def fail(old: Gateway) -> None:
-        raise StorageError("disk")
-
-    with pytest.raises(StorageError):
-        store.rename_gateway("g", "n", lambda old: None, fail)
+    with pytest.raises(LockedError):
+        store.rename_gateway("g", "n", Belongings("forget"))
     for name in ("g", "n"):
         with pytest.raises(ConfigError, match="not finished") as caught:
             store.gateway(name)
-        assert caught.value.hint.endswith("mailctl gateway rename g n")
+        assert caught.value.hint.endswith("mailctl gateway rename g n, or undo it: mailctl gateway rename n g")
     assert store.gateway("h").name == "h"
     assert [problem.fix for problem in store.problems()] == ["mailctl gateway rename g n"]
     with pytest.raises(ConfigError, match="not finished"):
-        store.rename_gateway("h", "i", lambda old: None, lambda old: None)
-    store.rename_gateway("g", "n", lambda old: None, lambda old: None)
+        store.rename_gateway("h", "i", Belongings())
+    store.rename_gateway("g", "n", Belongings())
     assert store.gateway("n").email == "g@example.org"
-
-
-def test_a_renaming_whose_secret_can_not_be_copied_never_began(store: ConfigStore) -> None:
-    def locked(old: Gateway) -> None:
-        raise LockedError("keyring")
-
-    with pytest.raises(LockedError):
-        store.rename_gateway("g", "n", locked, lambda old: None)
-    assert store.unfinished_rename() is None
-    assert store.gateway("g").name == "g"
 
 
 def test_the_default_gateway(store: ConfigStore) -> None:
