@@ -72,8 +72,8 @@ def add(
             if context.config.gateway_exists(name):
                 check_new(context, name, options)
             with keep(context, gateway, secrets, undo=True):
-                saved = context.config.save_gateway(gateway, new=True)
-        change.emit(changed=True, notes=saved.notes)
+                context.config.save_gateway(gateway, new=True)
+        change.emit(changed=True)
 
 
 @app.verb()
@@ -107,8 +107,8 @@ def edit(
             check_limits(context, gateway, old)
             with keep(context, gateway, secrets, undo=False):
                 saved = context.config.save_gateway(gateway)
-            warnings = forget_replaced(context, old, gateway)
-        change.emit(changed=saved.changed or bool(secrets.given), notes=saved.notes, warnings=warnings)
+            warnings = [*saved.warnings, *forget_replaced(context, old, gateway)]
+        change.emit(changed=saved.changed or bool(secrets.given), warnings=warnings)
 
 
 def _complete(context: Context, gateway: Gateway, server: Server) -> Gateway:
@@ -162,9 +162,7 @@ class _Change:
             self.context.emit(outcome._replace(value=value, error=error, notes=notes))
         return error is None
 
-    def emit(
-        self, *, changed: bool, dry_run: bool = False, notes: Sequence[str] = (), warnings: Sequence[str] = ()
-    ) -> None:
+    def emit(self, *, changed: bool, dry_run: bool = False, warnings: Sequence[str] = ()) -> None:
         """Say what was, or would be, saved."""
         said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
         value = self._value(changed=changed, dry_run=dry_run)
@@ -172,7 +170,7 @@ class _Change:
             Outcome(
                 value,
                 fields_of(value.gateway),
-                notes=[*notes, f"{said}: gateway {self.gateway.name}"],
+                notes=[f"{said}: gateway {self.gateway.name}"],
                 warnings=[*self.secrets.warnings, *warnings],
             )
         )

@@ -113,18 +113,17 @@ def move(
         listing = config.gateways()
         found = {gateway.name: gateway for gateway in listing.objects}
         orders = reorder({each.name: each.order for each in listing.objects}, name, anchor, before=bool(before))
-        notes: list[str] = []
+        warnings = [str(problem) for problem in listing.problems]
         if not dry_run:
             for each, order in orders.items():
-                notes += config.save_gateway(replace(found[each], order=order)).notes
+                warnings += config.save_gateway(replace(found[each], order=order)).warnings
     said = [f"{each}: order {order}" for each, order in orders.items()] or ["Nothing to change"]
-    warnings = [str(problem) for problem in listing.problems]
-    context.emit(Outcome(Moved(name, orders, dry_run), Lines(said), notes=notes, warnings=warnings))
+    context.emit(Outcome(Moved(name, orders, dry_run), Lines(said), warnings=warnings))
 
 
 def _switch(context: Context, names: list[str], enabled: bool, dry_run: bool) -> None:
     config = context.config
-    notes: list[str] = []
+    warnings: list[str] = []
     done: list[Switched] = []
     for name in dict.fromkeys(names):
         config.gateway(name)  # none is changed unless all are there
@@ -135,8 +134,8 @@ def _switch(context: Context, names: list[str], enabled: bool, dry_run: bool) ->
             with config.locked():
                 saved = config.save_gateway(replace(config.gateway(name), enabled=enabled))
             changed = saved.changed
-            notes += saved.notes
+            warnings += saved.warnings
         done.append(Switched(name, enabled, changed, dry_run))
     word = "enabled" if enabled else "disabled"
     said = [f"{each.gateway}: {word}" + ("" if each.changed else ", as before") for each in done]
-    context.emit(Outcome(done, Lines(said), notes=notes))
+    context.emit(Outcome(done, Lines(said), warnings=warnings))

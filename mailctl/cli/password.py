@@ -107,12 +107,10 @@ def set_password(
         taken = take_password(context, ways, role, ask=f"Password of {user} for {'SMTP of ' if smtp else ''}{name}")
     source = taken.source or gateway.logins[role].secret
     backend = context.secrets.set(name, role, taken.secret) if taken.secret else ""
-    notes, warnings = _save_source(context, name, role, source, dry_run=dry_run)
+    warnings = _save_source(context, name, role, source, dry_run=dry_run)
     where = context.secrets.where(name, role, source)
-    if not dry_run:
-        notes.append(
-            f"`mailctl test {name}` tries it." if backend else f"`mailctl gateway password check {name}` tries it."
-        )
+    tries = f"`mailctl test {name}` tries it." if backend else f"`mailctl gateway password check {name}` tries it."
+    notes = [] if dry_run else [tries]
     change = PasswordChange(name, role, source.kind, where, backend, changed=True, dry_run=dry_run)
     context.emit(Outcome(change, _changes([change], "set"), notes=notes, warnings=[*taken.warnings, *warnings]))
 
@@ -181,14 +179,13 @@ def source(
     ways = PasswordWays(command=password_command, env=password_env, file=password_file)
     if keyring and ways.given:
         raise UsageError("The password can come from one place only", hint="Leave out --keyring or the other option.")
-    notes: list[str] = []
     warnings: list[str] = []
     roles = _roles(gateway, imap, smtp)
     if keyring or ways.given:
         role = _one_role(gateway, imap, smtp)
         roles = [role]
         new = SecretSource() if keyring else take_password(context, ways, role).source or SecretSource()
-        notes, warnings = _save_source(context, name, role, new, dry_run=dry_run)
+        warnings = _save_source(context, name, role, new, dry_run=dry_run)
         gateway = _with_source(gateway, role, new)
     found = [
         PasswordSource(
@@ -199,7 +196,7 @@ def source(
     ]
     rows: list[list[Cell]] = [[each.login, each.user, each.source, each.where] for each in found]
     view = Table(columns("login", "user", "source", "where", fold=["where"]), rows)
-    context.emit(Outcome(found, view, notes=notes, warnings=warnings))
+    context.emit(Outcome(found, view, warnings=warnings))
 
 
 def _roles(gateway: Gateway, imap: bool, smtp: bool) -> list[LoginRole]:
@@ -226,21 +223,19 @@ def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource) -> Gat
     return replace(gateway, smtp_login=login) if role is LoginRole.SMTP_LOGIN else replace(gateway, login=login)
 
 
-def _save_source(
-    context: Context, name: str, role: LoginRole, source: SecretSource, *, dry_run: bool
-) -> tuple[list[str], list[str]]:
-    """Write the source into the gateway's file if it differs, and forget what the old one kept; notes and warnings."""
+def _save_source(context: Context, name: str, role: LoginRole, source: SecretSource, *, dry_run: bool) -> list[str]:
+    """Write the source into the gateway's file if it differs, and forget what the old one kept; returns warnings."""
     if dry_run:
         gateway = context.config.gateway(name)
         context.config.check_gateway(_with_source(gateway, role, source))
-        return [], []
+        return []
     with context.config.locked():
         gateway = context.config.gateway(name)  # read again: it may have changed while a person typed
         if gateway.logins[role].secret == source:
-            return [], []
+            return []
         changed = _with_source(gateway, role, source)
-        notes = list(context.config.save_gateway(changed).notes)
-        return notes, forget_replaced(context, gateway, changed)
+        saved = context.config.save_gateway(changed)
+        return [*saved.warnings, *forget_replaced(context, gateway, changed)]
 
 
 def _kept(context: Context, name: str, role: LoginRole) -> bool:

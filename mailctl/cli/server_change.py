@@ -1,6 +1,7 @@
 """`mailctl server add|edit`."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -63,10 +64,9 @@ def add(
         raise ExistsError(f"There is a server named {name!r} already", hint=f"`mailctl server edit {name}` changes it.")
     values = {key: value for key, value in (("domain", domain), ("region", region)) if value}
     server = _changed(context, _start(name, preset, options, values), options)
-    notes: list[str] = []
     if not dry_run:
-        notes += config.save_server(server, new=True).notes
-    _emit(context, server, changed=True, dry_run=dry_run, notes=notes, advise=True)
+        config.save_server(server, new=True)
+    _emit(context, server, changed=True, dry_run=dry_run, advise=True)
 
 
 @app.verb()
@@ -88,7 +88,7 @@ def edit(
     with config.locked():
         server = _changed(context, config.server(name), options)
         saved = config.save_server(server)
-    _emit(context, server, changed=saved.changed, dry_run=False, notes=saved.notes)
+    _emit(context, server, changed=saved.changed, dry_run=False, warnings=saved.warnings)
 
 
 def _start(name: str, preset: str | None, options: ServerOptions, values: dict[str, str]) -> Server:
@@ -138,7 +138,13 @@ def _check_ca_file(path: str) -> None:
 
 
 def _emit(
-    context: Context, server: Server, *, changed: bool, dry_run: bool, notes: Any = (), advise: bool = False
+    context: Context,
+    server: Server,
+    *,
+    changed: bool,
+    dry_run: bool,
+    warnings: Sequence[str] = (),
+    advise: bool = False,
 ) -> None:
     from mailctl.domain.provider import sign_in_advice
 
@@ -150,7 +156,7 @@ def _emit(
         Outcome(
             ServerChange(server.name, row, changed, dry_run, advice),
             fields_of(row),
-            notes=[*notes, *advice, f"{said}: server {server.name}"],
-            warnings=certificate_warnings(server),
+            notes=[*advice, f"{said}: server {server.name}"],
+            warnings=[*warnings, *certificate_warnings(server)],
         )
     )

@@ -51,16 +51,17 @@ def rename(
     """
     context = Context.of(ctx)
     config = context.config
+    warnings: list[str] = []
     if dry_run:
         config.server(old)
         if config.server_exists(check_name(new, "server")):
             raise ExistsError(f"There is a server named {new!r} already")
         gateways = config.server_users(old)
     else:
-        gateways = config.rename_server(old, new)
+        gateways, warnings = config.rename_server(old, new)
     said = f"{'Would rename' if dry_run else 'Renamed'} server {old} to {new}"
     more = f"; {len(gateways)} gateways {'would follow' if dry_run else 'followed'}" if gateways else ""
-    context.emit(Outcome(ServerRenamed(old, new, gateways, dry_run), Lines([said + more])))
+    context.emit(Outcome(ServerRenamed(old, new, gateways, dry_run), Lines([said + more]), warnings=warnings))
 
 
 @app.verb()

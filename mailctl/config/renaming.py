@@ -82,15 +82,19 @@ def _may_use(name: str, file: Path) -> bool:
         return name in text
 
 
-def rename_server(old: str, new: str, servers: Shelf[Server], gateways: Shelf[Gateway], note: Note) -> list[str]:
-    """Copy the server, move its gateways, remove the old one; the caller holds the lock. Returns the gateways' names.
+def rename_server(
+    old: str, new: str, servers: Shelf[Server], gateways: Shelf[Gateway], note: Note
+) -> tuple[list[str], list[str]]:
+    """Copy the server, move its gateways, remove the old one; the caller holds the lock.
+
+    Returns the gateways' names, and warnings on their files.
 
     Interrupted anywhere, each gateway still names a server that is there.
     """
     again = _resumes(note, old, new, servers)
     if again and servers.exists(new) and not servers.exists(old):  # only the note was left
         note.clear()
-        return [gateway.name for gateway in users_of(new, gateways)[0]]
+        return [gateway.name for gateway in users_of(new, gateways)[0]], []
     servers.read(old)
     if servers.exists(new) and not again:
         raise ExistsError(f"There is a server named {new!r} already", hint="`mailctl server list` shows all.")
@@ -100,13 +104,14 @@ def rename_server(old: str, new: str, servers: Shelf[Server], gateways: Shelf[Ga
             f"It can't be told whether this gateway is on {old!r}: {problems[0]}",
             hint=problems[0].fix or "`mailctl config check` shows everything that is wrong.",
         )
+    warnings: list[str] = []
     before = {path: files.read(path).text for path in (gateways.path(gateway.name) for gateway in users)}
     try:
         if not again:
             note.write(old, new)
         files.write(servers.path(new), files.read(servers.path(old)).text)
         for gateway in users:
-            gateways.save(replace(gateway, server=new))
+            warnings += gateways.save(replace(gateway, server=new)).warnings
         files.remove(servers.path(old))
     except (MailctlError, OSError):
         if not again and servers.exists(old):
@@ -118,7 +123,7 @@ def rename_server(old: str, new: str, servers: Shelf[Server], gateways: Shelf[Ga
                 note.clear()
         raise
     note.clear()
-    return [gateway.name for gateway in users]
+    return [gateway.name for gateway in users], warnings
 
 
 class Belongings(Protocol):

@@ -38,7 +38,7 @@ class Saved(NamedTuple):
     backup: Path | None = None
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[str, ...]:
         """What the user must be told."""
         return (f"Comments in {self.path} were lost; the old file is kept as {self.backup}",) if self.backup else ()
 

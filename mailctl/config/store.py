@@ -109,8 +109,11 @@ class ConfigStore:
             self.check_removable(name)
             files.remove(self._servers.path(name))
 
-    def rename_server(self, old: str, new: str) -> list[str]:
-        """Rename a server; its gateways follow. Returns their names. Resumed and undone like a gateway's."""
+    def rename_server(self, old: str, new: str) -> tuple[list[str], list[str]]:
+        """Rename a server; its gateways follow. Returns their names, and warnings on their files.
+
+        Resumed and undone like a gateway's.
+        """
         with self.locked():
             return rename_server(old, new, self._servers, self._gateways, self._server_note)
 

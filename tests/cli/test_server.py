@@ -127,6 +127,28 @@ def test_unverified_certificates_warn_at_each_use(cli: Cli) -> None:
     assert "not encrypted" in cli.ok("server", "edit", "s", "--imap-security", "none").err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("gateway", "edit", "g", "--order", "7"),
+        ("gateway", "disable", "g"),
+        ("gateway", "move", "g", "--after", "h"),
+        ("gateway", "password", "source", "g", "--password-env", "OTHER"),
+        ("server", "rename", "s", "t"),
+    ],
+)
+def test_comments_that_a_rewrite_loses_are_told_of_always(cli: Cli, command: tuple[str, ...]) -> None:
+    cli.ok("server", "add", "s", "--imap", "imap.example.org")
+    for name in ("g", "h"):
+        cli.ok("gateway", "add", name, "--server", "s", "--email", f"{name}@example.org", "--password-env", "PW")
+    path = cli.config / "gateways/g.toml"
+    path.write_text(path.read_text() + "# precious\n")
+    done = cli.run(*command, "--quiet", "--json")
+    assert done.code == 0
+    assert f"warning: Comments in {path} were lost; the old file is kept as {path}~" in done.err
+    assert "# precious" in path.with_name("g.toml~").read_text()
+
+
 def test_use_rename_remove(cli: Cli) -> None:
     for name in ("a", "b"):
         cli.ok("server", "add", name, "--imap", "h")

@@ -100,14 +100,14 @@ def test_saving(store: ConfigStore) -> None:
 def test_comments_are_kept_or_the_old_file_is(store: ConfigStore) -> None:
     path = put(store, "g", '# mine\n\nserver = "s"\nemail = "g@example.org"\n')
     saved = store.save_gateway(gateway(order=7))
-    assert (saved.backup, saved.notes) == (None, ())
+    assert (saved.backup, saved.warnings) == (None, ())
     assert path.read_text().startswith("# mine\n\nserver = ")
     old = '# mine\nserver = "s" # why\nemail = "g@example.org"\n'
     put(store, "g", old)
     saved = store.save_gateway(gateway(order=8))
     assert saved.backup == path.with_name("g.toml~")
     assert saved.backup.read_text() == old
-    assert "g.toml~" in saved.notes[0]
+    assert "g.toml~" in saved.warnings[0]
     assert path.read_text().startswith("# mine\nserver = ")
     put(store, "g", old)
     assert store.save_gateway(gateway()).changed is False  # nothing to write, nothing to lose
@@ -151,7 +151,7 @@ def test_a_renamed_server_takes_its_gateways_along(store: ConfigStore) -> None:
     store.save_server(server("other"))
     store.save_gateway(gateway("h", on="other"))
     put(store, "g", '# mine\nserver = "s"\nemail = "g@example.org"\n')
-    assert store.rename_server("s", "t") == ["g"]
+    assert store.rename_server("s", "t") == (["g"], [])
     assert (store.gateway("g").server, store.gateway("h").server) == ("t", "other")
     assert store.gateway_path("g").read_text().startswith("# mine")
     assert [each.name for each in store.servers().objects] == ["other", "t"]
