@@ -1,6 +1,6 @@
 """`mailctl sync`: bring mail down into Maildir."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from threading import Event
 
     from mailctl.domain.gateway import Gateway
+    from mailctl.output.progress import Progress
 
 app = App()
 RESULTS: dict[str, Any] = {"sync": SyncResult}
@@ -130,7 +131,8 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
 
     since = context.now().strftime("%H:%M:%S UTC")
     stop = Event()
-    with context.emitter.progress() as progress, _stopping(context, stop):
+
+    with context.emitter.progress() as progress, _stopping(stop, lambda: _tell(context, progress)):
 
         def show(gateway: str, messages: int, of_messages: int, octets: int, of_octets: int) -> None:
             progress.row(gateway, messages=messages, total_messages=of_messages, octets=octets, total_octets=of_octets)
@@ -146,9 +148,19 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
         return sync_gateways(jobs, tools, parallel=parallel)
 
 
+def _tell(context: Context, progress: "Progress") -> None:
+    text = "Ending after the step in hand; once more ends at once."
+    if not progress.note(text):
+        context.emitter.note(text)
+
+
 @contextmanager
-def _stopping(context: Context, stop: "Event") -> Iterator[None]:
-    """Ctrl-C and SIGTERM set `stop`; a second one ends at once. Other threads than the main one can't, and don't."""
+def _stopping(stop: "Event", tell: Callable[[], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`; a second one ends at once. Other threads than the main one can't, and don't.
+
+    tell: called when the first one came, in a thread of its own: a signal may strike while the main thread is writing,
+    and nobody may enter a buffered stream twice.
+    """
     import signal
     import threading
 
@@ -156,18 +168,31 @@ def _stopping(context: Context, stop: "Event") -> Iterator[None]:
         yield
         return
 
-    def interrupt(signum: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        context.emitter.note("Ending after the step in hand; once more ends at once.")
+    asked: list[int] = []
+    pressed = threading.Semaphore(0)
 
+    def interrupt(signum: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(signum)  # first of all: the next signal may strike in the middle of what follows
+        stop.set()
+        pressed.release()
+
+    def wait() -> None:
+        pressed.acquire()
+        if asked:
+            tell()
+
+    teller = threading.Thread(target=wait, daemon=True)
+    teller.start()
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        pressed.release()
+        teller.join(1.0)
 
 
 def _risks(jobs: Sequence[SyncJob]) -> list[str]:

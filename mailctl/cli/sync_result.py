@@ -12,6 +12,9 @@ from mailctl.sync.job import FolderReport, SyncReport
 MOST_LISTED = 20
 """Skipped messages are listed up to here; `--json` and the mailer log have all."""
 
+MOST_TOLD = 5
+"""Failures of gateways that the one sentence on all of them names; the rows tell of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
@@ -122,9 +125,15 @@ def _error(reports: Sequence[SyncReport], failed: Sequence[MailctlError]) -> Mai
         )
     elif len(codes) == 1:
         error = failed[0]
+    elif not failed and set(codes) == {ExitCode.INTERRUPTED}:
+        error = MailctlError(f"interrupted; {len(codes)} gateways are not done, the next run goes on from there")
+        error.code = "interrupted"
     else:
         texts = [error.message for error in failed] + [f"{name}: {failure.message}" for name, failure in failures]
-        error = MailctlError(f"{len(codes)} gateways failed. {'; '.join(texts)}", code="several_failed")
+        more = f"; and {len(texts) - MOST_TOLD} more" if len(texts) > MOST_TOLD else ""
+        error = MailctlError(
+            f"{len(codes)} gateways failed. {'; '.join(texts[:MOST_TOLD])}{more}", code="several_failed"
+        )
     interrupted = ExitCode.INTERRUPTED in codes
     error.exit_code = ExitCode.INTERRUPTED if interrupted else combined_exit_code(codes)
     return error

@@ -50,6 +50,13 @@ class Progress:
         if self._rich is not None:
             self._rich.stop()
 
+    def note(self, text: str) -> bool:
+        """Print a sentence above the display; False if there is none, and the sentence is the caller's."""
+        if self._rich is None:
+            return False
+        self._rich.console.print(visible(text), markup=False, highlight=False)
+        return True
+
     def row(self, name: str, *, messages: int, total_messages: int, octets: int, total_octets: int | None) -> None:
         """Set where the row called `name` (a gateway, a folder) stands: messages and octets, done and in all."""
         if self._rich is None:

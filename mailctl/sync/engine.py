@@ -8,7 +8,7 @@ from typing import Any
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
-from mailctl.errors import ConfigError, ExitCode, MailctlError, combined_exit_code
+from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, combined_exit_code
 from mailctl.sync.files import storing
 from mailctl.sync.imap import ImapSync
 from mailctl.sync.job import Failure, SyncJob, SyncReport
@@ -20,6 +20,8 @@ from mailctl.sync.state import State
 
 def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
     """Bring one gateway's mail down. Never raises MailctlErrors: the report carries what went wrong."""
+    if tools.stop.is_set():  # it waited for others, and has not begun
+        return SyncReport(job.name, ok=False, error=Failure.of(StoppedError("interrupted before it began")))
     started = monotonic()
     run = Run(job, tools, budget=job.inbound.max_per_run)
     error: MailctlError | None = None
@@ -38,13 +40,41 @@ def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
 
 
 def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -> list[SyncReport]:
-    """Every job, at most `parallel` at a time; reports in the order of the jobs. One that fails stops no other."""
+    """Every job, at most `parallel` at a time; reports in the order of the jobs. One that fails stops no other.
+
+    A KeyboardInterrupt goes through at once: threads that wait for a server are left behind, and end with the process
+    as if it had been killed, which loses nothing.
+    """
     if len(jobs) == 1:
         return [sync_gateway(jobs[0], tools)]
-    from concurrent.futures import ThreadPoolExecutor
+    from queue import Empty, SimpleQueue
+    from threading import Thread
 
-    with ThreadPoolExecutor(max_workers=max(1, min(parallel, len(jobs)))) as pool:
-        return list(pool.map(lambda job: sync_gateway(job, tools), jobs))
+    waiting: SimpleQueue[int] = SimpleQueue()
+    done: SimpleQueue[tuple[int, SyncReport | BaseException]] = SimpleQueue()
+    for number in range(len(jobs)):
+        waiting.put(number)
+
+    def work() -> None:
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                done.put((number, sync_gateway(jobs[number], tools)))
+            except BaseException as error:  # noqa: BLE001 - raised again below, where somebody hears it
+                done.put((number, error))
+
+    for _ in range(min(parallel, len(jobs))):
+        Thread(target=work, daemon=True).start()  # an executor would wait for its threads, whatever happens
+    reports: dict[int, SyncReport] = {}
+    while len(reports) < len(jobs):
+        number, report = done.get()
+        if isinstance(report, BaseException):
+            raise report
+        reports[number] = report
+    return [reports[number] for number in range(len(jobs))]
 
 
 def _synced(run: Run) -> int:
@@ -59,6 +89,11 @@ def _synced(run: Run) -> int:
     path = Path(job.state)
     if job.dry_run:
         with State(path, read_only=True) as state:
+            if not job.start_afresh:
+                return _with_state(run, state)
+            account = state.meta("account")
+        with State(None) as state:  # as if all had been forgotten
+            state.set_meta("account", account)
             return _with_state(run, state)
     with Lock(path.with_suffix(".lock"), job.name, tools.who), State(path) as state:
         if state.rebuilt:

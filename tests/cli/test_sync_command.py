@@ -1,6 +1,10 @@
 """`mailctl sync` without a server: what it is asked, what it says."""
 
+import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +90,36 @@ def test_a_terminal_sees_a_table(cli: Cli, closed_port: int) -> None:
     done = cli.run("sync", "a", terminal=True)
     assert "fetched" in done.out
     assert "skipped" in done.out
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b", "c")])
+def test_G14_the_second_signal_ends_at_once_though_servers_are_silent(cli: Cli, names: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for name in names:
+            gateway(cli, name, int(silent.getsockname()[1]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mailctl", "sync", *names, "--jobs", "2"],
+            env={**cli.env, "BOX_PASSWORD": "x"},
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            assert process.stderr.readline() == "Ending after the step in hand; once more ends at once.\n"
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=20)  # signing in may take 30 s
+    assert process.returncode == 130
+    assert err == "error: interrupted\n"
+
+
+def test_many_failures_make_one_short_sentence(cli: Cli, closed_port: int) -> None:
+    names = [f"box{n}" for n in range(8)]
+    for name in names:
+        gateway(cli, name, closed_port)
+    cli.env["BOX_PASSWORD"] = "x"
+    message = cli.json("sync", "--all", code=5)["error"]["message"]
+    assert message.startswith("8 gateways failed. box0: ")
+    assert message.endswith("; and 3 more")
