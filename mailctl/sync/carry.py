@@ -23,6 +23,7 @@ class Carrier:
 
     name: the folder's. hash: stands for it in file names. files: the messages that are here, by UID. server: what the
     server shows. agreed: what the state holds. leaving: whether what is here goes from the server (keep_on_server off).
+    look_again: the UIDs whose files are anywhere below the root now; one look can miss a file that is being moved.
     """
 
     run: Run
@@ -39,6 +40,7 @@ class Carrier:
     mark_seen: bool
     leaving: bool
     max_size: int | None = None
+    look_again: Callable[[], set[int]] = set
     fetched: dict[int, Agreed] = field(default_factory=dict)
 
     def carry_out(self, plan: FolderPlan) -> None:
@@ -54,9 +56,8 @@ class Carrier:
             verified = [uid for uid in plan.verify if self._same(uid)]
             self._remove(sorted([*plan.remove, *verified, *self.fetched]), "is here")
         if plan.delete:
-            back = {file.name.stem for file in self.maildir.scan()}
-            names = {uid: MessageName(self.hash, self.uidvalidity, uid).stem for uid in plan.delete}
-            self._remove([uid for uid, stem in names.items() if stem not in back], "was deleted here")
+            back = self.look_again()
+            self._remove([uid for uid in plan.delete if uid not in back], "was deleted here")
 
     def _set_flags(self, wanted: Mapping[int, frozenset[str]]) -> None:
         if not wanted:

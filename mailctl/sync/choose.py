@@ -53,6 +53,13 @@ def _wanted(name: str, globs: Sequence[str]) -> bool:
     return wanted
 
 
+def unmatched(folders: Iterable[Folder], globs: Sequence[str]) -> list[str]:
+    """The globs, other than `*` and those that leave out, that mean no folder at all: misspelt, or renamed there."""
+    names = [folder.name for folder in folders]
+    wanted = [glob for glob in globs if glob != "*" and not glob.startswith("!")]
+    return [glob for glob in wanted if not any(matches(name, glob) for name in names)]
+
+
 def matches(name: str, glob: str) -> bool:
     """Whether a glob means a folder of that name. Takes time in proportion to the name, which is the server's."""
     return fnmatchcase(name, canonical_folder(glob).replace("[", "[[]"))

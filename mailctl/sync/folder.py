@@ -14,7 +14,7 @@ from mailctl.sync.maildir import LocalFile, MaildirFolder
 from mailctl.sync.names import MessageName, folder_hash
 from mailctl.sync.paths import FolderPath
 from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, plan_folder, remember
-from mailctl.sync.root import Index, Root
+from mailctl.sync.root import Index, Root, vanished_folder
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
 
@@ -65,12 +65,7 @@ class FolderSync:
                 had = self._state.agreed(self._folder.name) if seen else {}
                 here = self._index.uids(self._hash, seen.uidvalidity) if seen else set()
                 if had.keys() - here and not self._job.start_afresh:
-                    raise SafetyError(
-                        f"The Maildir folder {self._path} has vanished, though {len(had)} messages were synced into it",
-                        hint="Bring it back, or fetch everything of this gateway again with "
-                        f"`mailctl sync {self._job.name} --start-afresh`.",
-                        code="maildir_vanished",
-                    ) from None
+                    raise vanished_folder(self._path, len(had), self._job.name) from None
                 if not self._job.dry_run:
                     self._maildir = MaildirFolder(self._root.files, root, self._path, create=True)
         if self._maildir is not None and not self._job.dry_run:
@@ -130,6 +125,7 @@ class FolderSync:
             policy.mark_seen,
             not policy.keep_on_server,
             policy.max_size,
+            look_again=lambda: self._root.index().uids(self._hash, validity),
         ).carry_out(plan)
         whole = plan.complete and not self.tally.skipped and not self.tally.warnings
         settled = self._fingerprint() if whole and (writable or not self._changes_server) else ""

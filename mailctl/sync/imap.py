@@ -1,11 +1,11 @@
 """One gateway over IMAP: its folders, one after another, over one connection that is made anew once if it breaks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, ImapMailbox
 from mailctl.errors import MailctlError, NetworkError, NotFoundError, ProtocolError, RefusedError, SafetyError
-from mailctl.sync.choose import choose
+from mailctl.sync.choose import choose, unmatched
 from mailctl.sync.folder import FolderSync
 from mailctl.sync.names import folder_hash, uidl_token
 from mailctl.sync.paths import FolderPath, assign
@@ -18,6 +18,9 @@ MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one broke in a folder."""
 MOST_AVOIDED = 2
 """Messages of one folder that a run goes round, since the server breaks the protocol at them."""
+
+MOST_NAMED = 20
+"""Folders that an error names."""
 
 
 class ImapSync:
@@ -43,8 +46,10 @@ class ImapSync:
             if not choice.chosen and run.job.folders:
                 raise NotFoundError(
                     f"{run.job.name} has no folder like {', '.join(run.job.folders)}",
-                    hint=f"`mailctl sync {run.job.name} --dry-run` shows its folders.",
+                    hint=f"It has {_named(listing.folders)}.",
                 )
+            for glob in unmatched(listing.folders, globs):
+                run.warn(f"no folder is like {glob}")
             paths = assign(listing.folders, self._root.listing)
             for folder in choice.chosen:
                 run.check_stop()
@@ -98,6 +103,11 @@ class ImapSync:
             raise
         finally:
             run.finish_folder(tally)
+
+
+def _named(folders: Sequence[Folder]) -> str:
+    names = sorted(folder.name for folder in folders if folder.selectable)
+    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
 
 
 def check_deletions(run: Run, state: State, account: str, index: Index) -> None:

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from mailctl.domain.mailbox import Folder, MessageMeta, PopMailbox
 from mailctl.domain.when import show_size
-from mailctl.errors import MailctlError, RefusedError, SafetyError, StorageError
+from mailctl.errors import MailctlError, NotFoundError, RefusedError, SafetyError, StorageError
+from mailctl.sync.choose import choose
 from mailctl.sync.imap import check_deletions
 from mailctl.sync.job import FolderTally
 from mailctl.sync.maildir import MaildirFolder
 from mailctl.sync.names import MessageName, folder_hash, uidl_token
 from mailctl.sync.paths import assign
 from mailctl.sync.pop3_plan import Maildrop, PopPlan, plan_maildrop
-from mailctl.sync.root import Index, Root
+from mailctl.sync.root import Index, Root, vanished_folder
 from mailctl.sync.run import Run
 from mailctl.sync.state import FolderState, State
 from mailctl.sync.writer import MOST_MESSAGES, MOST_OCTETS, Writer
@@ -31,6 +32,12 @@ class PopSync:
     def sync(self) -> None:
         """The maildrop."""
         run = self._run
+        globs = run.job.folders or self._inbound.folders or ("*",)
+        if not choose([INBOX], globs, frozenset()).chosen:
+            raise NotFoundError(
+                f"{run.job.name} has no folder like {', '.join(globs)}", hint="POP3 has one folder, INBOX."
+            )
+        self._check_folder()
         check_deletions(run, self._state, self._root.account, self._index)
         if run.job.since:
             run.warn("POP3 tells no dates: `since` has no effect")
@@ -46,6 +53,14 @@ class PopSync:
         finally:
             mailbox.close()
             run.finish_folder(tally)
+
+    def _check_folder(self) -> None:
+        """SafetyError if the folder has vanished, since its messages would be taken for deleted."""
+        known = {uidl_token(uidl) for uidl in self._state.unique_ids(INBOX.name)}
+        *above, name = self._path.parts
+        vanished = self._root.descriptor is not None and name not in self._root.listing(tuple(above))
+        if vanished and known - self._index.unique_ids(self._hash) and not self._job.start_afresh:
+            raise vanished_folder(self._path, len(known), self._job.name)
 
     def _synced(self, mailbox: PopMailbox, tally: FolderTally) -> None:
         run = self._run

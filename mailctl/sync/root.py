@@ -16,6 +16,7 @@ from mailctl.errors import LockedError, SafetyError
 from mailctl.sync.files import Files, private_directory
 from mailctl.sync.job import SyncJob
 from mailctl.sync.maildir import LocalFile, walk
+from mailctl.sync.paths import FolderPath
 from mailctl.sync.state import State
 
 MARKER = ".mailctl"
@@ -51,6 +52,7 @@ class Root:
             private_directory(path)
         self.descriptor = self.files.open_root(str(path))
         try:
+            self._keep_others_out(path)
             self._identify(path)
         except BaseException:
             os.close(self.descriptor)
@@ -60,6 +62,22 @@ class Root:
     def __exit__(self, *error: object) -> None:
         if self.descriptor is not None:
             os.close(self.descriptor)
+
+    def _keep_others_out(self, path: Path) -> None:
+        """Lock the Maildir itself: two gateways with one Maildir would take each other's files for litter."""
+        import fcntl
+
+        assert self.descriptor is not None  # noqa: S101 - just opened
+        if self._job.dry_run:
+            return
+        with suppress(OSError):  # a file system that can't lock directories; two such gateways are rare enough
+            try:
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LockedError(
+                    f"Another gateway is being synced into the Maildir {path}",
+                    hint="Give each gateway a Maildir of its own, or sync them one after the other.",
+                ) from error
 
     def _identify(self, path: Path) -> None:
         assert self.descriptor is not None  # noqa: S101 - just opened
@@ -117,6 +135,15 @@ class Index:
     def unique_ids(self, folder: str) -> set[str]:
         """POP3: tokens of the messages, wherever they lie now."""
         return {message.name.uidl for _, message in self.by_folder.get(folder, ()) if message.name.uidl}
+
+
+def vanished_folder(path: FolderPath, messages: int, gateway: str) -> SafetyError:
+    """The error for a folder that was there when `messages` were synced into it, and is gone."""
+    return SafetyError(
+        f"The Maildir folder {path} has vanished, though {messages} messages were synced into it",
+        hint=f"Bring it back, or fetch everything of this gateway again with `mailctl sync {gateway} --start-afresh`.",
+        code="maildir_vanished",
+    )
 
 
 class Lock:

@@ -1,5 +1,6 @@
 """The sync engine against a server in memory: policies, odd servers, other programs in the Maildir."""
 
+import fcntl
 import os
 import pickle
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ExitCode, RefusedError
 from mailctl.sync import maildir
 from mailctl.sync.maildir import LocalFile
-from mailctl.sync.root import Lock
+from mailctl.sync.root import Index, Lock, Root
 from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer, Message
 from tests.doubles.syncs import Place
@@ -477,6 +478,14 @@ def test_G14_a_stop_ends_after_the_step_in_hand(place: Place, server: MemoryServ
     assert place.bodies() == served(inbox)
 
 
+def test_G14_after_a_stop_nothing_is_begun(place: Place, server: MemoryServer) -> None:
+    place.stop.set()
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.INTERRUPTED
+    assert (server.connections, place.recorder.events) == (0, [])
+
+
 @pytest.mark.parametrize("where", ["INBOX", "INBOX/cur", "INBOX/tmp"])
 def test_D5_a_folder_that_is_a_symbolic_link_is_refused(place: Place, tmp_path: Path, where: str) -> None:
     place.sync()
@@ -576,3 +585,60 @@ def test_what_happened_is_in_the_log(place: Place, inbox: MemoryFolder) -> None:
     assert events == ["sync.started", "sync.messages.removed", "sync.folder.done", "sync.finished"]
     assert place.recorder.events[-1][1]["fetched"] == 5
     assert place.recorder.events[-1][1]["messages"] == 5
+
+
+def test_a_file_moved_while_the_maildir_is_read_is_not_taken_for_deleted(
+    place: Place, server: MemoryServer, inbox: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a mail client may move it: from a folder that was not read yet to one that was; seen in neither."""
+    server.folders["A"] = MemoryFolder()
+    place.sync()
+    file = place.file(2)
+    file.rename(place.mail / "A/cur" / f"{file.name}:2,")
+    real, looks = Root.index, 0
+
+    def missing(root: Root) -> Index:
+        nonlocal looks
+        looks += 1
+        found = real(root)
+        if looks == 1:
+            for entries in found.by_folder.values():
+                entries[:] = [(path, message) for path, message in entries if message.name.uid != 2]
+        return found
+
+    monkeypatch.setattr(Root, "index", missing)
+    report = place.sync(propagate_deletes=True)
+    assert (report.ok, report.removed, looks) == (True, 0, 2)
+    assert len(inbox.messages) == 5
+
+
+def test_a_dry_run_afresh_shows_what_would_come_again(place: Place) -> None:
+    place.sync()
+    place.file(1).unlink()
+    job = replace(place.job(), start_afresh=True)
+    (step,) = place.sync(replace(job, dry_run=True)).steps
+    assert (step.action, step.uids) == ("fetch", (1,))
+    assert place.sync(job).fetched == 1
+
+
+def test_G9_two_gateways_with_one_maildir_are_synced_one_after_the_other(place: Place) -> None:
+    place.sync()
+    other = replace(place.job(), state=str(place.state.with_name("other.db")))
+    held = os.open(place.mail, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        report = place.sync(other)
+        assert report.error is not None
+        assert (report.error.code, report.error.exit_code) == ("locked", ExitCode.STORAGE)
+        assert place.sync(replace(other, dry_run=True)).ok
+    finally:
+        os.close(held)
+    assert place.sync(other).ok
+
+
+def test_folders_that_are_not_there_are_told(place: Place) -> None:
+    report = place.sync(folders=("INBOX", "Typo"))
+    assert report.warnings == ("no folder is like Typo",)
+    report = place.sync(replace(place.job(), folders=("Typo",)))
+    assert report.error is not None
+    assert report.error.hint == "It has INBOX."

@@ -1,5 +1,6 @@
 """POP3 on the sync engine, against a maildrop in memory."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,20 @@ def test_a_stop_keeps_what_came_whole(place: Place, drop: MemoryDrop) -> None:
     place.stop.clear()
     assert place.sync(keep_on_server=False).removed == 5
     assert len(bodies(place)) == 5
+
+
+def test_a_vanished_folder_is_not_taken_for_deletions(place: Place, drop: MemoryDrop) -> None:
+    place.sync()
+    (place.mail / "INBOX").rename(place.mail.parent / "away")
+    report = place.sync(propagate_deletes=True)
+    assert report.error is not None
+    assert (report.error.code, report.error.exit_code) == ("maildir_vanished", ExitCode.SAFETY)
+    assert len(drop.messages) == 5
+    assert place.sync(replace(place.job(), start_afresh=True)).fetched == 5
+
+
+def test_only_inbox_can_be_asked_for(place: Place) -> None:
+    report = place.sync(replace(place.job(), folders=("Sent",)))
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.CONFIG
+    assert place.sync(replace(place.job(), folders=("IN*",))).fetched == 5
