@@ -136,22 +136,29 @@ def _plan_gateway(context: Context, gateway: "Gateway", options: CheckOptions, p
 def _plan_address(
     context: Context, address: str, login: str, ways: passwords.PasswordWays, options: CheckOptions, plan: _Plan
 ) -> None:
-    from mailctl.domain.gateway import Login, LoginRole, SecretSource
+    from mailctl.domain.gateway import Login, LoginRole, SecretSource, SourceKind
+    from mailctl.domain.provider import SignIn
 
     found = context.discover(address, min(DISCOVERY, options.timeout))
-    plan.notes += found.advice
     plan.warnings += found.warnings
     if not found.candidates:
         raise NotFoundError(
             f"Nothing tells where the mail of {found.domain} is served",
             hint=f"`mailctl server discover {address}` shows what was asked.",
         )
-    taken = passwords.take_password(context, ways, LoginRole.LOGIN, ask=f"Password for {address}")
+    if not context.emitter.json:
+        for sentence in found.advice:  # before the password is asked for
+            context.emitter.note(sentence)
+    provider = context.provider(found.server("address"))
+    needed = {provider.needs(each) for each in options.protocols or (None,)} if provider else set()
+    if needed == {SignIn.OAUTH} and not ways.given:  # no password could work: none is asked for
+        taken = passwords.TakenPassword(SecretSource(SourceKind.OAUTH))
+    else:
+        taken = passwords.take_password(context, ways, LoginRole.LOGIN, ask=f"Password for {address}")
     source = taken.source or SecretSource()
     plan.warnings += taken.warnings
     plan.given[found.email] = taken.secret or source
     minimum_tls = context.config.settings.limits.minimum_tls
-    provider = context.provider(found.server("address"))
     plan.planned += checking.address_checks(found, Login(login, source), minimum_tls, options, provider)
 
 

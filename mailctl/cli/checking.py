@@ -1,5 +1,6 @@
 """Checks as operations, for `test` and for whoever tests a gateway before it is saved: plan, run, outcome."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -186,16 +187,22 @@ def check_gateway(
 
 
 def check_error(reports: Sequence[CheckReport]) -> MailctlError | None:
-    """The error of a command whose checks these were, with the exit code of them all; None if all passed."""
+    """The error of a command whose checks these were, with the exit code of them all; None if all passed.
+
+    Its hint is the first step of the remedy, where that is the same for all that failed.
+    """
     failed = [report for report in reports if not report.ok]
     if not failed:
         return None
-    causes = sorted({report.cause for report in failed})
+    causes = Counter(sorted(report.cause for report in failed)).most_common()
     if len(reports) == 1:
         message = failed[0].message or failed[0].explanation
     else:
-        message = f"{len(failed)} of {len(reports)} checks failed: {', '.join(causes)}"
-    error = MailctlError(message, code="check_failed", cause=causes[0] if len(causes) == 1 else "")
+        counted = (cause if len(causes) == 1 else f"{count} {cause}" for cause, count in causes)
+        message = f"{len(failed)} of {len(reports)} checks failed: {', '.join(counted)}"
+    steps = {report.remedy[:1] for report in failed}
+    hint = "".join(steps.pop()) if len(steps) == 1 else ""
+    error = MailctlError(message, hint=hint, code="check_failed", cause=causes[0][0] if len(causes) == 1 else "")
     error.exit_code = combined_exit_code([report.exit_code for report in failed])
     return error
 
@@ -216,6 +223,7 @@ def check_outcome(reports: "list[CheckReport]") -> "Outcome":
         checks_records(reports),
         error=check_error(reports),
         warnings=warnings,
+        told=("message", "hint") if len(reports) == 1 else ("hint",),
     )
 
 

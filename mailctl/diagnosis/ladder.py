@@ -130,6 +130,8 @@ class Climb:
             provider = knowledge.provider_of(job.provider, job.endpoint.host)
             facts |= login_facts(job.login, job.address, self._secret, provider)
         hint = "secret_unavailable" if isinstance(error, SecretError) else error.cause
+        if error.code == "oauth_unsupported" and "wants:oauth" in facts:  # no other source would help
+            hint = "oauth_required"
         verdict = judge(
             Evidence(
                 protocol=job.protocol.value,
@@ -181,7 +183,7 @@ def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
     """What went wrong on this side of the wire is said best by the error itself."""
     from dataclasses import replace
 
-    if isinstance(error, SecretError):
+    if isinstance(error, SecretError) and verdict.cause == "secret_unavailable":
         return replace(verdict, explanation=error.message, remedy=(error.hint,) if error.hint else verdict.remedy)
     if error.exit_code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.STORAGE):
         remedy = (error.hint,) if error.hint else ()

@@ -1,6 +1,6 @@
 """Emits one result value: to a terminal, to a pipe, or as JSON. stdout carries data only; the rest goes to stderr."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from mailctl.domain.secret import mask, mask_own, mask_within
@@ -22,6 +22,7 @@ class Outcome(NamedTuple):
     text: shown instead of a view, as it is, on stdout: for documents such as a schema; already safe to show.
     error: set where the command did its work but the answer is bad (a check failed): its exit code is the command's.
     notes, warnings: sentences for stderr.
+    told: which parts of the error ("message", "hint") the view says already, so that a terminal doesn't say them twice.
     """
 
     value: object
@@ -31,6 +32,7 @@ class Outcome(NamedTuple):
     error: MailctlError | None = None
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    told: Collection[str] = ()
 
 
 class Emitter:
@@ -57,7 +59,8 @@ class Emitter:
                 self.note(note)
         if outcome.error is None:
             return ExitCode.OK
-        self.error(outcome.error)
+        told = outcome.told if not self.json and self.is_terminal(self.stdout) else ()
+        self.error(outcome.error, told)
         return outcome.error.exit_code
 
     def failure(self, command: str, error: MailctlError) -> ExitCode:
@@ -67,13 +70,13 @@ class Emitter:
         self.error(error)
         return error.exit_code
 
-    def error(self, error: MailctlError) -> None:
-        """The error and its hint, for people."""
-        if error.message:
+    def error(self, error: MailctlError, told: Collection[str] = ()) -> None:
+        """The error and its hint, for people; without the parts that they were told already."""
+        if error.message and "message" not in told:
             self._say("error", error.message, "bad")
         if error.server_text:
             self._say("server said", mask(error.server_text), "dim")
-        if error.hint:
+        if error.hint and "hint" not in told:
             self._say("hint", error.hint, "strong")
 
     def warn(self, text: str) -> None:

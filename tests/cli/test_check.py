@@ -61,6 +61,48 @@ def test_a_terminal_shows_ladder_cause_and_steps(cli: Cli, closed: int) -> None:
         assert expected in done.out
 
 
+def test_a_terminal_is_not_told_twice(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    alone = cli.run("test", "work", "--imap", terminal=True)
+    assert alone.code == 5
+    assert "error" not in alone.err
+    both = cli.run("test", "work", terminal=True)
+    assert "2 of 2 checks failed: tcp_refused" in both.err
+    assert "hint" not in both.err
+    (cli.config / "gateways/work.toml").write_text(
+        'server = "work-server"\nemail = "w@x.example"\n[login]\nsecret = {env = "NO"}'
+    )
+    both = cli.run("test", "work", "--imap", "--pop3", terminal=True)
+    assert "2 of 2 checks failed: 1 not_configured, 1 secret_unavailable" in both.err
+
+
+def test_a_pipe_is_told_the_next_step(cli: Cli, closed: int) -> None:
+    add(cli, "work", closed)
+    done = cli.run("test", "work", "--imap")
+    error = cli.json("test", "work", "--imap", code=5)["error"]
+    assert error["hint"]
+    assert f"hint: {error['hint']}" in done.err
+    cli.ok("gateway", "password", "clear", "work")
+    error = cli.json("test", "work", code=4)["error"]
+    assert (error["cause"], "gateway password set work" in error["hint"]) == ("secret_unavailable", True)
+
+
+def test_no_password_is_asked_for_where_only_oauth_signs_in(cli: Cli) -> None:
+    done = cli.run("test", "alice@outlook.com", "--imap")
+    assert done.code == 7
+    assert "only OAuth" in done.err
+    checks = cli.json("test", "alice@outlook.com", code=7)["result"]["checks"]
+    assert [(check["stage"], check["cause"]) for check in checks] == [("secret", "oauth_required")] * 2
+    cli.ok("server", "add", "outlook")
+    cli.ok("gateway", "add", "o", "--server", "outlook", "--email", "a@outlook.com")
+    assert cli.json("test", "o", code=7)["error"]["cause"] == "oauth_required"
+
+
+def test_what_the_provider_asks_for_is_said_before_the_password_is_asked_for(cli: Cli) -> None:
+    done = cli.run("test", "alice@gmail.com")
+    assert done.err.index("app password") < done.err.index("error: Password")
+
+
 def test_many_are_shown_as_a_table_worst_first(cli: Cli, closed: int) -> None:
     for name in ("one", "two"):
         add(cli, name, closed)
