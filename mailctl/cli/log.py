@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -67,7 +66,9 @@ def show(
     since: SinceOption = "",
     until: UntilOption = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="The newest so many.")] = 200,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on showing what comes, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on showing what comes, until Ctrl-C; with --json one event a line.")
+    ] = False,
 ) -> None:
     """Show events, oldest first."""
     context = Context.of(ctx)
@@ -106,17 +107,16 @@ def _follow(context: Context, query: Query) -> None:
 
     seen: set[tuple[str, int]] = set()
     while True:
-        newest: datetime | None = None
-        for number, event in context.journal.read(query):
+        found = list(context.journal.read(query))
+        for number, event in found:
             if (event.run, number) not in seen:
-                seen.add((event.run, number))
                 if context.emitter.json:
                     context.emitter.stream(dump(to_plain(event)))
                 else:
                     context.emitter.stream(*plain_lines(Table((), [_row(event)])))
-            newest = event.time
-        if newest is not None:
-            query = replace(query, since=newest, limit=None)
+        if found:  # the next look begins at the newest moment, so only these can come again
+            seen = {(event.run, number) for number, event in found}
+            query = replace(query, since=found[-1][1].time, limit=None)
         time.sleep(FOLLOW_PAUSE)
 
 

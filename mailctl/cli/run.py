@@ -85,7 +85,8 @@ def _command_of(argv: list[str]) -> str:
 def _usage(error: ClickException) -> UsageError:
     context = getattr(error, "ctx", None)
     hint = f"`{context.command_path} --help` shows how it is used." if context else ""
-    return UsageError(error.format_message().rstrip("."), hint="" if "did you mean" in error.message else hint)
+    leads_on = "did you mean" in error.message or "lists them" in error.message
+    return UsageError(error.format_message().rstrip("."), hint="" if leads_on else hint)
 
 
 def _debug(context: Context) -> None:

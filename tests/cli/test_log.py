@@ -108,7 +108,7 @@ def test_an_export_replaces_no_file_by_itself(filled: Cli, tmp_path: Path) -> No
     assert file.read_text() == "precious"
     filled.ok("log", "export", str(file), "--force")
     assert len(file.read_text().splitlines()) == 4
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["precious"]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["precious"]  # no part of it beside it
 
 
 def test_import_refuses_what_is_no_log_and_takes_nothing_of_it(filled: Cli, tmp_path: Path) -> None:
