@@ -9,7 +9,7 @@ from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.errors import UsageError
 from mailctl.output.emitter import Outcome
-from mailctl.output.view import Lines
+from mailctl.output.view import Lines, Table, columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,8 @@ def move(
             for each, order in orders.items():
                 warnings += config.save_gateway(replace(found[each], order=order)).warnings
     said = [f"{each}: order {order}" for each, order in orders.items()] or ["Nothing to change"]
-    context.emit(Outcome(Moved(name, orders, dry_run), Lines(said), warnings=warnings))
+    records = Table(columns("gateway", "order"), list(orders.items()))
+    context.emit(Outcome(Moved(name, orders, dry_run), Lines(said), records, warnings=warnings))
 
 
 def _switch(context: Context, names: list[str], enabled: bool, dry_run: bool) -> None:
@@ -138,4 +139,5 @@ def _switch(context: Context, names: list[str], enabled: bool, dry_run: bool) ->
         done.append(Switched(name, enabled, changed, dry_run))
     word = "enabled" if enabled else "disabled"
     said = [f"{each.gateway}: {word}" + ("" if each.changed else ", as before") for each in done]
-    context.emit(Outcome(done, Lines(said), warnings=warnings))
+    records = Table(columns("gateway", "enabled", "changed"), [[each.gateway, enabled, each.changed] for each in done])
+    context.emit(Outcome(done, Lines(said), records, warnings=warnings))
