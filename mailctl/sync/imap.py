@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, ImapMailbox
-from mailctl.errors import MailctlError, NetworkError, NotFoundError, ProtocolError, RefusedError, SafetyError
+from mailctl.errors import (
+    MailctlError,
+    NetworkError,
+    NotFoundError,
+    ProtocolError,
+    RefusedError,
+    SafetyError,
+    StorageError,
+)
 from mailctl.sync.choose import choose, unmatched
 from mailctl.sync.folder import FolderSync
 from mailctl.sync.names import folder_hash, uidl_token
@@ -93,8 +101,10 @@ class ImapSync:
                         raise
                     if avoided == len(tally.avoid) or avoided == MOST_AVOIDED:
                         return
-                except (RefusedError, SafetyError) as error:
+                except (RefusedError, SafetyError, StorageError) as error:
                     tally.error = error
+                    if isinstance(error, StorageError) and error.code != "not_a_folder":
+                        raise  # the disk is every folder's
                     return
                 else:
                     return

@@ -69,7 +69,7 @@ class MaildirFolder:
         for part in self.path.parts:
             if create:
                 self.files.make_directory(here, part)
-            following = self.files.open_directory(here, part)
+            following = self._open_directory(here, part)
             os.close(here)
             self.descriptors["."] = here = following
         if create and self.path.name_file and self.files.read_small(here, NAME_FILE, 1) is None:
@@ -77,7 +77,15 @@ class MaildirFolder:
         for name in reversed(SUBDIRECTORIES):  # `cur` last: with it, the folder is a Maildir
             if create:
                 self.files.make_directory(here, name)
-            self.descriptors[name] = self.files.open_directory(here, name)
+            self.descriptors[name] = self._open_directory(here, name)
+
+    def _open_directory(self, parent: int, name: str) -> int:
+        try:
+            return self.files.open_directory(parent, name)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise storage_error(f"open {name} of the Maildir folder {self.path}", error) from error
 
     def scan(self) -> Iterator[LocalFile]:
         """The messages in `cur` and `new` that carry mailctl's names; StorageError if one is a symbolic link."""
@@ -184,7 +192,8 @@ def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[L
                     hint="Remove the link; the message is fetched again.",
                     code="symbolic_link",
                 )
-            yield LocalFile(name, subdirectory, entry.name)
+            if entry.is_file(follow_symlinks=False):  # a pipe or a folder of that name is no message
+                yield LocalFile(name, subdirectory, entry.name)
 
 
 def walk(files: Files, root: int) -> Iterator[tuple[tuple[str, ...], list[LocalFile]]]:

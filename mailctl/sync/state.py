@@ -30,6 +30,16 @@ CREATE TABLE unique_id(folder INTEGER NOT NULL, uidl TEXT NOT NULL, size INTEGER
     PRIMARY KEY(folder, uidl)) WITHOUT ROWID;
 """
 
+_WRONG = {  # any column can hold any type, and damage makes one of another; what is text of ours is ASCII
+    "meta": "typeof(key) <> 'text' OR typeof(value) <> 'text'",
+    "folder": "typeof(name) <> 'blob' OR typeof(uidvalidity) <> 'integer' OR typeof(messages) <> 'integer'"
+    " OR typeof(uidnext) NOT IN ('integer', 'null') OR typeof(highestmodseq) NOT IN ('integer', 'null')"
+    " OR typeof(settled) <> 'text' OR settled GLOB '*[^ -~]*'",
+    "message": "typeof(uid) <> 'integer' OR typeof(size) NOT IN ('integer', 'null')"
+    " OR typeof(internaldate) NOT IN ('integer', 'null') OR typeof(flags) <> 'text' OR flags GLOB '*[^ -~]*'",
+    "unique_id": "typeof(uidl) <> 'text' OR uidl GLOB '*[^ -~]*' OR typeof(size) <> 'integer'",
+}
+
 _COLUMNS = "uidvalidity, uidnext, highestmodseq, messages, settled"
 _SAVE_FOLDER = """
 INSERT INTO folder(name, uidvalidity, uidnext, highestmodseq, messages, settled) VALUES(?, ?, ?, ?, ?, ?)
@@ -180,7 +190,7 @@ class State:
                 return self._create(self._path)
             return self._checked(sqlite3.connect(self._path, **_OPTIONS))
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and not _damaged(error):
+            if getattr(error, "sqlite_errorname", "").startswith(_OF_THE_DISK):
                 raise _failed(self._path, error) from error
             self.rebuilt = True
             if self._read_only:
@@ -217,8 +227,18 @@ class State:
                 raise sqlite3.DatabaseError("not a state of this version")
             if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("damaged")
-            for table in ("meta", "folder", "message", "unique_id"):
-                db.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608 - names of our own
+            made = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
+            if made != {statement.strip() for statement in _SCHEMA.split(";") if statement.strip()}:
+                raise sqlite3.DatabaseError("damaged")
+            for table, wrong in _WRONG.items():
+                if db.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():  # noqa: S608 - our own
+                    raise sqlite3.DatabaseError("damaged")
+            db.execute("SELECT * FROM meta").fetchall()
+            for (name,) in db.execute("SELECT name FROM folder"):
+                name.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError as error:
+            db.close()
+            raise sqlite3.DatabaseError("damaged") from error
         except sqlite3.Error:
             db.close()
             raise
@@ -258,14 +278,16 @@ class State:
 _OPTIONS: dict[str, Any] = {"isolation_level": None, "timeout": 5.0, "check_same_thread": False}
 
 
+_OF_THE_DISK = (
+    *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED", "SQLITE_NOMEM"),
+    *("SQLITE_PERM", "SQLITE_PROTOCOL", "SQLITE_READONLY"),
+)
+"""Errors that tell of the disk or of other programs, rather than of the file's contents."""
+
+
 def _prepare(db: "sqlite3.Connection") -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
-
-
-def _damaged(error: "sqlite3.OperationalError") -> bool:
-    """Whether an OperationalError tells of the file's contents rather than of the disk."""
-    return any(words in str(error) for words in ("no such table", "no such column", "malformed", "not a database"))
 
 
 def _failed(path: object, error: "sqlite3.Error") -> StorageError:

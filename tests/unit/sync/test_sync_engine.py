@@ -3,7 +3,8 @@
 import fcntl
 import os
 import pickle
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -496,7 +497,28 @@ def test_D5_a_folder_that_is_a_symbolic_link_is_refused(place: Place, tmp_path: 
     report = place.sync()
     assert report.error is not None
     assert report.error.exit_code is ExitCode.STORAGE
+    assert "INBOX" in report.error.message
     assert report.fetched == 0
+
+
+def test_D5_a_folder_that_is_a_symbolic_link_stops_no_other(place: Place, server: MemoryServer, tmp_path: Path) -> None:
+    place.sync()
+    (place.mail / "INBOX").rename(tmp_path / "away")
+    (place.mail / "INBOX").symlink_to(tmp_path / "away")
+    server.folders["Later"] = MemoryFolder()
+    server.folders["Later"].add(mail(9))
+    report = place.sync()
+    assert (report.ok, report.fetched) == (False, 1)
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_message(place: Place, inbox: MemoryFolder, make: Callable[[Path], None]) -> None:
+    place.sync()
+    file = place.file(1)
+    file.unlink()
+    make(file)
+    report = place.sync(keep_on_server=False)
+    assert (report.ok, report.removed, list(inbox.messages)) == (True, 4, [1])
 
 
 def test_D5_a_message_that_is_a_symbolic_link_is_refused(place: Place, tmp_path: Path) -> None:
@@ -573,6 +595,21 @@ def test_G11_a_state_of_another_version_is_set_aside(place: Place, version: int)
     assert (report.ok, report.fetched) == (True, 0)
     assert place.state.with_name("box.db.bad").exists()
     assert any("made anew" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_G11_a_damaged_octet_of_the_state_never_stops_a_sync(place: Place, inbox: MemoryFolder, seed: int) -> None:
+    inbox.flag(1, ["\\Seen", "$Label"])
+    place.sync()
+    good, bodies, chance = place.state.read_bytes(), place.bodies(), random.Random(seed)
+    held = [offset for offset, octet in enumerate(good) if octet]
+    for _ in range(20):
+        damaged = bytearray(good)
+        damaged[chance.choice(held)] = chance.randrange(256)
+        place.state.with_name("box.db-wal").unlink(missing_ok=True)
+        place.state.write_bytes(damaged)
+        report = place.sync(propagate_deletes=True)
+        assert (report.ok, report.fetched, report.removed, place.bodies()) == (True, 0, 0, bodies), report
 
 
 def test_what_happened_is_in_the_log(place: Place, inbox: MemoryFolder) -> None:
