@@ -15,6 +15,7 @@ from mailctl.cli.lazy import App
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
+from mailctl.domain.when import counted
 from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError, combined_exit_code
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _chosen(context: Context, names: list[str], every: bool, plan: _Plan) -> "tu
         plan.errors += [ConfigError(text) for text in broken]
         enabled = [gateway for gateway in found if gateway.enabled]
         if len(enabled) < len(found):
-            plan.notes.append(f"{len(found) - len(enabled)} gateways are disabled and were left out.")
+            plan.notes.append(f"Left out, since disabled: {counted(len(found) - len(enabled), 'gateway')}.")
         if not enabled and not broken:
             raise NotFoundError("There is no gateway to test", hint="`mailctl gateway add` makes one.")
         return enabled, []
@@ -156,7 +157,7 @@ def _plan_address(
     else:
         taken = passwords.take_password(context, ways, LoginRole.LOGIN, ask=f"Password for {address}")
     source = taken.source or SecretSource()
-    plan.warnings += taken.warnings
+    plan.warnings += taken.warnings if taken.secret else ()  # of a source the check itself will tell
     plan.given[found.email] = taken.secret or source
     minimum_tls = context.config.settings.limits.minimum_tls
     plan.planned += checking.address_checks(found, Login(login, source), minimum_tls, options, provider)

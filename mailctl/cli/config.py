@@ -8,6 +8,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.problem import Problem
+from mailctl.domain.when import counted
 from mailctl.errors import ConfigError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Fields, Table, columns
@@ -73,8 +74,10 @@ def check(ctx: typer.Context) -> None:
     view = Table(columns("file", "key", "problem", "fix", fold=("file", "problem", "fix")), rows)
     error = None
     if problems:
-        error = ConfigError(f"{len(problems)} thing{'s' if len(problems) > 1 else ''} to mend in the configuration")
-    notes = [] if problems else [f"All is well: {found.servers} servers, {found.gateways} gateways."]
+        error = ConfigError(f"{counted(len(problems), 'thing')} to mend in the configuration")
+    notes = (
+        [] if problems else [f"All is well: {counted(found.servers, 'server')}, {counted(found.gateways, 'gateway')}."]
+    )
     context.emit(Outcome(found, view, error=error, notes=notes))
 
 

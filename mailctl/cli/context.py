@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from mailctl.cli.paths import Paths
+from mailctl.domain.home import home_folder
 from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
 
@@ -106,7 +107,7 @@ class Context:
         base = self.env.get(variable, "")
         if base.startswith("/"):
             return Path(base) / "mailctl"
-        return Path(self.env.get("HOME") or Path.home()) / fallback / "mailctl"
+        return home_folder(self.env) / fallback / "mailctl"
 
     @cached_property
     def secrets(self) -> "SecretStore":
@@ -227,8 +228,7 @@ class Context:
     def maildir(self, gateway: "Gateway") -> Path:
         """Where the mail of a gateway lies: what it says, relative to the home folder, or `<data>/mail/NAME`."""
         if gateway.inbound.maildir:
-            home = Path(self.env.get("HOME") or Path.home())
-            return home / gateway.inbound.maildir.removeprefix("~/")
+            return home_folder(self.env) / gateway.inbound.maildir.removeprefix("~/")
         return self.paths.data / "mail" / gateway.name
 
     @staticmethod
@@ -314,12 +314,14 @@ class Context:
         return not self.no_input and self.stdin.isatty() and self.stderr.isatty()
 
     def confirm(self, question: str, *, yes: bool) -> bool:
-        """Ask a yes-or-no question; `yes` (the --yes option) answers it. Raises UsageError if nobody can be asked."""
+        """Ask a yes-or-no question; `yes` (the --yes option) answers it.
+
+        Raises UsageError if nobody can be asked: with --no-input, or without a terminal.
+        """
         if yes:
             return True
         if not self.interactive:
             raise UsageError(
                 f"{question} needs an answer, and there is nobody to ask", hint="Add --yes to agree.", code="no_input"
             )
-        self.emitter.ask(f"{question} [y/N]")
-        return self.stdin.readline().strip().lower() in ("y", "yes")
+        return self.emitter.ask(f"{question} [y/N]", self.stdin).strip().lower() in ("y", "yes")

@@ -97,9 +97,10 @@ def edit(
     gateway = _complete(context, options.apply(unset(old, forgotten or [])), server)
     check_limits(context, gateway, old)
     gateway, secrets = take_secrets(context, gateway, options, passwords, new=False, dry_run=dry_run)
-    change = _Change(context, gateway, server, secrets, [])
+    change = _Change(context, gateway, server, secrets, [], new=False)
     if dry_run:
-        change.emit(changed=gateway != old or bool(secrets.given), dry_run=True)
+        notes, warnings = forget_replaced(context, old, gateway, dry_run=True)
+        change.emit(changed=gateway != old or bool(secrets.given), dry_run=True, notes=notes, warnings=warnings)
     elif not test or change.tested():
         with context.config.locked():
             if context.config.gateway(name) != old:
@@ -107,8 +108,8 @@ def edit(
             check_limits(context, gateway, old)
             with keep(context, gateway, secrets, undo=False):
                 saved = context.config.save_gateway(gateway)
-            warnings = [*saved.warnings, *forget_replaced(context, old, gateway)]
-        change.emit(changed=saved.changed or bool(secrets.given), warnings=warnings)
+            notes, warnings = forget_replaced(context, old, gateway)
+        change.emit(changed=saved.changed or bool(secrets.given), notes=notes, warnings=[*saved.warnings, *warnings])
 
 
 def _complete(context: Context, gateway: Gateway, server: Server) -> Gateway:
@@ -147,6 +148,7 @@ class _Change:
     server: Server
     secrets: NewSecrets
     advice: list[str]
+    new: bool = True
     reports: list[CheckReport] = field(default_factory=list)
 
     def tested(self) -> bool:
@@ -162,15 +164,17 @@ class _Change:
             self.context.emit(outcome._replace(value=value, error=error, notes=notes))
         return error is None
 
-    def emit(self, *, changed: bool, dry_run: bool = False, warnings: Sequence[str] = ()) -> None:
+    def emit(
+        self, *, changed: bool, dry_run: bool = False, notes: Sequence[str] = (), warnings: Sequence[str] = ()
+    ) -> None:
         """Say what was, or would be, saved."""
         said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
         value = self._value(changed=changed, dry_run=dry_run)
         self.context.emit(
             Outcome(
                 value,
-                fields_of(value.gateway),
-                notes=[f"{said}: gateway {self.gateway.name}"],
+                fields_of(value.gateway, short=self.new),
+                notes=[*notes, f"{said}: gateway {self.gateway.name}"],
                 warnings=[*self.secrets.warnings, *warnings],
             )
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mailctl.cli.context import Context
 from mailctl.domain.gateway import Gateway
+from mailctl.domain.home import home_folder
 from mailctl.errors import ExistsError, SafetyError, StorageError
 
 STATE_SUFFIXES = (".db", ".db-wal", ".db-shm", ".db-journal", ".db.bad")
@@ -80,7 +81,7 @@ def check_deletable(context: Context, gateway: Gateway) -> Path | None:
         reason = "is not a folder of its own"
     else:
         real = path.resolve()
-        kept = [Path(context.env.get("HOME") or Path.home()), context.paths.config, context.paths.state]
+        kept = [home_folder(context.env), context.paths.config, context.paths.state]
         if any(real in (each.resolve(), *each.resolve().parents) for each in kept):
             reason = "holds more than mail"
         for other in context.config.gateways().objects:

@@ -77,8 +77,8 @@ def rename(
 def remove(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="GATEWAY", help="The gateway.")],
-    delete_mail: Annotated[bool, typer.Option("--delete-mail", help="Delete its mail here as well; asks.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    delete_mail: Annotated[bool, typer.Option("--delete-mail", help="Delete its mail here as well.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask; needed where nobody can be asked.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Remove a gateway, its secrets and its sync state; its mail stays unless --delete-mail."""
@@ -92,8 +92,7 @@ def remove(
         context.emit(Outcome(GatewayRemoved(name, False, [], where, False, True), Lines(said)))
         return
     question = f"Remove gateway {name} and delete its mail in {where}?" if deleting else f"Remove gateway {name}?"
-    # only what can't be had back needs an answer where nobody can be asked
-    if not context.confirm(question, yes=yes or not (deleting or context.interactive)):
+    if not context.confirm(question, yes=yes):
         context.emit(Outcome(GatewayRemoved(name, False, [], where, False, False), Lines(["Nothing was removed"])))
         return
     with context.config.locked(), disk.at_rest(context, name):

@@ -87,18 +87,31 @@ def keep(context: Context, gateway: Gateway, secrets: NewSecrets, *, undo: bool)
         raise
 
 
-def forget_replaced(context: Context, old: Gateway, new: Gateway) -> list[str]:
-    """Remove keyring entries that `old` needed and `new` doesn't; warnings about what could not be removed."""
-    warnings = []
+def forget_replaced(
+    context: Context, old: Gateway, new: Gateway, *, dry_run: bool = False
+) -> tuple[list[str], list[str]]:
+    """Remove keyring entries that `old` needed and `new` doesn't; notes on those, warnings on what couldn't be removed.
+
+    dry_run: only say so.
+    """
+    notes, warnings = [], []
     for role, login in old.logins.items():
         after = new.logins.get(role)
-        if login.secret.kind is SourceKind.KEYRING and (after is None or after.secret.kind is not SourceKind.KEYRING):
-            try:
-                context.secrets.clear(old.name, role)
-            except SecretError as error:
-                if error.code not in NOTHING_KEPT:
-                    warnings.append(f"The old password may still be in the keyring: {error.message}")
-    return warnings
+        if login.secret.kind is not SourceKind.KEYRING or (after and after.secret.kind is SourceKind.KEYRING):
+            continue
+        try:
+            if dry_run:
+                removed = context.secrets.check(old.name, role, login.secret).available
+            else:
+                removed = context.secrets.clear(old.name, role)
+        except SecretError as error:
+            if error.code not in NOTHING_KEPT:
+                warnings.append(f"The old password may still be in the keyring: {error.message}")
+        else:
+            if removed:
+                where = context.secrets.where(old.name, role, login.secret)
+                notes.append(f"The password in the {where}, {'would be' if dry_run else 'was'} removed")
+    return notes, warnings
 
 
 def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource | None) -> Gateway:

@@ -63,9 +63,12 @@ def detail(context: Context, joined: EffectiveGateway) -> GatewayDetail:
     )
 
 
-def fields_of(found: GatewayDetail) -> Fields:
-    """A gateway for people."""
+def fields_of(found: GatewayDetail, *, short: bool = False) -> Fields:
+    """A gateway for people. short: what tells it from others, and where its password is; the rest `show` has."""
     gateway = found.gateway
+    logins: list[tuple[str, Cell]] = []
+    for role, login in gateway.logins.items():
+        logins += [(f"{role.value}.user", login.user), (f"{role.value}.secret", source_text(login.secret))]
     pairs: list[tuple[str, Cell]] = [
         ("name", gateway.name),
         ("server", gateway.server),
@@ -73,11 +76,11 @@ def fields_of(found: GatewayDetail) -> Fields:
         ("protocols", ", ".join(found.protocols) or "none"),
         ("enabled", gateway.enabled),
     ]
+    if short:
+        return Fields([*pairs[:4], *logins, ("file", found.file)], title=gateway.name)
     optional = ("owner", "shared", "display_name", "reply_to", "allow_plaintext")
     pairs += [(key, value) for key in optional if (value := getattr(gateway, key))]
-    pairs += [("order", gateway.order), ("default", found.default)]
-    for role, login in gateway.logins.items():
-        pairs += [(f"{role.value}.user", login.user), (f"{role.value}.secret", source_text(login.secret))]
+    pairs += [("order", gateway.order), ("default", found.default), *logins]
     for table, values in (("inbound", found.inbound), ("outbound", found.outbound)):
         if not values.enabled:
             pairs.append((f"{table}.enabled", False))

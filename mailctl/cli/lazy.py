@@ -34,7 +34,7 @@ def _common_options() -> list[Parameter]:
     return [
         flag("--json", "Print one JSON object instead of text."),
         flag("--quiet", "Leave out remarks and progress."),
-        flag("--no-input", "Never ask; a question becomes an error."),
+        flag("--no-input", "Never ask; a question becomes an error, as it is where there is no terminal."),
         flag("--debug", "Show the traceback of an error, secrets masked."),
         option(["--config-dir"], "Where configuration lives.", metavar="DIR", type=str),
         option(["--state-dir"], "Where sync state and the mailer log live.", metavar="DIR", type=str),

@@ -107,10 +107,10 @@ def set_password(
         taken = take_password(context, ways, role, ask=f"Password of {user} for {'SMTP of ' if smtp else ''}{name}")
     source = taken.source or gateway.logins[role].secret
     backend = context.secrets.set(name, role, taken.secret) if taken.secret else ""
-    warnings = _save_source(context, name, role, source, dry_run=dry_run)
+    notes, warnings = _save_source(context, name, role, source, dry_run=dry_run)
     where = context.secrets.where(name, role, source)
     tries = f"`mailctl test {name}` tries it." if backend else f"`mailctl gateway password check {name}` tries it."
-    notes = [] if dry_run else [tries]
+    notes += [] if dry_run else [tries]
     change = PasswordChange(name, role, source.kind, where, backend, changed=True, dry_run=dry_run)
     context.emit(Outcome(change, _changes([change], "set"), notes=notes, warnings=[*taken.warnings, *warnings]))
 
@@ -179,13 +179,16 @@ def source(
     ways = PasswordWays(command=password_command, env=password_env, file=password_file)
     if keyring and ways.given:
         raise UsageError("The password can come from one place only", hint="Leave out --keyring or the other option.")
+    notes: list[str] = []
     warnings: list[str] = []
     roles = _roles(gateway, imap, smtp)
     if keyring or ways.given:
         role = _one_role(gateway, imap, smtp)
         roles = [role]
-        new = SecretSource() if keyring else take_password(context, ways, role).source or SecretSource()
-        warnings = _save_source(context, name, role, new, dry_run=dry_run)
+        taken = TakenPassword() if keyring else take_password(context, ways, role)
+        new, warnings = taken.source or SecretSource(), [*taken.warnings]
+        notes, warned = _save_source(context, name, role, new, dry_run=dry_run)
+        warnings += warned
         gateway = _with_source(gateway, role, new)
     found = [
         PasswordSource(
@@ -196,7 +199,7 @@ def source(
     ]
     rows: list[list[Cell]] = [[each.login, each.user, each.source, each.where] for each in found]
     view = Table(columns("login", "user", "source", "where", fold=["where"]), rows)
-    context.emit(Outcome(found, view, warnings=warnings))
+    context.emit(Outcome(found, view, notes=notes, warnings=warnings))
 
 
 def _roles(gateway: Gateway, imap: bool, smtp: bool) -> list[LoginRole]:
@@ -223,19 +226,22 @@ def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource) -> Gat
     return replace(gateway, smtp_login=login) if role is LoginRole.SMTP_LOGIN else replace(gateway, login=login)
 
 
-def _save_source(context: Context, name: str, role: LoginRole, source: SecretSource, *, dry_run: bool) -> list[str]:
-    """Write the source into the gateway's file if it differs, and forget what the old one kept; returns warnings."""
+def _save_source(
+    context: Context, name: str, role: LoginRole, source: SecretSource, *, dry_run: bool
+) -> tuple[list[str], list[str]]:
+    """Write the source into the gateway's file if it differs, and forget what the old one kept; notes and warnings."""
     if dry_run:
         gateway = context.config.gateway(name)
-        context.config.check_gateway(_with_source(gateway, role, source))
-        return []
+        changed = context.config.check_gateway(_with_source(gateway, role, source))
+        return forget_replaced(context, gateway, changed, dry_run=True)
     with context.config.locked():
         gateway = context.config.gateway(name)  # read again: it may have changed while a person typed
         if gateway.logins[role].secret == source:
-            return []
+            return [], []
         changed = _with_source(gateway, role, source)
         saved = context.config.save_gateway(changed)
-        return [*saved.warnings, *forget_replaced(context, gateway, changed)]
+        notes, warnings = forget_replaced(context, gateway, changed)
+        return notes, [*saved.warnings, *warnings]
 
 
 def _kept(context: Context, name: str, role: LoginRole) -> bool:

@@ -10,6 +10,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
+from mailctl.domain.home import home_folder
 from mailctl.domain.secret import MAX_SECRET, Secret, accept
 from mailctl.errors import UsageError
 
@@ -77,7 +78,7 @@ def take_password(context: Context, ways: PasswordWays, role: LoginRole, *, ask:
     """
     source = _source(context, ways, role)
     if source is not None:
-        return TakenPassword(source)
+        return TakenPassword(source, warnings=tuple(_doubts(context, source, role)))
     if ways.stdin:
         secret = _from_stdin(context, role)
     elif not ask:
@@ -105,6 +106,18 @@ def remarks(secret: Secret) -> list[str]:
     if value != value.strip():
         return ["The password begins or ends with white space, which was kept."]
     return []
+
+
+def _doubts(context: Context, source: SecretSource, role: LoginRole) -> list[str]:
+    """Why a source that was just named would not work now, as sentences. A command is looked for, not run."""
+    if source.kind is SourceKind.COMMAND:
+        import shutil
+
+        if shutil.which(source.argument[0], path=context.env.get("PATH")):
+            return []
+        return [f"The program that {_option(role, 'command')} names can't be found: {source.argument[0]}"]
+    error = context.secrets.check("", role, source).error
+    return [error.message] if error else []
 
 
 def _option(role: LoginRole, way: str) -> str:
@@ -140,7 +153,7 @@ def _split(context: Context, command: str, option: str) -> tuple[str, ...]:
         raise UsageError(f"{option} holds a NUL character", code="bad_command")
     program, *rest = words
     if program.startswith("~/"):
-        program = str(Path(context.env.get("HOME") or Path.home()) / program[2:])
+        program = str(home_folder(context.env) / program[2:])
     elif "/" in program:
         program = str(Path.cwd() / program)
     return program, *rest

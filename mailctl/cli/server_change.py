@@ -66,7 +66,7 @@ def add(
     server = _changed(context, _start(name, preset, options, values), options)
     if not dry_run:
         config.save_server(server, new=True)
-    _emit(context, server, changed=True, dry_run=dry_run, advise=True)
+    _emit(context, server, changed=True, dry_run=dry_run, new=True)
 
 
 @app.verb()
@@ -144,18 +144,18 @@ def _emit(
     changed: bool,
     dry_run: bool,
     warnings: Sequence[str] = (),
-    advise: bool = False,
+    new: bool = False,
 ) -> None:
     from mailctl.domain.provider import sign_in_advice
 
-    provider = context.provider(server) if advise else None
+    provider = context.provider(server) if new else None
     advice = list(sign_in_advice(provider)) if provider else []
     row = server_row(server, None, context.config.server_path(server.name))
     said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
     context.emit(
         Outcome(
             ServerChange(server.name, row, changed, dry_run, advice),
-            fields_of(row),
+            fields_of(row, short=new),
             notes=[*advice, f"{said}: server {server.name}"],
             warnings=[*warnings, *certificate_warnings(server)],
         )

@@ -97,11 +97,13 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="SERVER
     context.emit(Outcome(row, fields_of(row), warnings=certificate_warnings(server)))
 
 
-def fields_of(row: ServerRow) -> Fields:
-    """A server for people."""
+def fields_of(row: ServerRow, *, short: bool = False) -> Fields:
+    """A server for people. short: name, endpoints and file; the rest `show` has."""
     policy = row.certificate
     pairs: list[tuple[str, Cell]] = [("name", row.name), ("provider", row.provider or "none")]
     pairs += [(each.protocol.value, _where(each)) for each in row.endpoints]
+    if short:
+        return Fields([pairs[0], *pairs[2:], ("file", row.file)], title=row.name)
     pairs.append(("certificate", "checked" if policy.verify else Styled("not checked", "bad")))
     if policy.ca_file:
         pairs.append(("ca_file", policy.ca_file))

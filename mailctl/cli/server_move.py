@@ -8,6 +8,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.names import check_name
+from mailctl.domain.when import counted
 from mailctl.errors import ExistsError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines
@@ -60,7 +61,7 @@ def rename(
     else:
         gateways, warnings = config.rename_server(old, new)
     said = f"{'Would rename' if dry_run else 'Renamed'} server {old} to {new}"
-    more = f"; {len(gateways)} gateways {'would follow' if dry_run else 'followed'}" if gateways else ""
+    more = f"; {counted(len(gateways), 'gateway')} {'would follow' if dry_run else 'followed'}" if gateways else ""
     context.emit(Outcome(ServerRenamed(old, new, gateways, dry_run), Lines([said + more]), warnings=warnings))
 
 
@@ -68,7 +69,7 @@ def rename(
 def remove(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="SERVER", help="The server.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask; needed where nobody can be asked.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Remove a server that no gateway uses."""
@@ -77,8 +78,7 @@ def remove(
     if dry_run:
         context.emit(Outcome(ServerRemoved(name, False, True), Lines([f"Would remove server {name}"])))
         return
-    # nothing is lost that `server add` doesn't bring back: where nobody can be asked, the command is answer enough
-    agreed = context.confirm(f"Remove server {name}?", yes=yes or not context.interactive)
+    agreed = context.confirm(f"Remove server {name}?", yes=yes)
     if agreed:
         context.config.remove_server(name)
     said = f"Removed server {name}" if agreed else "Nothing was removed"

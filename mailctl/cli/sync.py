@@ -10,6 +10,7 @@ from mailctl.cli.chosen import named, side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.cli.sync_result import SyncResult, outcome
+from mailctl.domain.when import counted
 from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError
 from mailctl.sync.job import Failure, SyncJob, SyncReport
 
@@ -74,7 +75,9 @@ def _chosen(context: Context, names: list[str], every: bool) -> "tuple[list[Gate
         wanted = [gateway for gateway in found if gateway.enabled and context.inbound_of(gateway).enabled]
         notes = []
         if len(wanted) < len(found):
-            notes.append(f"{len(found) - len(wanted)} gateways are disabled, or take in no mail, and were left out.")
+            notes.append(
+                f"Left out, since disabled or taking in no mail: {counted(len(found) - len(wanted), 'gateway')}."
+            )
         if not wanted and not broken:
             raise NotFoundError("There is no gateway to sync", hint="`mailctl gateway add` makes one.")
         return wanted, notes, [ConfigError(text) for text in broken]

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from mailctl.domain.gateway import Gateway
 from mailctl.domain.server import Server
 from mailctl.domain.settings import Limits
+from mailctl.domain.when import counted
 
 
 def domain_problem(email: str, limits: Limits) -> str:
@@ -27,7 +28,7 @@ def owner_problem(gateway: Gateway, others: Iterable[Gateway], limits: Limits) -
     names = {each.name for each in others if each.owner == gateway.owner and not each.shared}
     if len(names | {gateway.name}) <= most:
         return ""
-    return f"{gateway.owner} has {len(names - {gateway.name})} gateways already, and may have {most}"
+    return f"{gateway.owner} has {counted(len(names - {gateway.name}), 'gateway')} already, and may have {most}"
 
 
 def tls_problem(server: Server, limits: Limits) -> str:
@@ -53,5 +54,5 @@ def broken_rules(
     most = limits.gateways_per_owner
     for owner, theirs in owners.items():
         if owner and most is not None and len(theirs) > most:
-            message = f"{owner} has {len(theirs)} gateways, and may have {most}"
+            message = f"{owner} has {counted(len(theirs), 'gateway')}, and may have {most}"
             yield theirs[-1].name, "owner", message, "Remove one, share one, or change [limits] in config.toml."

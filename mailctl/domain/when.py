@@ -1,4 +1,4 @@
-"""Times, ages and sizes as people write them: `2h`, `90d`, `2026-11-21`, `25MB`."""
+"""Times, ages, sizes and counts as people write them: `2h`, `90d`, `2026-11-21`, `25MB`."""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -53,6 +53,11 @@ def show_age(seconds: float) -> str:
         if abs(seconds) < limit:
             return f"{round(seconds / size)} {unit}"
     return f"{round(seconds / 86400)} d"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 server`, `2 servers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def show_size(octets: int) -> str:

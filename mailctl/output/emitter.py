@@ -97,10 +97,17 @@ class Emitter:
         else:
             self.stderr.write(f"{text}\n")
 
-    def ask(self, question: str) -> None:
-        """Put a question on stderr; the answer is typed behind it."""
+    def ask(self, question: str, stdin: TextIO) -> str:
+        """Put a question on stderr; returns the line that is typed behind it, "" if there is none."""
         self.stderr.write(f"{visible(mask_own(question))} ")
         self.stderr.flush()
+        answer = ""
+        try:
+            answer = stdin.readline()
+        finally:
+            if not answer.endswith("\n"):  # Ctrl-C or Ctrl-D: the question's line ends before anything else is said
+                self.stderr.write("\n")
+        return answer
 
     def stream(self, plain: str) -> None:
         """One line of data on stdout at once, for output without an end (`log --follow`); already safe to show."""

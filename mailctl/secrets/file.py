@@ -5,6 +5,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from mailctl.domain.home import home_folder
 from mailctl.domain.secret import MAX_SECRET, Secret, accept
 from mailctl.errors import SecretError
 
@@ -15,7 +16,7 @@ def secret_path(name: str, env: Mapping[str, str]) -> Path:
     `~` is the home folder; a relative name is a credential of the systemd unit. SecretError if there is no such place.
     """
     if name == "~" or name.startswith("~/"):
-        return Path(env.get("HOME") or Path.home()) / name[2:]
+        return home_folder(env) / name[2:]
     path = Path(name)
     if path.is_absolute():
         return path

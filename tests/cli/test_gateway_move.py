@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailctl.errors import StorageError
-from tests.cli.support import Cli
+from tests.cli.support import Cli, TerminalIO
 from tests.cli.test_gateway import kept
 
 
@@ -142,7 +142,7 @@ def test_what_a_gateway_can_not_be_renamed_to(cli: Cli) -> None:
 def test_G9_a_gateway_that_is_being_synced_stays(cli: Cli) -> None:
     with open(cli.state / "sync" / "g.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for arguments in (["rename", "g", "n"], ["remove", "g"]):
+        for arguments in (["rename", "g", "n"], ["remove", "g", "--yes"]):
             assert cli.json("gateway", *arguments, code=10)["error"]["code"] == "locked"
     os.unlink(cli.state / "sync" / "g.lock")
     assert everything(cli) == home_of("g")
@@ -152,12 +152,12 @@ def test_E16_remove_leaves_no_secret_but_the_mail(cli: Cli) -> None:
     cli.ok("gateway", "default", "g")
     planned = cli.json("gateway", "remove", "g", "--dry-run")["result"]
     assert (planned["removed"], planned["mail"]) == (False, str(cli.data / "mail/g"))
-    removed = cli.json("gateway", "remove", "g")["result"]
+    removed = cli.json("gateway", "remove", "g", "--yes")["result"]
     assert removed["removed"] is True
     assert removed["secrets"] == ["login", "smtp_login"]
     assert everything(cli) == HOME_OF_H | {".local/share/mailctl/mail/g/INBOX/cur/1"}
     assert {name for name, _ in kept(cli)} == {"h"}
-    assert "stays in" in cli.ok("gateway", "remove", "h").err
+    assert "stays in" in cli.ok("gateway", "remove", "h", "--yes").err
     assert cli.json("gateway", "remove", "h", code=3)["error"]["code"] == "not_found"
 
 
@@ -170,6 +170,30 @@ def test_deleting_mail_asks(cli: Cli) -> None:
     assert everything(cli) == HOME_OF_H
     assert cli.json("gateway", "remove", "h", "--delete-mail", "--yes")["result"]["mail_deleted"] is True
     assert everything(cli) == {".config/mailctl/servers/s.toml"}
+
+
+@pytest.mark.parametrize(
+    "words", [["gateway", "remove", "g"], ["gateway", "remove", "g", "--delete-mail"], ["server", "remove", "t"]]
+)
+def test_a_question_that_nobody_can_be_asked_is_an_error(cli: Cli, words: list[str]) -> None:
+    cli.ok("server", "add", "t", "--imap", "127.0.0.1:1")
+    for more in ({}, {"terminal": True}):
+        refused = cli.run(*words, "--no-input", stdin="y\n", **more)
+        assert (refused.code, "Add --yes" in refused.err) == (2, True)
+    assert cli.json(*words, code=2)["error"]["code"] == "no_input"
+    assert cli.json(*words, "--dry-run")["ok"]
+    assert cli.json(*words, "--no-input", "--yes")["result"]["removed"] is True
+
+
+def test_an_interrupted_question_ends_its_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(self: TerminalIO, size: int = -1) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TerminalIO, "readline", interrupt)
+    done = cli.run("gateway", "remove", "g", terminal=True)
+    assert done.code == 130
+    assert "[y/N] \n" in done.err
+    assert everything(cli) == home_of("g")
 
 
 def test_C5_a_question_shows_what_would_act_on_the_terminal(cli: Cli) -> None:
@@ -196,7 +220,7 @@ def test_D5_only_its_own_mail_is_deleted(cli: Cli, place: str, tmp_path: Path) -
 
 def test_a_broken_gateway_can_be_removed(cli: Cli) -> None:
     (cli.config / "gateways/g.toml").write_text("=")
-    cli.ok("gateway", "remove", "g")
+    cli.ok("gateway", "remove", "g", "--yes")
     assert {name for name, _ in kept(cli)} == {"h"}
     assert not (cli.config / "gateways/g.toml").exists()
 

@@ -292,3 +292,42 @@ def test_a_password_that_is_a_common_word_leaves_json_readable(home: Cli, passwo
     home.env["SMTP_PASSWORD"] = password
     found = home.json(*CHECK, code=4)
     assert (found["schema"], found["error"]["code"]) == ("mailctl.gateway.password.check/1", "secret_missing")
+
+
+def test_that_the_keyring_forgets_is_said(home: Cli) -> None:
+    home.ok(*SET, "--password-stdin", stdin="hunter2\n")
+    planned = home.ok(*SOURCE, "--password-env", "X", "--dry-run")
+    assert "keyring entry mailctl:work, login, would be removed" in planned.err
+    assert kept(home) == Secret("hunter2")
+    edited = home.ok("gateway", "edit", "work", "--password-env", "X", "--dry-run")
+    assert "keyring entry mailctl:work, login, would be removed" in edited.err
+    done = home.ok(*SOURCE, "--password-env", "X")
+    assert "The password in the keyring entry mailctl:work, login, was removed" in done.err
+    assert kept(home) is None
+    assert "removed" not in home.ok(*SOURCE, "--password-env", "Y").err
+
+
+def test_a_source_that_would_not_work_now_is_warned_of(home: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("hunter2\n")
+    file.chmod(0o644)
+    for option, value, said in (
+        ("command", "nosuchcmd x", "nosuchcmd"),
+        ("env", "NOPE", "'NOPE' is not set"),
+        ("file", "/nope", "no password file"),
+        ("file", str(file), "open to others"),
+    ):
+        warned = home.ok(*SOURCE, f"--password-{option}", value).err
+        assert "warning: " in warned
+        assert said in warned
+        assert "hunter2" not in warned
+        name = f"new-{option}"
+        home.run("gateway", "remove", name, "--yes")
+        added = home.ok(
+            "gateway", "add", name, "--server", "example", "--email", "a@example.org", f"--password-{option}", value
+        )
+        assert said in added.err
+    file.chmod(0o600)
+    home.env["PW"] = "hunter2"
+    for option, value in (("file", str(file)), ("env", "PW"), ("command", "cat x")):
+        assert "warning" not in home.ok(*SOURCE, f"--password-{option}", value).err

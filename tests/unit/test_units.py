@@ -1,14 +1,19 @@
 """Sizes, lengths of time and beginnings, as files and options hold them; and the order of lists."""
 
+import os
+import pwd
 from datetime import date
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailctl.domain.home import home_folder
 from mailctl.domain.ordering import reorder
 from mailctl.domain.units import MOST, check_since, seconds_of, seconds_text, since_date, size_octets, size_text
-from mailctl.errors import UsageError
+from mailctl.domain.when import counted
+from mailctl.errors import ConfigError, UsageError
 
 NAMES = st.text("abcdefgh", min_size=1, max_size=2)
 
@@ -57,3 +62,20 @@ def test_moving_changes_as_little_as_can_be() -> None:
     assert reorder({"a": 10, "b": 20, "c": 30}, "c", "a", before=True) == {"c": 0}
     assert reorder({"a": 10, "b": 20, "c": 30}, "a", "c", before=False) == {"a": 40}
     assert reorder(dict.fromkeys("abcdefg", 100), "g", "b", before=True) == {"g": 99, "a": 99}
+
+
+def test_counts() -> None:
+    assert [counted(number, "gateway") for number in (0, 1, 2)] == ["0 gateways", "1 gateway", "2 gateways"]
+
+
+@pytest.mark.parametrize("env", [{}, {"HOME": ""}])
+def test_an_empty_home_is_an_unset_one(env: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert home_folder(env) == Path(pwd.getpwuid(os.getuid()).pw_dir)
+    assert home_folder({"HOME": "/h"}) == Path("/h")
+
+    def nobody(number: int) -> object:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(ConfigError, match="home folder"):
+        home_folder(env)
