@@ -15,6 +15,8 @@ ROW = 4096
 _BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
 
 
+SLOWEST = 2048
+"""Octets a second below which a body is given up."""
 CHUNK = 1 << 17
 """Octets that a sink gets at once, at most: half of the receive buffer."""
 NEWS = 1000
@@ -122,6 +124,7 @@ class BodyReader:
         wire = self._channel.wire
         if wire.allowance is not None:
             wire.allowance += octets
+        self._channel.allow(octets / SLOWEST)
         _copy(wire, octets, sink)
 
     def _begin(self, octets: int) -> BodySink:

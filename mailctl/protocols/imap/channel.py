@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from mailctl.domain.deadline import Deadline
 from mailctl.errors import MailctlError, NetworkError, ProtocolError
 from mailctl.protocols import arguments
 from mailctl.protocols.imap.status import Status, parse_status_response, refusal
@@ -28,6 +29,10 @@ ANSWER = 1 << 23
 """Octets of all that a server sends until it has answered one command, FETCH apart."""
 RESPONSES = 100_000
 """Responses that answer one command, FETCH apart: more than any account has folders."""
+COMMAND = 600.0
+"""Seconds that one command may take once signed in, and that may pass after a body, even if the server never rests."""
+PACE = 1 << 17
+"""What may come in answer to a command adds a second for each so many octets: a row of FETCH has 4 KiB at most."""
 WARNINGS = 4
 """Untagged NO, BAD, BYE and ALERT that are kept of one answer, the last ones."""
 STRING = 1 << 16
@@ -79,6 +84,8 @@ class Channel:
         self.capabilities: frozenset[str] = frozenset()
         self.bye: Status | None = None
         self.dead = False
+        self.bounded = False
+        """Whether each command gets a deadline of its own (COMMAND, PACE); before, the caller's holds."""
         self._prefix = "".join(random.choices(string.ascii_uppercase, k=4)).encode()
         self._number = 0
         self._open: set[bytes] = set()
@@ -95,10 +102,16 @@ class Channel:
         self._number += 1
         tag = b"%s%d" % (self._prefix, self._number)
         self.wire.allowance = most
+        self.allow((most or 0) / PACE)
         with self.guarded():
             self.wire.send(b"%s %s\r\n" % (tag, command), secret=secret)
         self._open.add(tag)
         return tag
+
+    def allow(self, seconds: float) -> None:
+        """From now on, the command in hand may take COMMAND and so many seconds more."""
+        if self.bounded:
+            self.wire.deadline = Deadline(COMMAND + seconds)
 
     def send_line(self, line: bytes) -> None:
         """Send a line of an exchange that the server asked to go on (`+`); it is secret."""

@@ -44,7 +44,8 @@ def open_imap(
     """
     job = CheckJob("", "", Protocol.IMAP, endpoint, Login(user), allow_plaintext=allow_plaintext)
     session = ImapSession(job, secret, Deadline(timeout), transcript)
-    session.sign_in().deadline = Deadline(None)  # from here on the wire's own bound on silence holds
+    session.sign_in()
+    session.channel.bounded = True  # from here on each command has a deadline of its own
     return Mailbox(session.channel, largest=largest)
 
 

@@ -1,0 +1,100 @@
+"""`mailctl sync` from servers that stop, or all but stop, in the middle of a message."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailctl.protocols import wire
+from mailctl.protocols.imap import bodies, channel
+from tests.cli.support import Cli
+from tests.wire.support.imap import answer, examine, sign_in
+from tests.wire.support.scripted import Peer, ScriptedServer
+
+BODY = 1000
+ROWS = [f'* {n} FETCH (UID {n} FLAGS () RFC822.SIZE {BODY} INTERNALDATE "01-Jan-2024 00:00:00 +0000")' for n in (1, 2)]
+
+
+def gateway(home: Path, port: int, protocol: str) -> Cli:
+    cli = Cli(home)
+    for folder, text in (
+        ("servers", f'[{protocol}]\nhost = "127.0.0.1"\nport = {port}\nsecurity = "none"\n'),
+        (
+            "gateways",
+            'server = "box"\nemail = "me@mail.test"\n[login]\nuser = "me"\nsecret = { env = "BOX_PASSWORD" }\n'
+            f'[inbound]\nprotocol = "{protocol}"\n',
+        ),
+    ):
+        path = cli.config / folder / "box.toml"
+        path.parent.mkdir(parents=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(text)
+    cli.env["BOX_PASSWORD"] = "x"
+    return cli
+
+
+def drips(peer: Peer) -> None:
+    """An octet now and then: never silent for long, never done."""
+    for _ in range(BODY):
+        peer.send(b"x")
+        peer.server.pause(0.1)
+
+
+def imap(stops: Callable[[Peer], object]) -> Callable[[Peer], None]:
+    """One message whole, then half of the next one."""
+
+    def script(peer: Peer) -> None:
+        sign_in(peer)
+        if peer.number == 0:
+            answer(peer, "LIST", '* LIST () "/" INBOX')
+        examine(peer, 2)
+        answer(peer, "UID FETCH", *ROWS)
+        peer.command("UID FETCH")
+        if peer.number == 0:  # who comes again has the first one
+            peer.send(b"* 1 FETCH (UID 1 FLAGS () BODY[] {%d}\r\n%s)\r\n" % (BODY, b"x" * BODY))
+        peer.send(b"* 2 FETCH (UID 2 FLAGS () BODY[] {%d}\r\n%s" % (BODY, b"x" * (BODY // 2)))
+        stops(peer)
+        peer.wait_for_end()
+
+    return script
+
+
+def pop3(peer: Peer) -> None:
+    """The same for POP3."""
+    peer.line("+OK hello")
+    peer.expect("CAPA")
+    peer.line("+OK", "USER", "UIDL", ".")
+    for word in ("USER", "PASS"):
+        peer.expect(word)
+        peer.line("+OK")
+    peer.expect("LIST")
+    peer.line("+OK", f"1 {BODY}", f"2 {BODY}", ".")
+    peer.expect("UIDL")
+    peer.line("+OK", "1 a", "2 b", ".")
+    peer.expect("RETR 1")
+    peer.line("+OK", "x" * BODY, ".")
+    peer.expect("RETR 2")
+    peer.send("+OK\r\n" + "x" * (BODY // 2))
+    peer.wait_for_end()
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_G13_a_server_that_stalls_in_a_message_ends_the_sync_by_a_deadline(
+    tmp_path: Path, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "STALL", 0.3)
+    with ScriptedServer(imap(lambda peer: None) if protocol == "imap" else pop3) as server:
+        cli = gateway(tmp_path, server.port, protocol)
+        found = cli.json("sync", "box", code=5)
+    assert found["error"]["cause"] == "tcp_timeout"
+    assert found["result"]["gateways"][0]["fetched"] == 1, "what came whole is kept"
+    assert [path.name for path in (cli.data / "mail").rglob("*/tmp/*")] == []
+
+
+def test_G13_a_server_that_drips_ends_by_a_deadline_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "COMMAND", 0.4)
+    monkeypatch.setattr(bodies, "SLOWEST", 1 << 20)
+    with ScriptedServer(imap(drips)) as server:
+        cli = gateway(tmp_path, server.port, "imap")
+        found = cli.json("sync", "box", code=5)
+    assert found["error"]["cause"] == "tcp_timeout"
