@@ -234,7 +234,7 @@ class State:
                 if db.execute(f"SELECT 1 FROM {table} WHERE {wrong} LIMIT 1").fetchone():  # noqa: S608 - our own
                     raise sqlite3.DatabaseError("damaged")
             db.execute("SELECT * FROM meta").fetchall()
-            for (name,) in db.execute("SELECT name FROM folder"):
+            for _, name, *_ in db.execute("SELECT * FROM folder"):  # name alone would be read from its index
                 name.decode("utf-8", "surrogatepass")
         except UnicodeDecodeError as error:
             db.close()
