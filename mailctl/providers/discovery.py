@@ -84,11 +84,14 @@ def ask_all(asking: Sequence[Question], deadline: Deadline) -> list[Reply]:
 
     A thread that hangs is left behind: it holds nothing, and ends with its own time limit.
     """
-    replies: SimpleQueue[tuple[int, Reply]] = SimpleQueue()
+    replies: SimpleQueue[tuple[int, Reply | Exception]] = SimpleQueue()
     began = monotonic()
 
     def run(index: int, question: Question) -> None:
-        replies.put((index, _reply(question, deadline)))
+        try:
+            replies.put((index, _reply(question, deadline)))
+        except Exception as error:  # noqa: BLE001 - a bug, raised where somebody can be told
+            replies.put((index, error))
 
     for index, question in enumerate(asking):
         Thread(target=run, args=(index, question), name=f"ask {question.subject}", daemon=True).start()
@@ -96,6 +99,8 @@ def ask_all(asking: Sequence[Question], deadline: Deadline) -> list[Reply]:
     try:
         while len(done) < len(asking):
             index, reply = replies.get(timeout=deadline.remaining())
+            if isinstance(reply, Exception):
+                raise reply
             done[index] = reply
     except (Empty, MailctlError):  # the time is up
         pass

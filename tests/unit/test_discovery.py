@@ -310,3 +310,11 @@ def test_hanging_and_failing_questions_cost_no_more_than_the_deadline() -> None:
 )  # fmt: skip
 def test_host_names(text: str, name: str) -> None:
     assert host_name(text) == name
+
+
+def test_a_bug_in_a_thread_is_no_missing_answer() -> None:
+    def broken(deadline: Deadline) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ask_all([Question(Source.MX, "example.org", broken)], Deadline(5))
