@@ -1,13 +1,27 @@
 """Progress of long work on a terminal: what, how much, how fast, how long. Silent when nobody watches."""
 
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from mailctl.output.escape import visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
+
+OFTEN = 0.1
+"""Seconds between two changes of a row."""
+
+
+def _live(stream: TextIO, *, colour: bool) -> "Console":
+    """A console whose last lines rich may draw anew; on any other it shows nothing until the end."""
+    from mailctl.output.terminal import console
+
+    made = console(stream, colour=colour)
+    made.is_interactive = True
+    return made
 
 
 class Progress:
@@ -17,6 +31,7 @@ class Progress:
         self._stream, self._active, self._colour = stream, active, colour
         self._rich: RichProgress | None = None
         self._rows: dict[str, TaskID] = {}
+        self._next: dict[str, float] = {}
 
     def __enter__(self) -> Self:
         if self._active:
@@ -29,8 +44,6 @@ class Progress:
             )
             from rich.progress import Progress as RichProgress
 
-            from mailctl.output.terminal import console
-
             self._rich = RichProgress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
@@ -38,7 +51,7 @@ class Progress:
                 DownloadColumn(),
                 TransferSpeedColumn(),
                 TimeRemainingColumn(),
-                console=console(self._stream, colour=self._colour),
+                console=_live(self._stream, colour=self._colour),
                 transient=True,
             )
             self._rich.start()
@@ -61,6 +74,10 @@ class Progress:
         """Set where the row called `name` (a gateway, a folder) stands: messages and octets, done and in all."""
         if self._rich is None:
             return
+        now = monotonic()
+        if now < self._next.get(name, 0.0):
+            return  # telling rich of each message takes longer than fetching it
+        self._next[name] = now + OFTEN
         shown = f"{messages}/{total_messages}"
         if name not in self._rows:
             self._rows[name] = self._rich.add_task(visible(name), total=total_octets, messages=shown)
@@ -80,14 +97,12 @@ class Count:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as RichProgress
 
-            from mailctl.output.terminal import console
-
             self._rich = RichProgress(
                 TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
-                console=console(self._stream, colour=self._colour),
+                console=_live(self._stream, colour=self._colour),
                 transient=True,
             )
             self._rich.start()
