@@ -16,7 +16,10 @@ from mailctl.output.view import Cell, Styled, Table, columns
 
 
 class GatewayRow(NamedTuple):
-    """A gateway. login: user name. protocols: those that it uses. default: whether it is the default gateway."""
+    """A gateway. login: user name. protocols: those that it uses. default: whether it is the default gateway.
+
+    problem: why it can't be used, "" if it can.
+    """
 
     name: str
     email: str
@@ -28,6 +31,7 @@ class GatewayRow(NamedTuple):
     enabled: bool
     order: int
     default: bool
+    problem: str
 
 
 RESULTS: dict[str, Any] = {"gateway list": list[GatewayRow]}
@@ -35,8 +39,8 @@ FILTERS = ("name", "owner", "address", "server", "login", "port", "enabled")
 app = App()
 
 
-def gateway_row(gateway: Gateway, joined: EffectiveGateway | None, *, default: bool) -> GatewayRow:
-    """The row of a gateway. joined: None if its server is missing or broken; then it speaks nothing."""
+def gateway_row(gateway: Gateway, joined: EffectiveGateway | None, problem: str, *, default: bool) -> GatewayRow:
+    """The row of a gateway. joined: None if its server is missing or broken, as `problem` says; it speaks nothing."""
     return GatewayRow(
         name=gateway.name,
         email=gateway.email,
@@ -48,6 +52,7 @@ def gateway_row(gateway: Gateway, joined: EffectiveGateway | None, *, default: b
         enabled=gateway.enabled,
         order=gateway.order,
         default=default,
+        problem=problem,
     )
 
 
@@ -64,32 +69,36 @@ def list_gateways(
     filters = [_filter(text) for text in where or []]
     gateways, warnings = context.load_gateways()
     default = context.config.default_gateway
-    missing: dict[str, str] = {}
+    broken: dict[str, list[str]] = {}
     rows = []
     for gateway in gateways:
-        joined = None
+        joined, problem = None, ""
         try:
             joined = effective(gateway, context.server(gateway.server), context.config.settings)
         except ConfigError as error:
-            missing.setdefault(gateway.server, error.message)
+            problem = error.message
+            broken.setdefault(problem, []).append(gateway.name)
         if all(_matches(gateway, joined, field, glob) for field, glob in filters):
-            rows.append(gateway_row(gateway, joined, default=gateway.name == default))
+            rows.append(gateway_row(gateway, joined, problem, default=gateway.name == default))
     names = ("name", "email", "server", "owner", "protocols", "enabled", "order")
     titles = columns(*names, right=("order",), fold=("email", "owner", "protocols"))
     cells: list[list[Cell]] = [
         [
             Styled(row.name, "strong" if row.default else ""),
             row.email,
-            row.server,
+            Styled(row.server, "bad" if row.problem else ""),
             f"{row.owner} (shared)".strip() if row.shared else row.owner,
-            ",".join(row.protocols),
+            Styled("broken", "bad", plain="") if row.problem else ",".join(row.protocols),
             row.enabled,
             row.order,
         ]
         for row in rows
     ]
     empty = "No gateway matches." if gateways else "No gateways; `mailctl gateway add` makes one."
-    context.emit(Outcome(rows, Table(titles, cells, empty=empty), warnings=[*warnings, *missing.values()]))
+    for problem, theirs in broken.items():
+        more = f" and {len(theirs) - 5} more" if len(theirs) > 5 else ""
+        warnings.append(f"{problem}; so this can't be used: {', '.join(theirs[:5])}{more}")
+    context.emit(Outcome(rows, Table(titles, cells, empty=empty), warnings=warnings))
 
 
 def _filter(text: str) -> tuple[str, str]:

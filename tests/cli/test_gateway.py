@@ -223,7 +223,7 @@ def test_list_sorts_and_filters(cli: Cli) -> None:
     assert [row["name"] for row in rows] == ["c", "a", "b"]
     assert rows[1] == {
         "name": "a", "email": "a@example.org", "server": "pop", "owner": "", "shared": True, "login": "a@example.org",
-        "protocols": ["pop3"], "enabled": True, "order": 100, "default": False,
+        "protocols": ["pop3"], "enabled": True, "order": 100, "default": False, "problem": "",
     }  # fmt: skip
     assert cli.ok("gateway", "list").rows[0] == ["c", "c@example.org", "s", "Anna", "imap,smtp", "yes", "5"]
     for where, names in {
@@ -269,3 +269,37 @@ def test_limits(cli: Cli) -> None:
     (cli.config / "config.toml").write_text("[limits]\ngateways_per_owner = 0\nallowed_domains = ['other.example']\n")
     cli.ok("gateway", "edit", "a", "--order", "4")  # what was allowed once can still be looked after
     assert len(cli.json("config", "check", code=3)["result"]["problems"]) == 8
+
+
+def test_a_gateway_without_its_server_is_shown_as_broken(cli: Cli) -> None:
+    for name in ("a", "b", "c"):
+        cli.ok("gateway", "add", name, "--server", "s", "--email", "x@example.org", "--secret", "keyring")
+    for name in ("a", "b"):
+        file = cli.config / f"gateways/{name}.toml"
+        file.write_text(file.read_text().replace('"s"', '"nosuch"'))
+    listed = cli.json("gateway", "list")["result"]
+    assert [(row["name"], row["problem"]) for row in listed] == [
+        ("a", "There is no server named 'nosuch'"),
+        ("b", "There is no server named 'nosuch'"),
+        ("c", ""),
+    ]
+    done = cli.run("gateway", "list", terminal=True)
+    assert "There is no server named 'nosuch'; so this can't be used: a, b" in " ".join(done.err.split())
+    assert done.out.count("broken") == 2
+    assert [row[4] for row in cli.ok("gateway", "list").rows] == ["", "", "imap,smtp"]
+
+
+def test_add_says_what_it_made_in_few_lines(cli: Cli) -> None:
+    made = cli.ok("server", "add", "t", "--imap", "h", "--smtp", "h").rows
+    assert [row[0] for row in made] == ["name", "imap", "smtp", "file"]
+    made = cli.ok("gateway", "add", "g", "--server", "t", "--email", "x@example.org", "--password-env", "PW").rows
+    assert [row[0] for row in made] == ["name", "server", "email", "protocols", "login.user", "login.secret", "file"]
+    assert made[5][1] == "env: PW"
+    shown = [row[0] for row in cli.ok("gateway", "edit", "g", "--interval", "5m").rows]
+    assert "inbound.interval" in shown
+
+
+def test_an_empty_folder_is_told_as_such(cli: Cli) -> None:
+    cli.ok("gateway", "add", "g", "--server", "s", "--email", "x@example.org", "--secret", "keyring")
+    error = cli.json("gateway", "edit", "g", "--folder", "", code=2)["error"]
+    assert error["message"] == "inbound.folders: each item must be text that isn't empty"
