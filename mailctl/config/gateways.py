@@ -53,6 +53,7 @@ _DEFAULTS = {field.name: field.default for field in fields(Gateway)}
 def to_gateway(name: str, data: Mapping[str, Any]) -> tuple[Gateway, list[KeyProblem]]:
     """The gateway that TOML tables describe, and everything wrong with them; usable only if nothing is."""
     values, problems = schema.read_values(SPEC, data)
+    problems = [_without_password(name, problem) for problem in problems]
     problems += [
         KeyProblem(key, "is missing", "Every gateway needs it.") for key in ("server", "email") if key not in data
     ]
@@ -72,6 +73,20 @@ def to_gateway(name: str, data: Mapping[str, Any]) -> tuple[Gateway, list[KeyPro
         **{key: values[key] for key in _PLAIN if key in values},
     )
     return gateway, problems
+
+
+def _without_password(name: str, problem: KeyProblem) -> KeyProblem:
+    """The problem, with the way out where a password may stand in the file; its value is never shown."""
+    last = problem.key.rpartition(".")[2].lower()
+    if last not in _PASSWORD_KEYS:
+        return problem
+    message = problem.message if problem.key in SPEC else "unknown key"
+    smtp = " --smtp" if problem.key.startswith("smtp") else ""
+    fix = f"A password never stands in a file. Take it out, then: mailctl gateway password set {name}{smtp}"
+    return KeyProblem(problem.key, message, fix)
+
+
+_PASSWORD_KEYS = {"password", "passwd", "passphrase", "pass", "pwd", "secret", "app_password", "token"}
 
 
 def from_gateway(gateway: Gateway) -> dict[str, Any]:

@@ -148,7 +148,10 @@ def several(kind: Kind) -> Kind:
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or len(value) > MOST_ITEMS:
             raise WrongValueError
-        return tuple(kind.read(item) for item in value)
+        try:
+            return tuple(kind.read(item) for item in value)
+        except WrongValueError:
+            raise UsageError(f"each item must be {kind.expected}") from None
 
     return Kind(f"a list, each item {kind.expected}", read, lambda items: [kind.write(item) for item in items])
 

@@ -183,8 +183,20 @@ def parse_toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"is not TOML: {error}", hint="Text stands in double quotes in TOML.") from error
+        raise ConfigError(f"is not TOML: {error}", hint=_toml_hint(text, str(error))) from error
     except RecursionError as error:
         raise ConfigError("is not usable: it is nested too deeply") from error
     except ValueError as error:  # a date or a number that TOML's grammar has and Python's types don't
         raise ConfigError(f"is not TOML: {error}") from error
+
+
+def _toml_hint(text: str, said: str) -> str:
+    """What to do where a value is text without quotes, the commonest fault; "" for any other."""
+    import re
+
+    place = re.match(r"Invalid value \(at line (\d+), column (\d+)\)", said)
+    if place is None:
+        return ""
+    line, column = int(place[1]) - 1, int(place[2]) - 1
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "Text stands in double quotes in TOML." if lines[line][column : column + 1].isalpha() else ""

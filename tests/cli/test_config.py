@@ -113,3 +113,33 @@ def test_a_full_disk(cli: Cli) -> None:
     assert "Nothing was changed" in error["hint"]
     assert (cli.config / "servers/s.toml").read_text() == before
     assert os.listdir(cli.config / "servers") == ["s.toml"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[login]\npassword = "hunter2"', 'secret = "hunter2"', '[login]\nsecret = "hunter2"', 'Password = "hunter2"',
+     '[smtp_login]\npasswd = "hunter2"'],
+)  # fmt: skip
+def test_a_password_in_a_file_is_told_where_it_belongs(cli: Cli, text: str) -> None:
+    (cli.config / "gateways").mkdir(parents=True)
+    (cli.config / "gateways/g.toml").write_text(f'server = "s"\nemail = "a@example.org"\n{text}\n')
+    refused = cli.run("gateway", "show", "g")
+    assert refused.code == 3
+    hint = "A password never stands in a file. Take it out, then: mailctl gateway password set g"
+    assert hint + (" --smtp" if "smtp" in text else "") in refused.err
+    checked = cli.run("config", "check")
+    assert hint in checked.out
+    assert "hunter2" not in refused.err + refused.out + checked.out + checked.err
+
+
+@pytest.mark.parametrize(("text", "quotes"), [("x = many", True), ("x=[", False), ("x = ", False), ("=", False)])
+def test_only_text_without_quotes_is_told_to_have_them(cli: Cli, text: str, quotes: bool) -> None:
+    cli.config.mkdir(parents=True)
+    (cli.config / "config.toml").write_text(f"# first\n{text}\n")
+    assert ("double quotes" in cli.run("config", "check").out) == quotes
+
+
+def test_version_stands_in_the_help(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.ok("--help")
+    assert "--version" in capsys.readouterr().out
+    assert cli.ok("--version", "--quiet").out.startswith("mailctl ")
