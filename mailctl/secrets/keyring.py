@@ -31,6 +31,7 @@ WAYS_ON = (
     "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "
     "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env VAR."
 )
+"""What to do without a usable keyring; the secret store puts the gateway's name in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +203,5 @@ def _refusal(answer: Mapping[str, Any]) -> SecretError:
     """The error for a fault that the child reports."""
     code, text = _FAULTS.get(str(answer["fault"]), _FAULTS["failed"])
     tried = f" (tried: {_name(answer)})" if _name(answer) else ""
-    detail = str(answer.get("detail", ""))[:300]
+    detail = str(answer.get("detail", ""))[:300].rstrip(". ")
     return SecretError(f"{text}{tried}{': ' if detail else ''}{detail}", hint=WAYS_ON, code=code)

@@ -1,7 +1,7 @@
 """The secret store: a login's source in, its secret out; and the keyring's entries of a gateway."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -87,7 +87,8 @@ class SecretStore:
         argument = source.argument[0] if source.argument else ""
         match source.kind:
             case SourceKind.KEYRING:
-                secret = self._keyring.get(self.service(gateway), role).secret
+                with self._named(gateway):
+                    secret = self._keyring.get(self.service(gateway), role).secret
                 if not secret:
                     raise self._nothing_kept(gateway, role)
                 return secret
@@ -111,11 +112,13 @@ class SecretStore:
     def set(self, gateway: str, role: LoginRole, secret: Secret) -> str:
         """Put `secret` into the keyring, and read it back; returns the backend's name."""
         accept(secret.reveal(), "the command line")
-        return self._keyring.set(self.service(gateway), role, secret)
+        with self._named(gateway):
+            return self._keyring.set(self.service(gateway), role, secret)
 
     def clear(self, gateway: str, role: LoginRole) -> bool:
         """Remove the keyring's entry; False if there was none."""
-        return self._keyring.delete(self.service(gateway), role)
+        with self._named(gateway):
+            return self._keyring.delete(self.service(gateway), role)
 
     def copy(self, gateway: Gateway, new_name: str) -> tuple[LoginRole, ...]:
         """Copy the gateway's keyring entries to a new name; `forget` the old one once the gateway has it.
@@ -126,7 +129,8 @@ class SecretStore:
         try:
             for role, login in gateway.logins.items():
                 if login.secret.kind is SourceKind.KEYRING:
-                    secret = self._keyring.get(self.service(gateway.name), role).secret
+                    with self._named(gateway.name):
+                        secret = self._keyring.get(self.service(gateway.name), role).secret
                     if secret:
                         self.set(new_name, role, secret)
                         copied.append(role)
@@ -155,7 +159,8 @@ class SecretStore:
         where, backend, kept_at = self.where(gateway, role, source), "", None
         try:
             if source.kind is SourceKind.KEYRING:
-                entry = self._keyring.get(self.service(gateway), role)
+                with self._named(gateway):
+                    entry = self._keyring.get(self.service(gateway), role)
                 backend, kept_at = entry.backend, entry.kept_at
                 if not entry.secret:
                     raise self._nothing_kept(gateway, role)
@@ -182,6 +187,16 @@ class SecretStore:
             case SourceKind.ENV | SourceKind.FILE:
                 return f"{'variable' if source.kind is SourceKind.ENV else 'file'} {''.join(source.argument)}"
         return "OAuth"
+
+    @staticmethod
+    @contextmanager
+    def _named(gateway: str) -> Iterator[None]:
+        """Hints of the keyring, which knows of no gateways, name this one."""
+        try:
+            yield
+        except SecretError as error:
+            error.hint = error.hint.replace("GATEWAY", gateway)
+            raise
 
     @property
     def _keyring(self) -> Keyring:

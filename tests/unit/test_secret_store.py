@@ -11,7 +11,7 @@ from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, Sour
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError
-from mailctl.secrets.keyring import Entry
+from mailctl.secrets.keyring import WAYS_ON, Entry
 from mailctl.secrets.memory import MemoryKeyring
 from mailctl.secrets.store import SecretStore
 
@@ -169,3 +169,14 @@ def test_E16_without_a_keyring_only_those_who_need_it_fail() -> None:
         store(NoKeyring()).forget(WORK)
     by_variable = Gateway("work", "example", "a@example.org", Login("alice", SecretSource(SourceKind.ENV, ("P",))))
     assert store(NoKeyring()).forget(by_variable) == ()
+
+
+def test_hints_of_the_keyring_name_the_gateway() -> None:
+    class Broken(MemoryKeyring):
+        def get(self, service: str, user: str) -> Entry:
+            raise SecretError("There is no keyring here", hint=WAYS_ON, code="keyring_none")
+
+    with pytest.raises(SecretError) as caught:
+        SecretStore({}, Broken).get("work", LoginRole.LOGIN, SecretSource())
+    assert "mailctl gateway password source work --password-command" in caught.value.hint
+    assert "GATEWAY" not in caught.value.hint
