@@ -12,7 +12,7 @@ _mailctl_names() { # servers|gateways: the names of the files in the configurati
 _mailctl_at() { # sets subs, opts, argument for the command path $1
     subs='' opts='' argument=''
     case $1 in
-        '') subs='server gateway test sync status log config schema demo' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        '') subs='server gateway test sync status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server') subs='presets add list show edit rename remove discover' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
         'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;

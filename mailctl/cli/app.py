@@ -1,6 +1,8 @@
 """The root of the command tree: names and one-line helps only; a group is loaded when it is called."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
+
+import typer
 
 from mailctl.cli.lazy import App, Group
 from mailctl.errors import EXIT_MEANINGS
@@ -28,6 +30,19 @@ class Root(Group):
 app = App(group=Root, epilog=EPILOG)
 
 
+def _version(ctx: typer.Context, given: bool) -> None:
+    """Answers `--version` among other words; alone, `mailctl.__main__` has answered it already."""
+    if given:
+        from mailctl import __version__
+
+        ctx.obj.stdout.write(f"mailctl {__version__}\n")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
     """Connect mailboxes, prove that they work, say exactly why when they don't, and keep them synced."""

@@ -49,9 +49,14 @@ def check(
     imap: Annotated[bool, typer.Option("--imap", help="Test IMAP; these three may be combined.")] = False,
     smtp: Annotated[bool, typer.Option("--smtp", help="Test SMTP.")] = False,
     pop3: Annotated[bool, typer.Option("--pop3", help="Test POP3.")] = False,
-    jobs: Annotated[int | None, typer.Option(metavar="N", help="Checks at a time.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Checks at a time; by default `jobs` of config.toml, or 8.")
+    ] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="How long one check may take in all.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="How long one check may take in all; by default `timeout` of config.toml, or 30."
+        ),
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show the conversations, secrets masked, on stderr.")] = False,
     login: Annotated[str, typer.Option(metavar="USER", help="For an address: the user name to sign in with.")] = "",

@@ -131,8 +131,11 @@ class _Stage:
         self._say(
             f"The servers stay up until Ctrl-C. In another terminal:\n\n  export {exports}\n  mailctl test anna\n"
         )
-        while True:
-            time.sleep(3600)
+        try:
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:  # as it was asked for
+            self._say("The servers are down, and everything is removed.")
 
     def _run(self, words: str, *, typed: str = "", expect: ExitCode = ExitCode.OK) -> None:
         """Run `mailctl WORDS`; `typed` comes on stdin. Raises MailctlError if it ends otherwise than expected."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -10,8 +11,8 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, Group
 from mailctl.domain.event import Event, Level
-from mailctl.domain.when import parse_moment
-from mailctl.errors import ConfigError, UsageError
+from mailctl.domain.when import counted, parse_moment
+from mailctl.errors import ConfigError, StorageError, UsageError
 from mailctl.journal.store import Query
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Fields, Style, Styled, Table, columns
@@ -81,18 +82,22 @@ def show(
         Outcome(
             events,
             Table(
-                columns("time", "run", "gateway", "level", "event", "message", fold=("message",)),
-                [_row(event) for event in events],
+                columns(
+                    *("time", "run", "gateway", "level", "event", "message"), fold=("message",), wide=("run", "event")
+                ),
+                [_row(event, context.now()) for event in events],
                 empty="No events.",
             ),
         )
     )
 
 
-def _row(event: Event) -> list[Cell]:
+def _row(event: Event, now: datetime) -> list[Cell]:
+    """A row of the table; the year is left out if it is this one."""
     where = "/".join(part for part in (event.gateway, event.protocol) if part)
     local = event.time.astimezone()
-    time = Styled(f"{local:%Y-%m-%d %H:%M:%S}", plain=event.time.isoformat(timespec="milliseconds"))
+    form = "%m-%d %H:%M:%S" if local.year == now.astimezone().year else "%Y-%m-%d %H:%M:%S"
+    time = Styled(f"{local:{form}}", plain=event.time.isoformat(timespec="milliseconds"))
     run = Styled(event.run.rpartition("-")[2], "dim", plain=event.run)
     return [time, run, where, Styled(event.level, LEVEL_STYLES[event.level]), event.event, event.message]
 
@@ -113,7 +118,7 @@ def _follow(context: Context, query: Query) -> None:
                 if context.emitter.json:
                     context.emitter.stream(dump(to_plain(event)))
                 else:
-                    context.emitter.stream(*plain_lines(Table((), [_row(event)])))
+                    context.emitter.stream(*plain_lines(Table((), [_row(event, context.now())])))
         if found:  # the next look begins at the newest moment, so only these can come again
             seen = {(event.run, number) for number, event in found}
             query = replace(query, since=found[-1][1].time, limit=None)
@@ -143,9 +148,12 @@ def export(
         for line in _lines(found):
             context.emitter.stream(line)
         return
-    count = sum(1 for _ in found) if dry_run else _write(file, _lines(found))
+    try:
+        count = sum(1 for _ in found) if dry_run else _write(file, _lines(found))
+    except OSError as error:  # else it would name the temporary file
+        raise StorageError(f"{file} can't be written: {error.strerror}", code="os_error") from error
     done = Exchanged(str(file), count, 0, dry_run)
-    context.emit(Outcome(done, notes=[f"{'Would write' if dry_run else 'Wrote'} {count} events to {file}."]))
+    context.emit(Outcome(done, notes=[f"{'Would write' if dry_run else 'Wrote'} {counted(count, 'event')} to {file}."]))
 
 
 def _lines(found: Iterator[tuple[int, Event]]) -> Iterator[str]:
@@ -199,5 +207,6 @@ def import_(
         raise ConfigError(f"there is no file {file}", code="not_found") from error
     new = 0 if dry_run else context.journal.write(events)
     done = Exchanged(str(file), len(events), len(events) - new if not dry_run else 0, dry_run)
-    note = f"{len(events)} events are well-formed." if dry_run else f"Took {new} new events of {len(events)}."
+    read = counted(len(events), "event")
+    note = f"Well-formed: {read}." if dry_run else f"Took {new} new of {read}."
     context.emit(Outcome(done, Fields([]), notes=[note]))

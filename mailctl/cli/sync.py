@@ -36,7 +36,9 @@ def sync(
         typer.Option(metavar="GLOB", help="Only these folders (* and ? mean anything, !GLOB leaves out); repeatable."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; change nothing anywhere.")] = False,
-    jobs: Annotated[int | None, typer.Option(metavar="N", help="Gateways at a time.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Gateways at a time; by default `jobs` of config.toml, or 8.")
+    ] = None,
     confirm_deletes: Annotated[
         bool, typer.Option("--confirm-deletes", help="Go on though many messages would be deleted.")
     ] = False,

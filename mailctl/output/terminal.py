@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 STYLES = {"": "", "good": "green", "bad": "bold red", "warn": "yellow", "dim": "dim", "strong": "bold"}
 
 _BETWEEN = "   "  # what stands between two columns of a table
+_WIDE = 100  # columns of a terminal from which everything is shown
 _LEAST_FOLD = 10  # columns that may fold keep so many characters a line
 
 
@@ -85,6 +86,9 @@ def _table(view: Table, to: "Console") -> None:
 
     if not view.rows:
         return
+    if to.width < _WIDE:
+        kept = [number for number, column in enumerate(view.columns) if not column.wide]
+        view = Table([view.columns[each] for each in kept], [[row[each] for each in kept] for row in view.rows])
     if _least_width(view) > to.width:  # a table would cut columns off: each row becomes a block of its own
         titles = [column.title for column in view.columns]
         pairs = [[pair for pair in zip(titles, row, strict=True) if cell_text(pair[1])] for row in view.rows]

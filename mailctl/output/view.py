@@ -25,11 +25,15 @@ Cell = str | int | float | bool | None | Styled
 
 
 class Column(NamedTuple):
-    """A column: its heading; `right` aligns numbers; `fold` may break long texts over lines on a terminal."""
+    """A column: its heading; `right` aligns numbers; `fold` may break long texts over lines on a terminal.
+
+    wide: left out on a terminal of less than 100 columns, where it would squeeze the others.
+    """
 
     title: str
     right: bool = False
     fold: bool = False
+    wide: bool = False
 
 
 class Table(NamedTuple):
@@ -65,6 +69,8 @@ class Stack(NamedTuple):
 View = Table | Fields | Lines | Stack
 
 
-def columns(*titles: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> tuple[Column, ...]:
-    """Columns by title; those named in `right` are right-aligned, those in `fold` may break over lines."""
-    return tuple(Column(title, right=title in right, fold=title in fold) for title in titles)
+def columns(
+    *titles: str, right: Sequence[str] = (), fold: Sequence[str] = (), wide: Sequence[str] = ()
+) -> tuple[Column, ...]:
+    """Columns by title; those named in `right` are right-aligned, and so on as `Column` says."""
+    return tuple(Column(title, right=title in right, fold=title in fold, wide=title in wide) for title in titles)

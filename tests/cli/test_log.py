@@ -192,3 +192,16 @@ def test_status_reads_the_log(filled: Cli) -> None:
     assert [row["gateway"] for row in filled.json("status", "home")["result"]] == ["home"]
     assert filled.json("status", "hom", code=3)["error"]["hint"] == "Did you mean 'home'?"
     assert "smtp:tls_expired" in filled.ok("status").out
+
+
+def test_an_export_into_a_missing_folder_names_the_file(filled: Cli) -> None:
+    file = filled.home / "missing" / "log.jsonl"
+    error = filled.json("log", "export", str(file), code=10)["error"]
+    assert error["message"] == f"{file} can't be written: No such file or directory"
+
+
+def test_a_narrow_terminal_has_room_for_the_message(filled: Cli) -> None:
+    done = filled.run("log", terminal=True)
+    head = done.out.splitlines()[0]
+    assert "message" in head
+    assert "run" not in head

@@ -201,3 +201,25 @@ def test_a_password_that_is_a_plain_word_breaks_no_json_and_is_not_told_by_the_m
     assert found["error"]["message"] == "the wrong port"
     assert found["error"]["server_text"] == "no such user: ***"
     assert "said: no such user: ***" in err.getvalue()
+
+
+def test_a_narrow_terminal_leaves_out_what_would_squeeze_the_rest() -> None:
+    table = Table(columns("a", "run", "message", fold=("message",), wide=("run",)), [["x", "123", "m" * 20]])
+    for width, shown in ((80, False), (100, True)):
+        out = io.StringIO()
+        draw(table, console(out, colour=False, width=width))
+        assert ("123" in out.getvalue(), "run" in out.getvalue()) == (shown, shown)
+        assert "m" * 20 in out.getvalue()
+    assert list(plain_lines(table)) == ["x\t123\t" + "m" * 20]
+
+
+@pytest.mark.parametrize("told", [(), ("hint",), ("message", "hint")])
+def test_a_terminal_is_not_told_what_the_view_says(told: tuple[str, ...]) -> None:
+    error = NetworkError("it broke", hint="mend it")
+    for terminal, json_ in ((True, False), (False, False), (True, True)):
+        out, err = TerminalIO() if terminal else io.StringIO(), io.StringIO()
+        emitter = Emitter(out, err, {"NO_COLOR": "1"}, json=json_)
+        assert emitter.outcome("x", Outcome(None, error=error, told=told)) is ExitCode.NETWORK
+        silent = told if terminal and not json_ else ()
+        assert ("it broke" in err.getvalue()) == ("message" not in silent)
+        assert ("mend it" in err.getvalue()) == ("hint" not in silent)
