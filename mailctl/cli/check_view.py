@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from mailctl.domain.check import CheckReport, StageReport, StageStatus
-from mailctl.domain.when import show_size
+from mailctl.domain.when import counted, show_size
 from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, View, columns
 
 _FEW = 3
@@ -204,7 +204,7 @@ _TELL: dict[str, _Tell] = {
     "capabilities": _count("capabilities"),
     "extensions": _count("extensions"),
     "folder": _plain,
-    "messages": lambda value, _: f"{value} messages",
+    "messages": lambda value, _: counted(value, "message") if isinstance(value, int) else "",
     "octets": lambda value, _: show_size(value) if isinstance(value, int) else "",
     "size": lambda value, _: f"messages up to {show_size(value)}" if isinstance(value, int) and value else "",
     "quota": _quota,
