@@ -58,11 +58,17 @@ def private_directory(path: Path) -> None:
 
 @contextmanager
 def storing(what: str) -> Iterator[None]:
-    """Within it, an OSError becomes the StorageError that says that `what` could not be done."""
+    """Within it, an OSError, or a name that the locale can't spell, becomes the StorageError that says so of `what`."""
     try:
         yield
     except OSError as error:
         raise storage_error(what, error) from error
+    except UnicodeEncodeError as error:
+        raise StorageError(
+            f"can't {what}: this locale has no file names with {error.object[error.start : error.start + 1]!r}",
+            hint="Run it with LC_ALL=C.UTF-8.",
+            code="locale",
+        ) from error
 
 
 class Files:

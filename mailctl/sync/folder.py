@@ -258,8 +258,11 @@ class FolderSync:
             self._run.budget -= len(plan.fetch)
         octets = sum(server[uid].size or 0 for uid in plan.fetch)
         self.tally.step("fetch", plan.fetch, f"{octets} octets")
+        alike: dict[str, list[int]] = {}
         for uid, flags in plan.set_flags.items():
-            self.tally.step("flag", [uid], " ".join(sorted(flags)))
+            alike.setdefault(" ".join(sorted(flags)), []).append(uid)
+        for words, uids in alike.items():
+            self.tally.step("flag", uids, words)
         unseen = [uid for uid in plan.fetch if SEEN not in server[uid].flags] if self._inbound.mark_seen else []
         self.tally.step("mark_seen", [*plan.mark_seen, *unseen])
         leaving = [] if self._inbound.keep_on_server else plan.fetch

@@ -59,8 +59,8 @@ class Run:
 
     def expect(self, messages: int, octets: int) -> None:
         """So many more messages and octets are to be fetched."""
-        self._done[1] += messages
-        self._done[3] += octets
+        self._done[1] = self._done[0] + messages  # what an earlier try of the same folder expected is in it
+        self._done[3] = self._done[2] + octets
         self._show()
 
     def beat(self, octets: int) -> None:

@@ -225,7 +225,7 @@ class State:
             application = db.execute("PRAGMA application_id").fetchone()[0]
             if (version, application) != (VERSION, _APPLICATION):
                 raise sqlite3.DatabaseError("not a state of this version")
-            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            if db.execute("PRAGMA integrity_check(1)").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("damaged")
             made = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")}
             if made != {statement.strip() for statement in _SCHEMA.split(";") if statement.strip()}:

@@ -12,10 +12,12 @@ import pytest
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
-from mailctl.errors import ExitCode, RefusedError
+from mailctl.errors import ExitCode, RefusedError, StorageError
 from mailctl.sync import maildir
+from mailctl.sync.files import storing
 from mailctl.sync.maildir import LocalFile
 from mailctl.sync.root import Index, Lock, Root
+from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer, Message
 from tests.doubles.syncs import Place
@@ -679,3 +681,30 @@ def test_folders_that_are_not_there_are_told(place: Place) -> None:
     report = place.sync(replace(place.job(), folders=("Typo",)))
     assert report.error is not None
     assert report.error.hint == "It has INBOX."
+
+
+def test_a_dry_run_names_messages_that_get_the_same_flags_in_one_step(place: Place, inbox: MemoryFolder) -> None:
+    place.sync()
+    for uid in (1, 2, 4):
+        inbox.flag(uid, ["\\Flagged"])
+    (step,) = place.sync(replace(place.job(), dry_run=True)).steps
+    assert (step.action, step.uids, step.detail) == ("flag", (1, 2, 4), "\\Flagged")
+
+
+def test_after_a_lost_connection_nothing_is_expected_twice(place: Place) -> None:
+    shown: list[tuple[int, ...]] = []
+    tools = Tools(
+        place.connector, place.recorder, place.clock, lambda: "", progress=lambda _, *counts: shown.append(counts)
+    )
+    run = Run(place.job(), tools)
+    run.expect(10, 1000)
+    run.beat(400)
+    run.arrived(4)
+    run.expect(6, 600)
+    assert shown[-1] == (4, 10, 400, 1000)
+
+
+def test_a_name_that_the_locale_can_not_spell_is_told() -> None:
+    with pytest.raises(StorageError, match="locale") as caught, storing("sync box"):
+        "été".encode("ascii")
+    assert "LC_ALL" in caught.value.hint
