@@ -218,7 +218,7 @@ def storage_error(path: Path, what: str, error: OSError) -> StorageError:
     hint = {
         errno.ENOSPC: "The disk is full; free some space and run it again. Nothing was changed.",
         errno.EDQUOT: "Your disk quota is used up; free some space and run it again. Nothing was changed.",
-        errno.EACCES: f"Look at the permissions: ls -ld {path}",
+        errno.EACCES: f"Look at the permissions: ls -ld {path.parent} {path}",
         errno.EROFS: "The file system is read-only.",
     }.get(error.errno or 0, "")
     return StorageError(f"{path} {what}: {error.strerror or error}", hint=hint)

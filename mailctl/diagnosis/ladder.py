@@ -11,6 +11,7 @@ from mailctl.domain.check import CheckJob, CheckReport, OtherCause, Session, Sta
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret, mask, mask_own, mask_within
 from mailctl.domain.server import Protocol, Security
+from mailctl.domain.when import counted
 from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
 
 OpenSession = Callable[[CheckJob, Secret, Deadline], tuple[Session, Callable[[], Sequence[str]]]]
@@ -206,5 +207,5 @@ def _warnings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[str, ...]:
         found += [str(line) for line in said] if isinstance(said, list | tuple) else []
         days = stage.detail.get("days_left")
         if isinstance(days, int | float) and 0 <= days <= EXPIRES_SOON and stage.status is StageStatus.PASSED:
-            found.append(f"the certificate of {job.endpoint} expires in {days:.0f} days")
+            found.append(f"the certificate of {job.endpoint} expires in {counted(round(days), 'day')}")
     return tuple(dict.fromkeys(found))

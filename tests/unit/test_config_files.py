@@ -231,3 +231,8 @@ def test_a_file_in_the_place_of_a_folder(tmp_path: Path) -> None:
         files.names(tmp_path / "config" / "servers")
     with pytest.raises(StorageError):
         files.write(tmp_path / "config" / "servers" / "x.toml", NEW)
+
+
+def test_a_refusal_shows_the_folder_too_since_it_is_what_a_renaming_writes() -> None:
+    error = files.storage_error(Path("/a/b"), "can't be renamed", PermissionError(13, "Permission denied"))
+    assert error.hint == "Look at the permissions: ls -ld /a /a/b"
