@@ -1,7 +1,7 @@
 """`mailctl sync`: bring mail down into Maildir."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -186,7 +186,8 @@ def _stopping(stop: "Event", tell: Callable[[], None]) -> Iterator[None]:
     def wait() -> None:
         pressed.acquire()
         if asked:
-            tell()
+            with suppress(OSError):  # nobody reads it
+                tell()
 
     teller = threading.Thread(target=wait, daemon=True)
     teller.start()
