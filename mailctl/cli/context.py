@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from mailctl.cli.paths import Paths
+from mailctl.cli.paths import Paths, find_paths
 from mailctl.domain.home import home_folder
 from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
@@ -95,26 +95,17 @@ class Context:
 
     @cached_property
     def paths(self) -> Paths:
-        """XDG places, or what options and environment say."""
-        place = self._standard_place
-        return Paths(
-            config=Path(self._config_dir) if self._config_dir else place("XDG_CONFIG_HOME", ".config"),
-            state=Path(self._state_dir) if self._state_dir else place("XDG_STATE_HOME", ".local/state"),
-            data=place("XDG_DATA_HOME", ".local/share"),
-        )
-
-    def _standard_place(self, variable: str, fallback: str) -> Path:
-        base = self.env.get(variable, "")
-        if base.startswith("/"):
-            return Path(base) / "mailctl"
-        return home_folder(self.env) / fallback / "mailctl"
+        """Where files live."""
+        return find_paths(self.env, self._config_dir, self._state_dir)
 
     @cached_property
     def secrets(self) -> "SecretStore":
         """Where secrets come from and are kept."""
         from mailctl.secrets.store import SecretStore
 
-        return SecretStore(self.env, self._make_keyring, realm=self._realm(), withheld=self._secret_variables)
+        return SecretStore(
+            self.env, self._make_keyring, realm=self.paths.realm(self.env), withheld=self._secret_variables
+        )
 
     def _system_keyring(self) -> "Keyring":
         from mailctl.secrets.keyring import SystemKeyring
@@ -128,13 +119,6 @@ class Context:
         """Names of the variables from which gateways take passwords; no child process gets them."""
         logins = [login for each in self.config.gateways_holding("env").objects for login in each.logins.values()]
         return {login.secret.argument[0] for login in logins if login.secret.kind.value == "env"}
-
-    def _realm(self) -> str:
-        """Tells the keyring entries of another configuration folder from those of the usual one."""
-        from hashlib import sha256
-
-        usual, here = self._standard_place("XDG_CONFIG_HOME", ".config").resolve(), self.paths.config.resolve()
-        return "" if here == usual else sha256(bytes(here)).hexdigest()[:8]
 
     def now(self) -> "datetime":
         """The moment, aware, in UTC."""

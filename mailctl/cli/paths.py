@@ -1,7 +1,10 @@
-"""Where files live."""
+"""Where files live: the XDG base directories, or what options and environment say."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from mailctl.domain.home import home_folder
 
 
 class Paths(NamedTuple):
@@ -10,3 +13,25 @@ class Paths(NamedTuple):
     config: Path
     state: Path
     data: Path
+
+    def realm(self, env: Mapping[str, str]) -> str:
+        """Eight hex digits that tell this configuration folder's keyring entries from others', "" for the usual one."""
+        from hashlib import sha256
+
+        usual, here = _usual(env, "XDG_CONFIG_HOME", ".config").resolve(), self.config.resolve()
+        return "" if here == usual else sha256(bytes(here)).hexdigest()[:8]
+
+
+def find_paths(env: Mapping[str, str], config_dir: str, state_dir: str) -> Paths:
+    """The folders; `config_dir` and `state_dir` win over the environment unless they are ""."""
+    return Paths(
+        config=Path(config_dir) if config_dir else _usual(env, "XDG_CONFIG_HOME", ".config"),
+        state=Path(state_dir) if state_dir else _usual(env, "XDG_STATE_HOME", ".local/state"),
+        data=_usual(env, "XDG_DATA_HOME", ".local/share"),
+    )
+
+
+def _usual(env: Mapping[str, str], variable: str, fallback: str) -> Path:
+    """A relative path in an XDG variable is to be ignored, says the specification."""
+    base = env.get(variable, "")
+    return Path(base) / "mailctl" if base.startswith("/") else home_folder(env) / fallback / "mailctl"
