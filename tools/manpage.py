@@ -72,11 +72,11 @@ def page(root: Node) -> str:
         roff("A gateway is one mailbox connected through one server. stdout carries data only; remarks, progress and "
              "errors go to stderr. To a terminal results are tables and sentences; to a pipe they are tab-separated, "
              "one record a line; with --json they are one JSON object, whose schema `mailctl schema` prints."),
-        ".SH OPTIONS OF EVERY COMMAND",
+        ".SH OPTIONS",
     ]  # fmt: skip
     for option in root.options:
         lines += option_lines(option)
-    lines += [".TP", "\\fB\\-\\-version\\fR", "Show the version and exit.", ".SH COMMANDS"]
+    lines.append(".SH COMMANDS")
     for node in root.walk():
         if not node.path or node.children:
             continue
