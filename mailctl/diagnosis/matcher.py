@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from mailctl.diagnosis.knowledge import Failure, Knowledge, Provider
 from mailctl.diagnosis.signals import codes, words
+from mailctl.diagnosis.success import no_failure
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
 from mailctl.errors import ExitCode
 
@@ -62,7 +63,7 @@ def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
             matches.sort(key=lambda match: match.rank, reverse=True)
         if not matches:
             broken = evidence.exit_code is ExitCode.PROTOCOL
-            fallback = _Match("protocol_violation", "high", (0, 0)) if broken else _Match("unknown", "low", (0, 0))
+            fallback = _Match("protocol_violation", "high", (0, 0)) if broken else _without_match(evidence)
             return _verdict(fallback, [], case, knowledge)
         chosen = matches.pop(0)
     refined = sorted(_matches(case, knowledge.refining(chosen.cause)), key=lambda match: match.rank, reverse=True)
@@ -70,6 +71,14 @@ def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
         matches.insert(0, _Match(chosen.cause, _at_most(chosen.confidence, "medium"), chosen.rank, chosen.failure))
         chosen = refined[0]
     return _verdict(chosen, matches, case, knowledge)
+
+
+def _without_match(evidence: Evidence) -> _Match:
+    """What is said of a text in which nothing known was found. Where an error was raised, there is a failure."""
+    raised = evidence.stage or any(fact.startswith("error:") for fact in evidence.facts)
+    if not raised and (confidence := no_failure(evidence.text)):
+        return _Match("no_failure", confidence, (0, 0), None, ("no line reports a failure",))
+    return _Match("unknown", "low", (0, 0))
 
 
 def _settled(cause: str, knowledge: Knowledge) -> bool:
@@ -80,6 +89,8 @@ def _settled(cause: str, knowledge: Knowledge) -> bool:
 def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
     provider = knowledge.provider_of(evidence.provider, evidence.host)
     found = codes(evidence.text)
+    if not evidence.protocol:  # whose greeting it is tells nothing as long as nobody knows whose it should be
+        found = frozenset(code for code in found if not code.startswith("speaks:"))
     stage = evidence.stage or ("authenticate" if found & _SIGN_IN_CODES else "")
     facts = evidence.facts | {f"port:{evidence.port}", f"security:{evidence.security}"}
     if provider:

@@ -1,0 +1,72 @@
+"""Whether a text reports no failure at all; the matcher asks once nothing that it knows was found in it."""
+
+import re
+
+from mailctl.diagnosis.signals import LONGEST
+
+_SUCCESS = re.compile(
+    r"""
+    ^\W{0,4}(?:[SC<>]:?\s+|\d\d:\d\d:\d\d\S*\s+){0,2}       # who said it, in a transcript
+    (?: (?:\*|[a-z]{0,4}\d{1,6}|OK)?\s*OK\b                  # IMAP
+      | \*\ (?:CAPABILITY|FLAGS|LIST|LSUB|SEARCH|STATUS|ID|NAMESPACE|PREAUTH|\d+\ (?:EXISTS|RECENT|FETCH|EXPUNGE))\b
+      | \*\ BYE\b.*\b(?:logging\ out|logout)
+      | \+OK\b
+      | 2[0-5]\d(?:[\ -]|$)                                  # SMTP
+      | 354[\ -] | 334\ (?:VXNlcm5hbWU6|UGFzc3dvcmQ6)?$
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_SAYS_SO = re.compile(
+    r"""
+    \b(?: status=sent | successful(?:ly)? | success | succeeded | logged\ (?:in|out) | queued\ as | is\ up\ to\ date
+      | verify\ return\ code:\ 0\b | verify\ return:1 | noerror | delivered | accepted | completed | established
+      | (?:mail|message)\ sent | login\ ok | connected\ to | (?:spf|dkim|dmarc)=pass
+      | login:\ user=< | everything\ (?:is\ )?(?:fine|ok|well|works) | works\ (?:fine|well|now|again) )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_TROUBLE = re.compile(
+    r"""
+    \b(?:
+      fail\w* | err\w* | exception | traceback | refus\w* | reject\w* | den(?:y|ied|ies) | invalid | incorrect |
+      wrong | bad | not | no | none | never | nothing | neither | without | can'?t | cannot | couldn'?t | won'?t |
+      doesn'?t | didn'?t | isn'?t | unable | block\w* | blacklist\w* | bann?\w* | time(?:d)?[-\ ]?out | unknown |
+      expired? | expir\w* | disabled | locked | suspended | deactivated | exceed\w* | limit\w* | lost | closed |
+      clos\w* | abort\w* | broken | unexpected | unavailable | fatal | panic | problem\w* | issue\w* | warn\w* |
+      deferred | bounced? | missing | lack\w* | required? | requires | must | forbidden | unauthori[sz]ed |
+      unsupported | mismatch | untrusted | full | quota | too | again | later | stuck | stop\w* | hang\w* |
+      crash\w* | slow | help | why | kill\w* | reset | unreachable | restricted | insufficient | malformed | alert
+      | violation | corrupt\w* | throttl\w* | temporar\w* | logindisabled | disconnect\w* | drop\w* | discard\w* |
+      spam | virus | phish\w* | revoked? | insecure | unsafe | illegal | conflict | undeliver\w* | attempts? |
+      0x[0-9a-f]{4,}
+    )\b
+    | ^\W{0,4}[45]\d\d[\ -] | (?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.]) | ^\W{0,2}-err\b
+    """,
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
+_PLAIN = re.compile(r"[A-Za-z]{2,}")
+_ENGLISH = frozenset(
+    {"the", "a", "an", "is", "are", "was", "to", "of", "in", "for", "and", "with", "i", "you", "we", "it"}
+)
+_FEWEST = 2
+"""Common words that a text without a word of trouble needs, to be taken for chatter instead of not understood."""
+_NO_ERROR = re.compile(
+    r"\b(?:no|0|without) (?:errors?|problems?|failures?|issues?)\b|\berrors?[:=] ?0\b", re.IGNORECASE
+)
+
+
+def no_failure(text: str) -> str:
+    """The confidence with which `text` reports no failure: high, medium, or "" if that can't be said."""
+    text = _NO_ERROR.sub("success", text[:LONGEST].replace("\\n", "\n"))
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return ""
+    if all(_SUCCESS.search(line) for line in lines):
+        return "high"
+    if _TROUBLE.search(text):
+        return ""
+    if _SAYS_SO.search(text) or any(_SUCCESS.search(line) for line in lines):
+        return "high"
+    found = {word.lower() for word in _PLAIN.findall(text)} | ({"i", "a"} & set(text.lower().split()))
+    return "medium" if text.isascii() and len(found & _ENGLISH) >= _FEWEST else ""

@@ -1,0 +1,60 @@
+"""Texts without a failure are called so, what is not understood is not, and codes of sign-in services are all known."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailctl.diagnosis.knowledge import load_knowledge
+from mailctl.diagnosis.matcher import judge
+from mailctl.diagnosis.success import no_failure
+from mailctl.diagnosis.verdict import Evidence
+
+KNOWLEDGE = load_knowledge()
+SIGN_IN_CODES = [(code, f) for f in KNOWLEDGE.failures for code in sorted(f.codes) if code.startswith("AADSTS")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "* OK [CAPABILITY IMAP4rev1 SASL-IR IDLE AUTH=PLAIN] Dovecot ready.",
+        "a1 OK [CAPABILITY IMAP4rev1] Logged in",
+        "250 2.1.5 Ok",
+        "235 2.7.0 Authentication successful",
+        "250-mail.example.org\n250-SIZE 35882577\n250-STARTTLS\n250 AUTH PLAIN LOGIN XOAUTH2",
+        "220 mail.example.org ESMTP Postfix",
+        "* BYE Logging out",
+        "+OK 5 messages (12345 octets)",
+        "dovecot: imap-login: Login: user=<a@b.example>, method=PLAIN, rip=192.0.2.1, lip=192.0.2.2, mpid=12, TLS",
+        "postfix/smtp[1]: 4F2: to=<a@b.example>, dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as ABC)",
+        "Verify return code: 0 (ok)",
+        ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1234",
+        "Hello, I would like to set a signature in my mail. Thanks!",
+    ],
+)
+def test_a_text_without_a_failure_is_called_so(text: str) -> None:
+    assert judge(Evidence(text=text), KNOWLEDGE).cause == "no_failure"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Die Anmeldung ist fehlgeschlagen", "blorp 42 frobnicated", "It does not work", "599 what is this"]
+)
+def test_what_is_not_understood_is_unknown(text: str) -> None:
+    assert judge(Evidence(text=text), KNOWLEDGE).cause == "unknown"
+
+
+def test_where_an_error_was_raised_there_is_a_failure() -> None:
+    for evidence in (Evidence("smtp", "mail", text="250 Ok"), Evidence(text="250 Ok", facts=frozenset({"error:x"}))):
+        assert judge(evidence, KNOWLEDGE).cause == "unknown"
+
+
+@given(st.text(max_size=200))
+def test_any_text_gets_an_answer(text: str) -> None:
+    assert no_failure(text) in {"high", "medium", ""}
+
+
+@pytest.mark.parametrize(("code", "failure"), SIGN_IN_CODES, ids=[code for code, _ in SIGN_IN_CODES])
+def test_a_code_of_a_sign_in_service_is_read_whatever_stands_around_it(code: str, failure: object) -> None:
+    text = f'{{"error":"invalid_grant","error_description":"{code}: words. Trace ID: 1"}}'
+    for protocol in ("", "oauth", "imap"):
+        verdict = judge(Evidence(protocol, text=text), KNOWLEDGE)
+        assert verdict.cause == getattr(failure, "cause", "")
