@@ -12,7 +12,7 @@ _mailctl_names() { # servers|gateways: the names of the files in the configurati
 _mailctl_at() { # sets subs, opts, argument for the command path $1
     subs='' opts='' argument=''
     case $1 in
-        '') subs='server gateway test sync status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        '') subs='server gateway test explain sync status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server') subs='presets add list show edit rename remove discover' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
         'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
@@ -39,6 +39,7 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'gateway password clear') subs='' opts='--imap --smtp --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password source') subs='' opts='--imap --smtp --keyring --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'test') subs='' opts='--all --imap --smtp --pop3 --jobs --timeout --trace --login --password-stdin --password-command --password-env --password-file --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'explain') subs='' opts='--protocol --provider --host --port --security --stage --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'sync') subs='' opts='--all --folder --dry-run --jobs --confirm-deletes --start-afresh --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'status') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'log') subs='show export import' opts='--json --quiet --no-input --debug --config-dir --state-dir --help --gateway --run --level --since --until --limit --follow' argument='' ;;
@@ -200,6 +201,14 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'test --password-file') value='files' ;;
         'test --config-dir') value='dirs' ;;
         'test --state-dir') value='dirs' ;;
+        'explain --protocol') value='words imap pop3 smtp oauth tls dns tcp' ;;
+        'explain --provider') value='none' ;;
+        'explain --host') value='none' ;;
+        'explain --port') value='none' ;;
+        'explain --security') value='words tls starttls none' ;;
+        'explain --stage') value='none' ;;
+        'explain --config-dir') value='dirs' ;;
+        'explain --state-dir') value='dirs' ;;
         'sync --folder') value='none' ;;
         'sync --jobs') value='none' ;;
         'sync --config-dir') value='dirs' ;;

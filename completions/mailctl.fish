@@ -30,9 +30,9 @@ function __mailctl_at -a wanted # whether the command typed so far is exactly th
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --after --attachment-limit --before --ca-file --config-dir --daily-limit --display-name --domain --email --fingerprint --folder --gateway --imap --imap-security --interval --jobs --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --order --owner --password-command --password-env --password-file --pop3 --pop3-security --preset --protocol --region --reply-to --run --save --search --secret --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --state-dir --timeout --unset --until --where
+        else if contains -- $word --after --attachment-limit --before --ca-file --config-dir --daily-limit --display-name --domain --email --fingerprint --folder --gateway --host --imap --imap-security --interval --jobs --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --region --reply-to --run --save --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --timeout --unset --until --where
             set skip 1
-        else if contains -- (string trim -- "$path $word") 'server' 'server presets' 'server add' 'server list' 'server show' 'server edit' 'server rename' 'server remove' 'server discover' 'gateway' 'gateway add' 'gateway list' 'gateway show' 'gateway edit' 'gateway rename' 'gateway remove' 'gateway enable' 'gateway disable' 'gateway default' 'gateway move' 'gateway password' 'gateway password set' 'gateway password check' 'gateway password clear' 'gateway password source' 'test' 'sync' 'status' 'log' 'log show' 'log export' 'log import' 'config' 'config path' 'config check' 'schema' 'demo'
+        else if contains -- (string trim -- "$path $word") 'server' 'server presets' 'server add' 'server list' 'server show' 'server edit' 'server rename' 'server remove' 'server discover' 'gateway' 'gateway add' 'gateway list' 'gateway show' 'gateway edit' 'gateway rename' 'gateway remove' 'gateway enable' 'gateway disable' 'gateway default' 'gateway move' 'gateway password' 'gateway password set' 'gateway password check' 'gateway password clear' 'gateway password source' 'test' 'explain' 'sync' 'status' 'log' 'log show' 'log export' 'log import' 'config' 'config path' 'config check' 'schema' 'demo'
             set path (string trim -- "$path $word")
         end
     end
@@ -43,6 +43,7 @@ complete -c mailctl -f
 complete -c mailctl -n '__mailctl_at ""' -f -a server -d 'Servers: where IMAP, POP3 and SMTP answer, and which certificates to believe'
 complete -c mailctl -n '__mailctl_at ""' -f -a gateway -d 'Gateways: one mailbox connected through one server each'
 complete -c mailctl -n '__mailctl_at ""' -f -a test -d 'Climb from DNS to an open mailbox, stage by stage, and say what works and what doesnt'
+complete -c mailctl -n '__mailctl_at ""' -f -a explain -d 'Say what an error text means, who can fix it and how; of a long log, the lines that matter'
 complete -c mailctl -n '__mailctl_at ""' -f -a sync -d 'Bring mail down into Maildir, as far as it isnt there yet; nothing that is there disappears'
 complete -c mailctl -n '__mailctl_at ""' -f -a status -d 'One row for each gateway: enabled, last check by protocol, last sync, messages, errors, next due'
 complete -c mailctl -n '__mailctl_at ""' -f -a log -d 'The mailer log: what mailctl did or failed to do'
@@ -463,6 +464,20 @@ complete -c mailctl -n '__mailctl_at "test"' -l config-dir -r -F -d 'Where confi
 complete -c mailctl -n '__mailctl_at "test"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
 complete -c mailctl -n '__mailctl_at "test"' -l help -d 'Show this message and exit'
 complete -c mailctl -n '__mailctl_at "test"' -f -a '(__mailctl_names gateways)'
+complete -c mailctl -n '__mailctl_at "explain"' -l protocol -x -a 'imap pop3 smtp oauth tls dns tcp' -d 'Whose words these are, if you know'
+complete -c mailctl -n '__mailctl_at "explain"' -l provider -x -d 'The provider, as server presets names it'
+complete -c mailctl -n '__mailctl_at "explain"' -l host -x -d 'The host that was connected to'
+complete -c mailctl -n '__mailctl_at "explain"' -l port -x -d 'The port that was connected to'
+complete -c mailctl -n '__mailctl_at "explain"' -l security -x -a 'tls starttls none' -d 'How the connection was to be encrypted'
+complete -c mailctl -n '__mailctl_at "explain"' -l stage -x -d 'The stage that failed, as test names it'
+complete -c mailctl -n '__mailctl_at "explain"' -l json -d 'Print one JSON object instead of text'
+complete -c mailctl -n '__mailctl_at "explain"' -l quiet -d 'Leave out remarks and progress'
+complete -c mailctl -n '__mailctl_at "explain"' -l no-input -d 'Never ask; a question becomes an error, as it is where there is no terminal'
+complete -c mailctl -n '__mailctl_at "explain"' -l debug -d 'Show the traceback of an error, secrets masked'
+complete -c mailctl -n '__mailctl_at "explain"' -l config-dir -r -F -d 'Where configuration lives'
+complete -c mailctl -n '__mailctl_at "explain"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
+complete -c mailctl -n '__mailctl_at "explain"' -l help -d 'Show this message and exit'
+complete -c mailctl -n '__mailctl_at "explain"' -F
 complete -c mailctl -n '__mailctl_at "sync"' -l all -d 'Sync every gateway that is enabled'
 complete -c mailctl -n '__mailctl_at "sync"' -l folder -x -d 'Only these folders (* and ? mean anything, !GLOB leaves out); repeatable'
 complete -c mailctl -n '__mailctl_at "sync"' -l dry-run -d 'Show the plan; change nothing anywhere'

@@ -18,6 +18,7 @@ class Root(Group):
         "server": ("mailctl.cli.server", "Servers: presets, add, list, show, edit, rename, remove, discover."),
         "gateway": ("mailctl.cli.gateway", "Gateways: one mailbox on one server each."),
         "test": ("mailctl.cli.check", "Prove that IMAP, POP3 and SMTP work, or say exactly why not."),
+        "explain": ("mailctl.cli.explain", "What an error text or a whole log means, offline."),
         "sync": ("mailctl.cli.sync", "Bring mail down into Maildir."),
         "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),
         "log": ("mailctl.cli.log", "The mailer log: show, export, import."),

@@ -1,6 +1,7 @@
 """What `mailctl test` shows: a block for each check, a table of many, one record a check for pipes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol as Interface
 
 from mailctl.domain.check import CheckReport, StageReport, StageStatus
 from mailctl.domain.when import counted, show_size
@@ -33,7 +34,12 @@ def checks_view(reports: Sequence[CheckReport]) -> View:
         return Stack([part for report in reports for part in _block(report)])
     ordered = worst_first(reports)
     failed = [report for report in ordered if not report.ok]
-    return Stack([_overview(ordered), *(part for report in failed for part in (_title(report), _verdict(report)))])
+    return Stack(
+        [
+            _overview(ordered),
+            *(part for report in failed for part in (_title(report), verdict_view(report, report.server_text))),
+        ]
+    )
 
 
 def checks_records(reports: Sequence[CheckReport]) -> Table:
@@ -91,7 +97,7 @@ def _block(report: CheckReport) -> list[View]:
     parts: list[View] = [_title(report)]
     if report.stages:
         parts.append(_ladder(report.stages))
-    return parts if report.ok else [*parts, _verdict(report)]
+    return parts if report.ok else [*parts, verdict_view(report, report.server_text)]
 
 
 def _ladder(stages: Sequence[StageReport]) -> Table:
@@ -103,7 +109,38 @@ def _ladder(stages: Sequence[StageReport]) -> Table:
     return Table(columns("stage", "", "ms", "what was learned", right=("ms",), fold=("what was learned",)), rows)
 
 
-def _verdict(report: CheckReport) -> Fields:
+class Verdict(Interface):
+    """What a verdict's block shows; a check's report has it, and so has what `explain` finds."""
+
+    @property
+    def cause(self) -> str: ...
+    @property
+    def confidence(self) -> str: ...
+    @property
+    def explanation(self) -> str: ...
+    @property
+    def remedy(self) -> Sequence[str]: ...
+    @property
+    def fixer(self) -> str: ...
+    @property
+    def retry(self) -> str: ...
+    @property
+    def doc_url(self) -> str: ...
+    @property
+    def alternatives(self) -> "Sequence[Other]": ...
+
+
+class Other(Interface):
+    """Another cause that it may be."""
+
+    @property
+    def cause(self) -> str: ...
+    @property
+    def explanation(self) -> str: ...
+
+
+def verdict_view(report: Verdict, said: str, label: str = "server said") -> Fields:
+    """The cause, what it means, the steps, who can take them; then the words that led there, and other causes."""
     sure = "" if report.confidence == "high" else f" ({report.confidence} confidence)"
     pairs: list[tuple[str, Cell]] = [
         ("cause", Styled(f"{report.cause}{sure}", "strong")),
@@ -113,7 +150,7 @@ def _verdict(report: CheckReport) -> Fields:
     pairs.append(("who", f"{_FIXERS.get(report.fixer, report.fixer)}; {_RETRIES.get(report.retry, report.retry)}"))
     if report.doc_url:
         pairs.append(("more", report.doc_url))
-    pairs += [("server said", line) for line in report.server_text.splitlines()[:8]]
+    pairs += [(label, line) for line in said.splitlines()[:8]]
     pairs += [(f"or {other.cause}", other.explanation) for other in report.alternatives]
     return Fields(pairs)
 

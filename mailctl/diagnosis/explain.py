@@ -1,0 +1,189 @@
+"""What an error text, or a whole log, means: every passage is judged, and the most specific verdict wins. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mailctl.diagnosis.knowledge import Knowledge
+from mailctl.diagnosis.matcher import judge
+from mailctl.diagnosis.passages import LONGEST, Passage, endpoint, hosts, passages
+from mailctl.diagnosis.redact import conceal
+from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
+
+_MOST_JUDGED = 40
+_MOST_ALTERNATIVES = 4
+_MOST_EXAMPLES = 5
+_WHOLE = 4000
+"""Characters up to which a text is also judged as one."""
+_SHOWN = 600
+_BEFORE = 200
+"""Lines that are read before those shown, since they tell what in them is secret."""
+_NOTHING = ("unknown", "no_failure")
+_GENERIC = frozenset(
+    {"bad_credentials", "policy", "account_restricted", "server_fault", "client_bug", "temp_unavailable"}
+    | {"connection_lost", "alert_shown", "tls_verify_failed", "protocol_violation", "not_possible", "not_configured"}
+)
+"""Causes that often only follow from another one, or that servers give for more than they mean."""
+_SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
+"""Words of a greeting or reply that no other provider has."""
+
+_UNKNOWN = "Nothing that mailctl knows fits this text. Rather than guess, it names no cause."
+_UNKNOWN_REMEDY = (
+    "Say what else is known: --protocol, --provider, --stage; or give the whole log instead of a line of it.",
+    "Let mailctl look for itself: `mailctl test ADDRESS --trace`.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a failure may mean; the fields are those of a check's report. evidence: what speaks for it."""
+
+    cause: str
+    confidence: str
+    explanation: str
+    remedy: tuple[str, ...]
+    fixer: str
+    retry: str
+    doc_url: str
+    evidence: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Meaning):
+    """What a text means.
+
+    alternatives: what else it may be, likeliest first. line: the part of the text that decided, secrets masked.
+    examples: where a cause was asked for by its name: how servers and programs tell it.
+    """
+
+    alternatives: tuple[Meaning, ...] = ()
+    line: str = ""
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    verdict: Verdict
+    points: int
+    first: int
+    last: int
+
+
+def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
+    """What `text` (a line, a trace, a log of any length) means. Never raises, whatever the text.
+
+    known: what the user says of it (protocol, stage, provider, host, port, security); the rest is read off the text.
+    """
+    lines = text.replace("\r\n", "\n").split("\n")
+    found = passages(lines, _MOST_JUDGED)
+    speaker = _speaker(text, known, knowledge)
+    judged = [_judged(passage, known, speaker, knowledge) for passage in found]
+    best = max(judged, key=lambda each: each.points, default=None)
+    if len(text) <= _WHOLE and len(found) != 1 and (best is None or best.points < 20):
+        whole = judge(_evidence(text, known, known.protocol, known.stage, speaker, knowledge), knowledge)
+        judged.append(_Judged(whole, _points(whole), 0, len(lines) - 1))
+        best = max(judged, key=lambda each: each.points)
+    if best is None:
+        return _explanation(judge(replace(known, text=text), knowledge), "", ())
+    return _explanation(best.verdict, _shown(lines, best), _others(best, judged))
+
+
+def about(cause: str, known: Evidence, knowledge: Knowledge) -> Explanation:
+    """What is known of a cause by its name. Raises KeyError if there is none."""
+    knowledge.causes[cause]
+    verdict = judge(Evidence(protocol=known.protocol, cause_hint=cause, host=known.host, port=known.port), knowledge)
+    examples = dict.fromkeys(each.example for each in knowledge.failures if each.cause == cause and each.example)
+    found = replace(_explanation(verdict, "", ()), confidence="high", evidence=("the name of a cause",))
+    return replace(found, alternatives=(), examples=tuple(examples)[:_MOST_EXAMPLES])
+
+
+def _shown(lines: Sequence[str], best: _Judged) -> str:
+    """The lines that decided, short and without secrets; "" where nothing did."""
+    if best.verdict.cause == "unknown":
+        return ""
+    start = max(0, best.first - _BEFORE)
+    parts = list(conceal(line[:LONGEST] for line in lines[start : best.last + 1]))[best.first - start :]
+    text = "\n".join(part.strip() for part in parts).strip()
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _judged(passage: Passage, known: Evidence, speaker: str, knowledge: Knowledge) -> _Judged:
+    protocol, stage = known.protocol or passage.protocol, known.stage or passage.stage
+    evidence = _evidence(passage.text, known, protocol, stage, speaker, knowledge)
+    if passage.oauth:
+        evidence = replace(evidence, facts=evidence.facts | {"oauth_used"})
+    verdict = judge(evidence, knowledge)
+    if verdict.cause == "unknown" and (protocol or stage):  # a guess, or a layer named wrongly, must hide nothing
+        wider = judge(replace(evidence, protocol="", stage=""), knowledge)
+        given = known.protocol not in ("", "oauth")
+        verdict = replace(wider, confidence="medium") if given and wider.confidence == "high" else wider
+    return _Judged(verdict, _points(verdict), passage.first, passage.last)
+
+
+def _evidence(text: str, known: Evidence, protocol: str, stage: str, speaker: str, knowledge: Knowledge) -> Evidence:
+    """The evidence of a part of the text; what stands in it goes before what stands around it."""
+    host, port = endpoint(text)
+    nearer = next((name for name in hosts(text[:_WHOLE]) if knowledge.provider_of("", name)), "")
+    host = known.host or nearer or host
+    provider = known.provider or ("" if known.host or nearer else speaker)
+    return replace(
+        known, text=text, protocol=protocol, stage=stage, provider=provider, host=host, port=known.port or port
+    )
+
+
+def _speaker(text: str, known: Evidence, knowledge: Knowledge) -> str:
+    """The provider that the whole text names, if it names only one: its id, or ""."""
+    if known.provider or known.host:
+        return known.provider
+    for words, provider in _SIGNATURES:
+        if words in text and provider in knowledge.providers:
+            return provider
+    named = {found.id for name in hosts(text[: _WHOLE * 8]) if (found := knowledge.provider_of("", name))}
+    return named.pop() if len(named) == 1 else ""
+
+
+def _points(verdict: Verdict) -> int:
+    """How much a verdict says: sure beats unsure, specific beats generic, words beat a code."""
+    if verdict.cause in _NOTHING:
+        return _NOTHING.index(verdict.cause)
+    points = 2 + 10 * CONFIDENCES.index(verdict.confidence)
+    points += 6 if any(why.startswith("text ") for why in verdict.evidence) else 0
+    return points + (0 if verdict.cause in _GENERIC else 5)
+
+
+def _others(best: _Judged, judged: Sequence[_Judged]) -> tuple[Meaning, ...]:
+    """What else it may be: what the verdict itself says, and what other passages tell as surely."""
+    found = {each.cause: _meaning(each) for each in best.verdict.alternatives}
+    for other in sorted(judged, key=lambda each: -each.points):
+        if other.points >= max(best.points - 10, 12) and other.verdict.cause != best.verdict.cause:
+            found.setdefault(other.verdict.cause, _meaning(other.verdict, other.verdict.evidence))
+    return tuple(found.values())[:_MOST_ALTERNATIVES]
+
+
+def _meaning(reading: Reading, evidence: tuple[str, ...] = ()) -> Meaning:
+    return Meaning(
+        cause=reading.cause,
+        confidence=reading.confidence,
+        explanation=reading.explanation,
+        remedy=reading.remedy,
+        fixer=reading.fixer,
+        retry=reading.retry,
+        doc_url=reading.doc_url,
+        evidence=evidence,
+    )
+
+
+def _explanation(verdict: Verdict, line: str, alternatives: tuple[Meaning, ...]) -> Explanation:
+    if verdict.cause == "unknown":
+        verdict = replace(verdict, explanation=_UNKNOWN, remedy=_UNKNOWN_REMEDY)
+    return Explanation(
+        cause=verdict.cause,
+        confidence=verdict.confidence,
+        explanation=verdict.explanation,
+        remedy=verdict.remedy,
+        fixer=verdict.fixer,
+        retry=verdict.retry,
+        doc_url=verdict.doc_url,
+        evidence=verdict.evidence,
+        alternatives=alternatives,
+        line=line,
+    )
