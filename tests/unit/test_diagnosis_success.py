@@ -58,3 +58,29 @@ def test_a_code_of_a_sign_in_service_is_read_whatever_stands_around_it(code: str
     for protocol in ("", "oauth", "imap"):
         verdict = judge(Evidence(protocol, text=text), KNOWLEDGE)
         assert verdict.cause == getattr(failure, "cause", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("smtplib.SMTPAuthenticationError: (535, b'Incorrect authentication data')", "bad_credentials"),
+        ("socket.gaierror: [Errno -2] Name or service not known", "dns_not_found"),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", "tcp_refused"),
+        ("Error: getaddrinfo ENOTFOUND smtp.example.com", "dns_not_found"),
+        (
+            "curl: (60) SSL: no alternative certificate subject name matches target host name 'x'",
+            "tls_hostname_mismatch",
+        ),
+        ("Verify return code: 21 (unable to verify the first certificate)", "tls_unknown_issuer"),
+        ("x509: certificate has expired or is not yet valid: current time A is after B", "tls_expired"),
+        ("The remote certificate is invalid: RemoteCertificateNameMismatch", "tls_hostname_mismatch"),
+        ("System.Net.Sockets.SocketException (11001): No such host is known.", "dns_not_found"),
+        ("0x800CCC92 Your e-mail server rejected your login", "bad_credentials"),
+        ("java.net.UnknownHostException: smtp.example.com", "dns_not_found"),
+        ("dovecot: imap-login: Disconnected (auth failed, 2 attempts in 9 secs): user=<a>", "bad_credentials"),
+        ("postfix/smtpd: 554 5.7.1 <a@b.example>: Relay access denied; from=<x> to=<y>", "relay_denied"),
+        ("H=(x) [192.0.2.1] F=<a@b.example> rejected RCPT <c@d.example>: relay not permitted", "relay_denied"),
+    ],
+)
+def test_the_same_failure_is_known_in_other_programs_words(text: str, cause: str) -> None:
+    assert judge(Evidence(text=text), KNOWLEDGE).cause == cause
