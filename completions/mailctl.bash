@@ -202,7 +202,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'test --config-dir') value='dirs' ;;
         'test --state-dir') value='dirs' ;;
         'explain --protocol') value='words imap pop3 smtp oauth tls dns tcp' ;;
-        'explain --provider') value='none' ;;
+        'explain --provider') value='presets' ;;
         'explain --host') value='none' ;;
         'explain --port') value='none' ;;
         'explain --security') value='words tls starttls none' ;;

@@ -465,7 +465,7 @@ complete -c mailctl -n '__mailctl_at "test"' -l state-dir -r -F -d 'Where sync s
 complete -c mailctl -n '__mailctl_at "test"' -l help -d 'Show this message and exit'
 complete -c mailctl -n '__mailctl_at "test"' -f -a '(__mailctl_names gateways)'
 complete -c mailctl -n '__mailctl_at "explain"' -l protocol -x -a 'imap pop3 smtp oauth tls dns tcp' -d 'Whose words these are, if you know'
-complete -c mailctl -n '__mailctl_at "explain"' -l provider -x -d 'The provider, as server presets names it'
+complete -c mailctl -n '__mailctl_at "explain"' -l provider -x -a '(__mailctl_presets)' -d 'The provider, as server presets names it'
 complete -c mailctl -n '__mailctl_at "explain"' -l host -x -d 'The host that was connected to'
 complete -c mailctl -n '__mailctl_at "explain"' -l port -x -d 'The port that was connected to'
 complete -c mailctl -n '__mailctl_at "explain"' -l security -x -a 'tls starttls none' -d 'How the connection was to be encrypted'

@@ -54,7 +54,7 @@ def command(
         ),
     ] = None,
     protocol: Annotated[Layer | None, typer.Option(help="Whose words these are, if you know.")] = None,
-    provider: Annotated[str, typer.Option(metavar="ID", help="The provider, as `server presets` names it.")] = "",
+    provider: Annotated[str, typer.Option(metavar="PRESET", help="The provider, as `server presets` names it.")] = "",
     host: Annotated[str, typer.Option(metavar="HOST", help="The host that was connected to.")] = "",
     port: Annotated[int, typer.Option(metavar="PORT", help="The port that was connected to.")] = 0,
     security: Annotated[Encryption | None, typer.Option(help="How the connection was to be encrypted.")] = None,

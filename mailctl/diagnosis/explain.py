@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.passages import LONGEST, Passage, endpoint, hosts, passages
-from mailctl.diagnosis.redact import conceal
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
 
 _MOST_JUDGED = 40
@@ -82,6 +81,9 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
         whole = judge(_evidence(text, known, known.protocol, known.stage, speaker, knowledge), knowledge)
         judged.append(_Judged(whole, _points(whole), 0, len(lines) - 1))
         best = max(judged, key=lambda each: each.points)
+    if best and best.verdict.cause == "no_failure":  # a line that says nothing bad doesn't speak for one that does
+        odd = (each for each, passage in zip(judged, found, strict=False) if each.points == 0 and passage.weight)
+        best = next(odd, best)
     if best is None:
         return _explanation(judge(replace(known, text=text), knowledge), "", ())
     return _explanation(best.verdict, _shown(lines, best), _others(best, judged))
@@ -100,6 +102,8 @@ def _shown(lines: Sequence[str], best: _Judged) -> str:
     """The lines that decided, short and without secrets; "" where nothing did."""
     if best.verdict.cause == "unknown":
         return ""
+    from mailctl.diagnosis.redact import conceal  # its expressions take time to compile
+
     start = max(0, best.first - _BEFORE)
     parts = list(conceal(line[:LONGEST] for line in lines[start : best.last + 1]))[best.first - start :]
     text = "\n".join(part.strip() for part in parts).strip()
@@ -131,13 +135,15 @@ def _evidence(text: str, known: Evidence, protocol: str, stage: str, speaker: st
 
 
 def _speaker(text: str, known: Evidence, knowledge: Knowledge) -> str:
-    """The provider that the whole text names, if it names only one: its id, or ""."""
+    """The provider that the text names, if it names only one and is no log of many servers: its id, or ""."""
     if known.provider or known.host:
         return known.provider
+    if len(text) > _WHOLE:
+        return ""
     for words, provider in _SIGNATURES:
         if words in text and provider in knowledge.providers:
             return provider
-    named = {found.id for name in hosts(text[: _WHOLE * 8]) if (found := knowledge.provider_of("", name))}
+    named = {found.id for name in hosts(text) if (found := knowledge.provider_of("", name))}
     return named.pop() if len(named) == 1 else ""
 
 

@@ -37,6 +37,10 @@ _SAID = re.compile(
     r"(?i)(\b(?:sa(?:id|ys)|repl(?:y|ied)|respon[a-z]+|returned|answer(?:ed)?|error)[^:\n]{0,40}: ?)(?=[45]\d\d[ -])"
 )
 _TUPLE = re.compile(r"(\()(?=[45]\d\d, ?b?['\"])")
+_CODE = re.compile(r"\b[45](?:\d\d|\.\d{1,3}\.\d{1,3})\b")
+_DIGITS = str.maketrans("", "", "0123456789")
+_ALIKE = 200
+"""Characters at the end of two passages that must be the same, but for numbers, to make them one."""
 _REPLY = re.compile(r"^([2-5]\d\d)(-|[ ]|$)")
 _TROUBLE = re.compile(
     r"""(?ix)\b(?:fail\w*|error\w*|err|refus\w*|den(?:y|ied)|reject\w*|invalid|incorrect|wrong|bad|unable|not|cannot|can't
@@ -91,10 +95,8 @@ _PORT = re.compile(
 
 def passages(lines: Sequence[str], most: int) -> list[Passage]:
     """The `most` passages of `lines` likeliest to tell of a failure, in their order; of equal ones the first."""
-    found: dict[str, Passage] = {}
-    for passage in _told(lines):
-        found.setdefault(re.sub(r"\d{2,}", "0", passage.text[-300:]), passage)
-    heaviest = sorted(found.values(), key=lambda passage: -passage.weight)[:most]
+    found = list(_told(lines))
+    heaviest = sorted(found, key=lambda passage: -passage.weight)[:most]
     return sorted(heaviest, key=lambda passage: passage.first)
 
 
@@ -110,10 +112,11 @@ def endpoint(text: str) -> tuple[str, int]:
 
 
 def _told(lines: Iterable[str]) -> Iterator[Passage]:
-    """Every passage that a server or program said; what a client sent only tells the stage of what follows."""
+    """What a server or program said, once if said often; what a client sent only tells the stage of the answer."""
     stage, oauth, pending = "", False, ""
     tags: dict[str, str] = {}
     first, parts = 0, [""]
+    seen: set[tuple[str, str]] = set()
     for number, raw in enumerate(lines):
         line = raw[:LONGEST].rstrip()
         front = _FRONT.match(line)
@@ -135,9 +138,11 @@ def _told(lines: Iterable[str]) -> Iterator[Passage]:
         else:
             first, parts = number, [text]
         pending = reply[1] if reply and reply[2] == "-" and len(parts) < 50 else ""
-        if pending:
+        whole = "\n".join(parts)
+        if pending or (alike := (" ".join(_CODE.findall(whole)), whole.translate(_DIGITS)[-_ALIKE:])) in seen:
             continue
-        yield _passage(first, number, "\n".join(parts), tags.get(text.split(" ", 1)[0], stage), oauth)
+        seen.add(alike)
+        yield _passage(first, number, whole, tags.get(text.split(" ", 1)[0], stage), oauth)
     if pending:
         yield _passage(first, first + len(parts) - 1, "\n".join(parts), stage, oauth)
 

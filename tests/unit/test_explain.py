@@ -155,3 +155,18 @@ def test_every_cause_can_be_asked_for() -> None:
 @given(st.text(max_size=400))
 def test_any_text_has_an_explanation(text: str) -> None:
     assert explain(text, Evidence(), KNOWLEDGE).cause in KNOWLEDGE.causes
+
+
+def test_a_line_of_success_does_not_hide_a_failure_that_is_not_understood() -> None:
+    assert meant("a1 OK LOGIN completed") == "no_failure"
+    assert meant("a1 OK LOGIN completed\na2 NO frobnication of the gnus failed") == "unknown"
+
+
+def test_a_log_of_many_servers_has_no_single_speaker() -> None:
+    noise = "".join(f"Nov 21 mx postfix/smtp[{n}]: connect to gmail-smtp-in.l.google.com\n" for n in range(100))
+    log = f"{noise}Nov 21 mx imap: a1 NO [AUTHENTICATIONFAILED] Authentication failed"
+    assert "Google" not in explain(log, Evidence(), KNOWLEDGE).explanation
+
+
+def test_a_reply_with_another_code_is_another_passage() -> None:
+    assert len(told("535 5.7.8 denied\n550 5.7.1 denied\n550 5.7.1 denied")) == 2
