@@ -21,7 +21,10 @@ app = App()
 RESULTS: dict[str, Any] = {"explain": Explanation}
 LARGEST = 4 * 1024 * 1024
 """Octets of a log that are read."""
-_STAGES = ("dns", "tcp", "tls", "greeting", "capability", "starttls", "authenticate", "select", "mail", "rcpt", "data")
+_STAGES = (
+    *("dns", "tcp", "tls", "greeting", "ehlo", "starttls", "capability", "authenticate"),
+    *("select", "stat", "mail", "rcpt", "data"),
+)
 
 
 class Layer(StrEnum):
@@ -74,7 +77,7 @@ def command(
         port=_port(port),
         security=security.value if security else "",
     )
-    words = " ".join(_words(ctx, text or []))
+    words = " ".join(_words(ctx, text or [])).strip()
     notes = []
     if words in context.knowledge.causes:
         found = about(words, known, context.knowledge)
@@ -183,7 +186,10 @@ def _decoded(data: bytes, where: str) -> str:
 def _view(found: Explanation) -> View:
     from mailctl.cli.check_view import verdict_view
 
-    parts: list[View] = [verdict_view(found, found.line, "read from")]
+    block = verdict_view(found, found.line, "read from")
+    if found.cause in ("unknown", "no_failure"):  # nobody is to fix what isn't known to be broken
+        block = Fields([pair for pair in block.pairs if pair[0] != "who"])
+    parts: list[View] = [block]
     if found.examples:
         parts.append(Fields([("shows as", example) for example in found.examples]))
     return Stack(parts)

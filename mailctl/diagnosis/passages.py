@@ -85,7 +85,7 @@ _SHAPES = (
         re.compile(r"^[45]\d\d(?:[ -]|, )|smtplib\.|\bSMTP[A-Z][a-z]+(?:Error|Refused|Exception)\b|postfix/smtp\b"),
     ),
 )
-_ADDRESS = re.compile(r"\b\S+@[\w.-]+")
+_ADDRESS = re.compile(r"\b[^\s@]{1,64}@[\w.-]+")
 _NAMES = re.compile(r"\b(?:[a-z0-9_-]{1,63}\.){1,6}[a-z]{2,18}\b", re.IGNORECASE)
 _PORT = re.compile(
     r"\b((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,18})(?:\[[0-9a-fA-F.:]+\])?:(25|110|143|465|587|993|995|2525)\b",
