@@ -68,7 +68,7 @@ def check(ctx: typer.Context) -> None:
     """Read every file and list everything wrong: file, key, what, and how to mend it."""
     context = Context.of(ctx)
     store = context.config
-    problems = [*store.problems(), *_elsewhere(context)]
+    problems = [*store.problems(), *_elsewhere(context), *_own_failures(context)]
     found = ConfigCheck(len(store.server_names()), len(store.gateway_names()), problems)
     rows = [(each.file, each.key, each.message, each.fix) for each in problems]
     view = Table(columns("file", "key", "problem", "fix", fold=("file", "problem", "fix")), rows)
@@ -102,3 +102,17 @@ def _elsewhere(context: Context) -> list[Problem]:
             fix = f"mailctl server edit {server.name} --ca-file FILE"
             found.append(Problem(file, "certificate.ca_file", f"{ca_file} can't be read", fix, server.name))
     return found
+
+
+def _own_failures(context: Context) -> list[Problem]:
+    """What is wrong with the user's own entries of the failure knowledge."""
+    from mailctl.cli.own_failures import read_own_failures
+
+    texts, problems = read_own_failures(context.paths.config / "failures.d")
+    if not texts:
+        return problems
+    from mailctl.diagnosis.knowledge import load_knowledge
+    from mailctl.diagnosis.own import misread, with_own
+
+    knowledge, faults = with_own(load_knowledge(), texts, problems)
+    return [*faults, *misread(knowledge, texts)]

@@ -243,10 +243,19 @@ class Context:
 
     @cached_property
     def knowledge(self) -> "Knowledge":
-        """The failure knowledge."""
+        """The failure knowledge, the user's own entries first; a broken one is left out with a warning."""
         from mailctl.diagnosis.knowledge import load_knowledge
 
-        return load_knowledge()
+        folder, shipped = self.paths.config / "failures.d", load_knowledge()
+        if not folder.is_dir():
+            return shipped
+        from mailctl.cli.own_failures import read_own_failures
+        from mailctl.diagnosis.own import with_own
+
+        knowledge, problems = with_own(shipped, *read_own_failures(folder))
+        for problem in problems:
+            self.emitter.warn(str(problem))
+        return knowledge
 
     def open_session(
         self, job: "CheckJob", secret: "Secret", deadline: "Deadline"

@@ -16,6 +16,8 @@ A file of failures may begin with `[provider]`: whose words these are (`id`, `pr
     alternatives other causes that it may be
     explanation, remedy, doc_url, fixer, retry   said instead of the cause's own
     example      a real text; a test reads it
+
+Entries of the user's own, in the same format: see `own`.
 """
 
 import tomllib
@@ -170,31 +172,37 @@ def read_failures(
     name: str, data: Mapping[str, Any], causes: Mapping[str, Cause]
 ) -> tuple[Provider | None, list[Failure]]:
     """The provider, if the file names one, and the failures of one file. Raises ConfigError naming `name`."""
-    head = data.get("provider")
-    provider = None
     try:
-        if head:
-            provider = Provider(
-                id=head["id"],
-                presets=frozenset(head.get("presets", ())),
-                hosts=tuple(head.get("hosts", ())),
-                wants=head.get("wants", ""),
-                app_password=head.get("app_password", ""),
-            )
-        return provider, [_failure(table, provider, causes) for table in data.get("failure", ())]
+        provider = read_provider(data)
+        return provider, [read_failure(table, provider, causes) for table in data.get("failure", ())]
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {error}") from error
+
+
+def read_provider(data: Mapping[str, Any]) -> Provider | None:
+    """The provider that the head of a file names, None without one. Raises KeyError or TypeError for a wrong head."""
+    head = data.get("provider")
+    if not head:
+        return None
+    return Provider(
+        id=head["id"],
+        presets=frozenset(head.get("presets", ())),
+        hosts=tuple(head.get("hosts", ())),
+        wants=head.get("wants", ""),
+        app_password=head.get("app_password", ""),
+    )
 
 
 _SETS = ("protocols", "stages", "codes", "facts", "unless", "instead_of")
 _TUPLES = ("alternatives", "remedy")
 
 
-def _failure(table: Mapping[str, Any], provider: Provider | None, causes: Mapping[str, Cause]) -> Failure:
+def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Mapping[str, Cause]) -> Failure:
+    """One entry of a file. Raises KeyError (a key is missing), TypeError or ValueError (one is wrong)."""
     unknown = set(table) - set(Failure.__dataclass_fields__)
     if unknown:
         raise ValueError(f"{table.get('id', '?')}: unknown key {min(unknown)!r}")
-    for cause in (table["cause"], *table.get("alternatives", ())):
+    for cause in (table["cause"], *table.get("alternatives", ()), *table.get("instead_of", ())):
         if cause not in causes:
             raise ValueError(f"{table['id']}: there is no cause {cause!r}")
     values: dict[str, Any] = dict(table)

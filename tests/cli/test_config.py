@@ -1,9 +1,11 @@
 """`mailctl config path|check`, and what a bad configuration does to other commands."""
 
+import io
 import os
 
 import pytest
 
+from mailctl.cli.context import Context
 from tests.cli.support import Cli
 
 
@@ -143,3 +145,27 @@ def test_version_stands_in_the_help(cli: Cli, capsys: pytest.CaptureFixture[str]
     cli.ok("--help")
     assert "--version" in capsys.readouterr().out
     assert cli.ok("--version", "--quiet").out.startswith("mailctl ")
+
+
+def test_own_failures_are_checked(cli: Cli) -> None:
+    folder = cli.config / "failures.d"
+    folder.mkdir(parents=True)
+    good = '[[failure]]\nid = "own.a"\ncause = "account_locked"\npattern = ["badge"]\nexample = "badge"\n'
+    (folder / "good.toml").write_text(good)
+    assert cli.json("config", "check")["result"]["problems"] == []
+    (folder / "bad.toml").write_text('[[failure]]\nid = "own.b"\ncause = "weather"\npattern = ["rain"]\n')
+    (folder / "broken.toml").write_bytes(b"\xff\n")
+    found = cli.json("config", "check", code=3)["result"]["problems"]
+    assert [(os.path.basename(each["file"]), each["key"]) for each in found] == [
+        ("broken.toml", ""),
+        ("bad.toml", "own.b"),
+    ]
+
+
+def test_a_broken_own_failure_is_a_warning_elsewhere(cli: Cli) -> None:
+    folder = cli.config / "failures.d"
+    folder.mkdir(parents=True)
+    (folder / "bad.toml").write_text("nonsense")
+    context = Context(io.StringIO(), io.StringIO(), errors := io.StringIO(), {"MAILCTL_CONFIG_DIR": str(cli.config)})
+    assert "bad_credentials" in context.knowledge.causes
+    assert "bad.toml: is not TOML" in errors.getvalue()
