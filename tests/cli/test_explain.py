@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.support import Cli
+from tests.cli.test_cold_start import HEAVY, loaded
 
 FIELDS = {"cause", "confidence", "explanation", "remedy", "fixer", "retry", "doc_url", "evidence"}
 GMAIL = (
@@ -143,3 +144,12 @@ def test_what_the_user_knows_decides(cli: Cli) -> None:
         "Google"
         in cli.json("explain", *known, "NO [AUTHENTICATIONFAILED] Invalid credentials")["result"]["explanation"]
     )
+
+
+def test_nobody_is_told_to_fix_what_is_not_known_to_be_broken(cli: Cli) -> None:
+    for text in ("XYZZY flurb 99", "a1 OK LOGIN completed"):
+        assert "must fix it" not in cli.run("explain", text, terminal=True).out
+
+
+def test_explaining_in_a_pipe_loads_nothing_heavy(tmp_path: Path) -> None:
+    assert not loaded(["explain", RELAY], tmp_path) & HEAVY

@@ -1,11 +1,14 @@
 """Pasted texts: taken apart, masked, and the passage found that tells why."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailctl.diagnosis.explain import about, explain
-from mailctl.diagnosis.knowledge import load_knowledge
+from mailctl.diagnosis.knowledge import Failure, load_knowledge
+from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.passages import Passage, endpoint, hosts, passages
 from mailctl.diagnosis.redact import conceal
 from mailctl.diagnosis.verdict import Evidence
@@ -170,3 +173,11 @@ def test_a_log_of_many_servers_has_no_single_speaker() -> None:
 
 def test_a_reply_with_another_code_is_another_passage() -> None:
     assert len(told("535 5.7.8 denied\n550 5.7.1 denied\n550 5.7.1 denied")) == 2
+
+
+@pytest.mark.parametrize("failure", [each for each in KNOWLEDGE.failures if each.example], ids=lambda each: each.id)
+def test_taking_a_text_apart_loses_nothing(failure: Failure) -> None:
+    known = Evidence(min(failure.protocols, default=""), provider=failure.provider)
+    judged = judge(replace(known, text=failure.example), KNOWLEDGE)
+    found = explain(failure.example, known, KNOWLEDGE)
+    assert found.cause in (judged.cause, failure.cause)
