@@ -1,6 +1,5 @@
 """`mailctl explain`: what an error text or a whole log means, without asking anybody."""
 
-import os
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -135,10 +134,7 @@ def _given(context: Context, words: str) -> str:
         data = context.stdin.read(LARGEST + 1).encode("utf-8", "surrogatepass")
     else:
         data = binary.read(LARGEST + 1)
-    text = _decoded(data, "stdin")
-    if not text.strip():
-        raise UsageError("There is no text to explain: stdin is empty")
-    return text
+    return _decoded(data, "stdin")
 
 
 def _file(words: str) -> Path | None:
@@ -161,16 +157,18 @@ def _file(words: str) -> Path | None:
 
 
 def _read(file: Path) -> bytes:
-    """Up to one octet more than is allowed. A pipe with nobody at its other end doesn't block."""
+    """Up to one octet more than is allowed; a pipe (`<(journalctl -u postfix)`) is waited for."""
     try:
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-            return opened.read(LARGEST + 1) or b""
+        with file.open("rb") as opened:
+            return opened.read(LARGEST + 1)
     except OSError as error:
         raise StorageError(f"{file} can't be read: {error.strerror}", code="unreadable") from error
 
 
 def _decoded(data: bytes, where: str) -> str:
-    """`data` as text. Raises UsageError if it is too much or isn't text."""
+    """`data` as text. Raises UsageError if it is nothing, too much, or no text."""
+    if not data.strip():
+        raise UsageError(f"There is no text to explain: {where} is empty")
     if len(data) > LARGEST:
         raise UsageError(
             f"{where} is larger than 4 MiB",

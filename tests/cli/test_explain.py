@@ -75,7 +75,13 @@ def test_a_file_is_read_and_the_line_that_matters_found(cli: Cli) -> None:
 def test_what_is_no_text_is_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\x7fELF\0\0")
     (tmp_path / "large").write_bytes(b"x" * (4 * 1024 * 1024 + 1))
-    for name, words in (("binary", "no text"), ("large", "larger than 4 MiB"), (".", "a folder")):
+    (tmp_path / "empty").write_text("\n")
+    for name, words in (
+        ("empty", "is empty"),
+        ("binary", "no text"),
+        ("large", "larger than 4 MiB"),
+        (".", "a folder"),
+    ):
         done = cli.run("explain", str(tmp_path / name))
         assert (done.code, words in done.err) == (2, True)
     assert cli.run("explain", str(tmp_path / "absent")).code == 3
