@@ -123,6 +123,7 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
     if failure.pattern and not longest:
         return None
     elsewhere = bool(failure.provider) and case.provider is not None and not here
+    unplaced = bool(failure.stages) and not case.stage  # the same words mean something else at another stage
     why = [f"stage {case.stage}"] if failure.stages and case.stage else []
     why += [f"code {code}" for code in sorted(fitting)]
     why += [f"provider {failure.provider}"] if here else []
@@ -130,7 +131,7 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
     why += sorted(failure.facts)
     return _Match(
         failure.cause,
-        _at_most(failure.confidence, "medium") if elsewhere else failure.confidence,
+        _at_most(failure.confidence, "medium") if elsewhere or unplaced else failure.confidence,
         (failure.rank(fitting, here), longest),
         failure,
         tuple(why),

@@ -145,3 +145,13 @@ def test_a_refused_token_is_no_wrong_password() -> None:
 
 def test_a_plain_wrong_password_stays_one() -> None:
     assert refused(Login(ALICE), ALICE, "s3cret-of-alice").startswith("bad_credentials:")
+
+
+def test_words_that_depend_on_the_stage_are_less_sure_without_one() -> None:
+    text = "550 mailbox unavailable"
+    assert judge(Evidence("smtp", "rcpt", text=text), KNOWLEDGE).confidence == "high"
+    assert judge(Evidence("smtp", text=text), KNOWLEDGE).confidence == "medium"
+
+
+def test_a_permission_denied_by_a_server_is_no_local_firewall() -> None:
+    assert judge(Evidence(text="550 5.7.1 permission denied"), KNOWLEDGE).cause != "tcp_blocked_locally"
