@@ -37,6 +37,7 @@ class _Plan:
     warnings: list[str]
     notes: list[str]
     errors: list[MailctlError]
+    yes: bool = False
 
 
 @app.verb("test")
@@ -59,6 +60,9 @@ def check(
         ),
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show the conversations, secrets masked, on stderr.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="For an address: sign in without asking where DNS alone names the server.")
+    ] = False,
     login: Annotated[str, typer.Option(metavar="USER", help="For an address: the user name to sign in with.")] = "",
     password_stdin: passwords.PasswordStdin = False,
     password_command: passwords.PasswordCommand = None,
@@ -74,7 +78,7 @@ def check(
     flags = ((imap, Protocol.IMAP), (pop3, Protocol.POP3), (smtp, Protocol.SMTP))
     options = _options(context, tuple(protocol for on, protocol in flags if on), jobs, timeout, trace)
     ways = passwords.PasswordWays(password_stdin, password_command, password_env, password_file)
-    plan = _Plan([], {}, {}, [], [], [])
+    plan = _Plan([], {}, {}, [], [], [], yes)
     gateways, addresses = _chosen(context, list(names or ()), every, plan)
     if (ways.given or login) and not addresses:
         raise UsageError(
@@ -146,15 +150,21 @@ def _plan_address(
     from mailctl.domain.provider import SignIn
 
     found = context.discover(address, min(DISCOVERY, options.timeout))
-    plan.warnings += found.warnings
+    for warning in found.warnings:  # before the password is asked for
+        context.emitter.warn(warning)
     if not found.candidates:
         raise NotFoundError(
             f"Nothing tells where the mail of {found.domain} is served",
             hint=f"`mailctl server discover {address}` shows what was asked.",
         )
     if not context.emitter.json:
-        for sentence in found.advice:  # before the password is asked for
+        for sentence in found.advice:
             context.emitter.note(sentence)
+    hosts = ", ".join(found.unvouched)
+    if hosts and not context.confirm(f"Sign in at {hosts}, which DNS alone names?", yes=plan.yes):
+        raise UsageError(
+            "Nothing was sent", hint=f"`mailctl server discover {address}` shows what was found.", code="no"
+        )
     provider = context.provider(found.server("address"))
     needed = {provider.needs(each) for each in options.protocols or (None,)} if provider else set()
     if needed == {SignIn.OAUTH} and not ways.given:  # no password could work: none is asked for

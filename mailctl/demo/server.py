@@ -102,7 +102,8 @@ class EmbeddedMail:
                     auth_require_tls=False, enable_SMTPUTF8=True, loop=self._loop,
                 )  # fmt: skip
 
-        logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # what it says belongs in no terminal
+        for name in ("mail.log", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what they say belongs in no terminal
 
         return protocol
 

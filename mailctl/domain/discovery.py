@@ -146,11 +146,23 @@ class Discovery:
         """The preferred candidate for `protocol`, or None."""
         return next((each for each in self.candidates if each.protocol is protocol), None)
 
+    @property
+    def unvouched(self) -> tuple[str, ...]:
+        """Hosts outside the domain that DNS alone names, which anybody on the way may have forged (RFC 6186, 6)."""
+        return unvouched_hosts(self.domain, self.candidates)
+
     def server(self, name: str) -> Server:
         """The server `name` made of the preferred candidates; an endpoint without TLS is never among them."""
         best = [found for protocol in Protocol if (found := self.best(protocol))]
         endpoints = {each.protocol: each.endpoint for each in best if each.endpoint.security is not Security.NONE}
         return Server(name, self.provider or None, endpoints)
+
+
+def unvouched_hosts(domain: str, candidates: Sequence[Candidate]) -> tuple[str, ...]:
+    """Hosts of `candidates` outside `domain` for which nothing but an SRV record speaks, each once."""
+    vouched = {each.endpoint.host for each in candidates if each.official}
+    hosts = dict.fromkeys(each.endpoint.host for each in candidates)
+    return tuple(host for host in hosts if not f".{host}".endswith(f".{domain}") and host not in vouched)
 
 
 def ordered(records: Sequence[SrvRecord]) -> list[SrvRecord]:

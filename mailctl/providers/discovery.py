@@ -24,6 +24,7 @@ from mailctl.domain.discovery import (
     Resolver,
     Source,
     SrvRecord,
+    unvouched_hosts,
 )
 from mailctl.domain.provider import Provider, sign_in_advice, user_name
 from mailctl.domain.server import Protocol, Security
@@ -219,15 +220,17 @@ def rank(found: Sequence[Candidate]) -> tuple[Candidate, ...]:
 
 def _doubts(domain: str, candidates: Sequence[Candidate]) -> list[str]:
     """Warnings about endpoints: no TLS, or a host outside the domain that DNS alone names (RFC 6186 section 6)."""
-    vouched = {each.endpoint.host for each in candidates if each.official}
-    warnings: list[str] = []
-    for each in candidates:
-        host = each.endpoint.host
-        if each.endpoint.security is Security.NONE:
-            warnings.append(f"{each.protocol.upper()} at {each.endpoint} has no TLS; it is left out of a saved server.")
-        if host != domain and not host.endswith(f".{domain}") and host not in vouched:
-            warnings.append(f"DNS alone names {host}, outside {domain}: make sure that it is right before signing in.")
-    return list(dict.fromkeys(warnings))
+    clear = [each for each in candidates if each.endpoint.security is Security.NONE]
+    return [
+        *(
+            f"{each.protocol.upper()} at {each.endpoint} has no TLS; it is left out of a saved server."
+            for each in clear
+        ),
+        *(
+            f"DNS alone names {host}, outside {domain}: make sure that it is right before signing in."
+            for host in unvouched_hosts(domain, candidates)
+        ),
+    ]
 
 
 def _provider_of(candidates: Sequence[Candidate], mx_provider: Provider | None) -> Provider | None:

@@ -255,7 +255,10 @@ def test_a_bare_address_is_looked_up_and_nothing_saved(
     settings.write_text(f'nameserver = "{dns.host}:{dns.port}"\n')
     settings.chmod(0o600)
     before = sorted(home.cli.config.rglob("*"))
-    check = home.one("alice@mail.test", "--password-stdin", "--login", "alice", stdin="alice-pw\n", code=6)
+    given = ("alice@mail.test", "--password-stdin", "--login", "alice")
+    refused = home.cli.json("test", *given, stdin="alice-pw\n", code=2)["error"]
+    assert "localhost, which DNS alone names" in refused["message"]
+    check = home.one(*given, "--yes", stdin="alice-pw\n", code=6)
     assert (check["gateway"], check["address"]) == ("", "alice@mail.test")
     assert check["cause"] in ("tls_unknown_issuer", "tls_self_signed", "tls_intercepted")  # only the system's store
     assert sorted(home.cli.config.rglob("*")) == before
