@@ -13,7 +13,7 @@ from mailctl.cli.gateway_passwords import NewSecrets, forget_replaced, keep, tak
 from mailctl.cli.gateway_show import GatewayDetail, detail, fields_of
 from mailctl.cli.lazy import App, spread
 from mailctl.domain.check import CheckJob, CheckReport
-from mailctl.domain.gateway import Gateway, Login
+from mailctl.domain.gateway import Gateway, Login, Mode, SourceKind
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Server
 from mailctl.errors import UsageError
@@ -175,9 +175,18 @@ class _Change:
                 value,
                 fields_of(value.gateway, short=self.new),
                 notes=[*notes, f"{said}: gateway {self.gateway.name}"],
-                warnings=[*self.secrets.warnings, *warnings],
+                warnings=[*self.secrets.warnings, *self._not_yet(), *warnings],
             )
         )
+
+    def _not_yet(self) -> list[str]:
+        """What the gateway asks for and this version of mailctl doesn't do."""
+        found = []
+        if self.gateway.inbound.mode is Mode.MIRROR:
+            found.append("This version has no mirror mode; `mailctl sync` refuses this gateway until it is `archive`")
+        if any(login.secret.kind is SourceKind.OAUTH for login in self.gateway.logins.values()):
+            found.append("This version can't sign in by OAuth; `test` and `sync` say so")
+        return found
 
     def _value(self, *, changed: bool, dry_run: bool) -> GatewayChange:
         joined = self.context.join(self.gateway, self.server)

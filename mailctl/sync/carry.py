@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
-from mailctl.domain.when import show_size
+from mailctl.domain.when import counted, show_size
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError
 from mailctl.sync.flags import strange_letters, to_letters
 from mailctl.sync.job import FolderTally
@@ -153,6 +153,8 @@ class Carrier:
                 self.mailbox.add_flags(batch, [SEEN])
                 marked = {uid: replace(agreed[uid], flags=agreed[uid].flags | {SEEN}) for uid in batch}
                 self.state.save_messages(self.name, marked)
+                text = f"{self.name}: {counted(len(batch), 'message')} marked as seen on the server"
+                self.run.record("sync.messages.marked", text, folder=self.name, uids=list(batch))
         except RefusedError as error:
             self._refused("mark messages as seen", error)
 
@@ -164,7 +166,7 @@ class Carrier:
                 self.mailbox.expunge(batch)
                 self.state.forget_messages(self.name, batch)
                 self.tally.removed += len(batch)
-                text = f"{self.name}: {len(batch)} messages removed from the server"
+                text = f"{self.name}: {counted(len(batch), 'message')} removed from the server"
                 self.run.record("sync.messages.removed", text, folder=self.name, uids=list(batch), reason=why)
         except RefusedError as error:
             self._refused("remove messages", error)

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox, MessageMeta
-from mailctl.domain.when import show_size
+from mailctl.domain.when import counted, show_size
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.carry import Carrier
@@ -243,9 +243,11 @@ class FolderSync:
         for uid in plan.too_large:
             self.tally.skip("too_large", f"{show_size(server[uid].size or 0)}, more than max_size ({most})", uid=uid)
         if plan.too_old:
-            self.tally.skip("too_old", f"{plan.too_old} messages are older than {self._job.since}", count=plan.too_old)
+            self.tally.skip(
+                "too_old", f"older than {self._job.since}: {counted(plan.too_old, 'message')}", count=plan.too_old
+            )
         if plan.over_budget:
-            reason = f"{plan.over_budget} messages are left for the next run (max_per_run)"
+            reason = f"left for the next run (max_per_run): {counted(plan.over_budget, 'message')}"
             self.tally.skip("over_limit", reason, count=plan.over_budget)
         for uid in plan.changed:
             self.tally.skip("identity_changed", "the server shows another message under this UID", uid=uid)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mailctl.domain.mailbox import Folder, MessageMeta, PopMailbox
-from mailctl.domain.when import show_size
+from mailctl.domain.when import counted, show_size
 from mailctl.errors import MailctlError, NotFoundError, RefusedError, SafetyError, StorageError
 from mailctl.sync.choose import choose
 from mailctl.sync.imap import check_deletions
@@ -106,7 +106,7 @@ class PopSync:
         for number, _, _ in plan.changed:
             tally.skip("identity_changed", "the server shows another message under this unique-id", uid=number)
         if plan.over_budget:
-            reason = f"{plan.over_budget} messages are left for the next run (max_per_run)"
+            reason = f"left for the next run (max_per_run): {counted(plan.over_budget, 'message')}"
             tally.skip("over_limit", reason, count=plan.over_budget)
 
     def _fetch(

@@ -303,3 +303,9 @@ def test_an_empty_folder_is_told_as_such(cli: Cli) -> None:
     cli.ok("gateway", "add", "g", "--server", "s", "--email", "x@example.org", "--secret", "keyring")
     error = cli.json("gateway", "edit", "g", "--folder", "", code=2)["error"]
     assert error["message"] == "inbound.folders: each item must be text that isn't empty"
+
+
+def test_what_this_version_does_not_do_is_said_when_it_is_saved(cli: Cli) -> None:
+    cli.ok("gateway", "add", "g", "--server", "s", "--email", "g@example.org", "--secret", "keyring")
+    assert "no mirror mode" in cli.ok("gateway", "edit", "g", "--mode", "mirror").err
+    assert "OAuth" in cli.ok("gateway", "edit", "g", "--secret", "oauth", "--mode", "archive").err
