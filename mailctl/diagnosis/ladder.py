@@ -9,6 +9,7 @@ from mailctl.diagnosis.shape import login_facts
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.gateway import SourceKind
 from mailctl.domain.secret import Secret, mask, mask_own, mask_within
 from mailctl.domain.server import Protocol, Security
 from mailctl.domain.when import counted
@@ -112,7 +113,8 @@ class Climb:
         self._secret = self._resolve(self.job)
         if not self._secret:
             raise SecretError("The password is empty")
-        return {"source": str(self.job.login.secret.kind)}
+        source = self.job.login.secret.kind  # a bare address has nothing kept: its password was just given
+        return {"source": "what was given" if not self.job.gateway and source is SourceKind.KEYRING else str(source)}
 
     def _take(self, step: Callable[[], Mapping[str, object]]) -> None:
         self._began = self._clock()

@@ -93,6 +93,8 @@ def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
         found = frozenset(code for code in found if not code.startswith("speaks:"))
     stage = evidence.stage or ("authenticate" if found & _SIGN_IN_CODES else "")
     facts = evidence.facts | {f"port:{evidence.port}", f"security:{evidence.security}"}
+    if evidence.stage not in ("", "secret", "dns", "tcp"):
+        facts |= {"connected"}
     if provider:
         facts |= {"provider:known", f"provider:{provider.id}"}
         if not any(fact.startswith("wants:") for fact in facts):
