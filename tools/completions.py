@@ -57,8 +57,8 @@ def arguments_of(node: Node) -> tuple[Argument, ...]:
 
 
 def brief(text: str) -> str:
-    """The first sentence of a help text, plain enough for every shell's quoting."""
-    return text.split("\n")[0].split(". ")[0].rstrip(".").translate({ord(c): None for c in "'\"`\\[]$"})
+    """The first sentence of a help text; its apostrophes are left to each shell's quoting."""
+    return text.split("\n")[0].split(". ")[0].rstrip(".").translate({ord(c): None for c in '"`\\[]$'})
 
 
 def bash(root: Node) -> str:
@@ -152,8 +152,8 @@ def zsh(root: Node) -> str:
     cases, values = [], []
     for node in root.walk():
         path = " ".join(node.path)
-        words = " ".join(f"'{child.name}:{brief(child.help)}'" for child in node.children)
-        options = " ".join(f"'{name}:{brief(option.help)}'" for option in options_of(node) for name in option.names)
+        words = " ".join(f"'{child.name}:{_zsh(child.help)}'" for child in node.children)
+        options = " ".join(f"'{name}:{_zsh(option.help)}'" for option in options_of(node) for name in option.names)
         arguments = arguments_of(node)
         source = source_of(arguments[0].value, arguments[0].choices) if arguments else ""
         cases.append(f"        '{path}') subs=({words}); opts=({options}); argument='{source}' ;;")
@@ -226,14 +226,14 @@ def fish(root: Node) -> str:
     for node in root.walk():
         path = " ".join(node.path)
         at = f"-n '__mailctl_at \"{path}\"'"
-        lines += [f"complete -c mailctl {at} -f -a {child.name} -d '{brief(child.help)}'" for child in node.children]
+        lines += [f"complete -c mailctl {at} -f -a {child.name} -d '{_fish(child.help)}'" for child in node.children]
         for option in options_of(node):
             for name in option.names:
                 kind = "-l" if name.startswith("--") else "-s"
                 value = f" -x{_fish_source(option.value, option.choices)}" if option.value else ""
                 if option.value and source_of(option.value, option.choices) in ("files", "dirs"):
                     value = " -r -F"
-                lines.append(f"complete -c mailctl {at} {kind} {name.lstrip('-')}{value} -d '{brief(option.help)}'")
+                lines.append(f"complete -c mailctl {at} {kind} {name.lstrip('-')}{value} -d '{_fish(option.help)}'")
         arguments = arguments_of(node)
         if arguments:
             given = _fish_source(arguments[0].value, arguments[0].choices)
@@ -286,6 +286,14 @@ end
 complete -c mailctl -f
 {body}
 """
+
+
+def _zsh(text: str) -> str:
+    return brief(text).replace("'", r"'\''")
+
+
+def _fish(text: str) -> str:
+    return brief(text).replace("'", r"\'")
 
 
 def _fish_source(value: str, choices: Sequence[str]) -> str:

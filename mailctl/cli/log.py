@@ -12,7 +12,7 @@ from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, Group
 from mailctl.domain.event import Event, Level
 from mailctl.domain.when import counted, parse_moment
-from mailctl.errors import ConfigError, StorageError, UsageError
+from mailctl.errors import ConfigError, ExitCode, StoppedError, StorageError, UsageError
 from mailctl.journal.store import Query
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Fields, Style, Styled, Table, columns
@@ -75,7 +75,11 @@ def show(
     context = Context.of(ctx)
     query = _query(context, gateway, run, level, since, until, limit)
     if follow:
-        _follow(context, query)
+        try:
+            _follow(context, query)
+        except KeyboardInterrupt:  # its documented end; on stdout, JSON of a failure would be no event
+            context.emitter.error(StoppedError("interrupted"))
+            context.exit_code = ExitCode.INTERRUPTED
         return
     events = [event for _, event in context.journal.read(query)]
     context.emit(

@@ -205,3 +205,14 @@ def test_a_narrow_terminal_has_room_for_the_message(filled: Cli) -> None:
     head = done.out.splitlines()[0]
     assert "message" in head
     assert "run" not in head
+
+
+def test_following_in_json_ends_without_a_word_on_stdout(filled: Cli) -> None:
+    command = [sys.executable, "-m", "mailctl", "log", "--follow", "--json"]
+    process = subprocess.Popen(command, env=filled.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert all("event" in json.loads(line) for line in (first + out).splitlines())
+    assert (process.returncode, err) == (130, "error: interrupted\n")
