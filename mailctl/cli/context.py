@@ -149,7 +149,7 @@ class Context:
         return {}
 
     def load_gateways(self, names: Sequence[str] = ()) -> "tuple[list[Gateway], list[str]]":
-        """The gateways `names`, in that order, or all, by their `order` and name; and warnings on broken files.
+        """The gateways `names`, in that order, or all, by their `order` and name; and a warning a broken file.
 
         Raises NotFoundError, or ConfigError for a broken file, of a gateway that was named.
         """
@@ -157,7 +157,11 @@ class Context:
             return [self.config.gateway(name) for name in dict.fromkeys(names)], []
         listing = self.config.gateways()
         found = sorted(listing.objects, key=lambda gateway: (gateway.order, gateway.name))
-        return found, [str(problem) for problem in listing.problems]
+        broken: dict[str, list[str]] = {}
+        for problem in listing.problems:
+            said = f"{problem.key}: {problem.message}" if problem.key else problem.message
+            broken.setdefault(problem.file, []).append(said)
+        return found, [f"{file}: {'; '.join(said)}" for file, said in broken.items()]
 
     def inbound_of(self, gateway: "Gateway") -> "Inbound":
         """How mail comes in, every value decided; without the server's and provider's say if that file is broken."""

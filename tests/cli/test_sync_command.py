@@ -123,3 +123,15 @@ def test_many_failures_make_one_short_sentence(cli: Cli, closed_port: int) -> No
     message = cli.json("sync", "--all", code=5)["error"]["message"]
     assert message.startswith("8 gateways failed. box0: ")
     assert message.endswith("; and 3 more")
+
+
+def test_a_broken_file_counts_once_however_much_is_wrong_in_it(cli: Cli) -> None:
+    cli.ok("server", "add", "s", "--imap", "localhost:1", "--imap-security", "none")
+    cli.ok("gateway", "add", "good", "--server", "s", "--email", "g@example.org", "--password-env", "NOT_SET_HERE")
+    file = cli.config / "gateways/bad.toml"
+    file.write_text('server = 3\nemail = "x"\nnonsense = 1\n')
+    file.chmod(0o600)
+    done = cli.run("sync", "--all")
+    assert "2 gateways failed" in done.err
+    assert done.code == 12
+    assert all(word in done.err for word in ("server", "email", "nonsense"))

@@ -17,7 +17,7 @@ from tests.servers.support.mail import Mail
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.syncing import SyncHome
 
-KILLS = int(os.environ.get("MAILCTL_CRASH_KILLS", "8"))
+KILLS = int(os.environ.get("MAILCTL_CRASH_KILLS", "15"))
 MESSAGES = 2000
 
 
