@@ -79,6 +79,9 @@ def _prepare() -> None:
     """No core dumps, since they would hold passwords; SIGTERM ends like Ctrl-C."""
     import signal
 
+    class Interrupted(KeyboardInterrupt):
+        """CPython notes when its own passes through an `exec` (a dataclass is made so) and dies of it in the end."""
+
     try:
         import resource
 
@@ -87,9 +90,11 @@ def _prepare() -> None:
         pass
 
     def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise Interrupted
 
     signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else who started this had it ignored
+        signal.signal(signal.SIGINT, interrupt)
 
 
 if __name__ == "__main__":

@@ -50,3 +50,25 @@ def test_an_old_character_set_escapes_what_it_lacks(tmp_path: Path) -> None:
     assert "b\\xfccher.example:993" in plain.stdout
     done = started(tmp_path, *arguments, "--json", PYTHONIOENCODING="ascii", PYTHONUTF8="1")
     assert json.loads(done.stdout)["result"]["server"]["endpoints"][0]["host"] == "bücher.example"
+
+
+def test_ctrl_c_raises_a_kind_of_its_own() -> None:
+    """CPython ends the process by SIGINT if its own KeyboardInterrupt was ever seen at the top of an `exec`."""
+    script = (
+        "import os, signal; from mailctl.__main__ import _prepare\n_prepare()\n"
+        "for number in (signal.SIGINT, signal.SIGTERM):\n"
+        "    try: os.kill(os.getpid(), number)\n"
+        "    except KeyboardInterrupt as error: print(type(error) is KeyboardInterrupt)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "False\nFalse\n"
+
+
+def test_ctrl_c_stays_ignored_where_the_caller_wants_it_so() -> None:
+    """As in a shell's background job."""
+    script = (
+        "import os, signal; from mailctl.__main__ import _prepare\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); _prepare(); os.kill(os.getpid(), signal.SIGINT); print('on')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout == "on\n"
