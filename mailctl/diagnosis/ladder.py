@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 
+from mailctl.diagnosis.findings import findings
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.shape import login_facts
 from mailctl.diagnosis.verdict import Evidence, Verdict
-from mailctl.domain.check import CheckJob, CheckReport, OtherCause, Session, StageReport, StageStatus
+from mailctl.domain.check import CheckJob, CheckReport, Level, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SourceKind
 from mailctl.domain.secret import Secret, mask, mask_own, mask_within
 from mailctl.domain.server import Protocol, Security
-from mailctl.domain.when import counted
 from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
 
 OpenSession = Callable[[CheckJob, Secret, Deadline], tuple[Session, Callable[[], Sequence[str]]]]
@@ -20,8 +20,6 @@ OpenSession = Callable[[CheckJob, Secret, Deadline], tuple[Session, Callable[[],
 SecretResolver = Callable[[CheckJob], Secret]
 """The secret of a job's login; raises SecretError."""
 
-EXPIRES_SOON = 21
-"""Days before a certificate's end from which a check warns."""
 _STAGES = {
     Protocol.IMAP: ("greeting", "starttls", "capability", "authenticate", "select"),
     Protocol.POP3: ("greeting", "starttls", "capability", "authenticate", "stat"),
@@ -156,6 +154,7 @@ class Climb:
 
     def _report(self, *, ok: bool, done: Sequence[StageReport] | None = None, **verdict: object) -> CheckReport:
         climbed = list(self._done if done is None else done)
+        found = findings(self.job, climbed)
         missed = [StageReport(name, StageStatus.NOT_REACHED) for name in self._names[len(climbed) :]]
         return CheckReport(
             gateway=self.job.gateway,
@@ -164,7 +163,8 @@ class Climb:
             ok=ok,
             endpoint=str(self.job.endpoint),
             security=self.job.endpoint.security.value,
-            warnings=_warnings(self.job, climbed),
+            warnings=tuple(each.text for each in found if each.level is Level.WARNING),
+            findings=found,
             stages=(*climbed, *missed),
             transcript=tuple(self._lines()) if self.job.trace else (),
             **verdict,  # type: ignore[arg-type]  # the fields that `failed` names
@@ -199,15 +199,3 @@ def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
             exit_code=error.exit_code,
         )
     return verdict
-
-
-def _warnings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[str, ...]:
-    """What works today and should not stay so, each said once."""
-    found = [job.endpoint.risk] if job.endpoint.risk else []
-    for stage in stages:
-        said = stage.detail.get("warnings")
-        found += [str(line) for line in said] if isinstance(said, list | tuple) else []
-        days = stage.detail.get("days_left")
-        if isinstance(days, int | float) and 0 <= days <= EXPIRES_SOON and stage.status is StageStatus.PASSED:
-            found.append(f"the certificate of {job.endpoint} expires in {counted(round(days), 'day')}")
-    return tuple(dict.fromkeys(found))

@@ -49,6 +49,26 @@ class CheckJob:
     facts: frozenset[str] = frozenset()
 
 
+class Level(StrEnum):
+    """How much a finding matters."""
+
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check learnt that neither passes nor fails it.
+
+    name: stable, such as `certificate_expires_soon`. level: a warning is of what works today and should not stay so; a
+    note, of what is good to know. text: one sentence, with what it costs.
+    """
+
+    name: str
+    level: Level
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class OtherCause:
     """A cause that a failure may have instead, less likely than the one named; fields as in the report."""
@@ -69,7 +89,7 @@ class CheckReport:
     cause: name from the failure knowledge, "" if ok. fixer: "user", "admin", "provider" or "". retry: "yes", "no",
     "after-fix", "later" or "". evidence: what decided. alternatives: what else it may be, likeliest first.
     server_text: the server's own words, raw. message: the error in one sentence. transcript: lines of the conversation,
-    secrets masked, if the job asked for a trace.
+    secrets masked, if the job asked for a trace. findings: warnings first; warnings: their texts.
     """
 
     gateway: str
@@ -91,6 +111,7 @@ class CheckReport:
     server_text: str = ""
     message: str = ""
     warnings: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
     stages: tuple[StageReport, ...] = ()
     transcript: tuple[str, ...] = ()
     exit_code: ExitCode = ExitCode.OK
