@@ -1,26 +1,15 @@
 """What `mailctl test` shows: a block for each check, a table of many, one record a check for pipes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol as Interface
 
+from mailctl.cli.verdict_view import verdict_view
 from mailctl.domain.check import CheckReport, StageReport, StageStatus
 from mailctl.domain.when import counted, show_size
-from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, View, columns
+from mailctl.output.view import Cell, Lines, Stack, Styled, Table, View, columns
 
 _FEW = 3
 """Up to so many checks are shown in full."""
 _LONGEST = 100
-_FIXERS = {
-    "user": "you can fix it",
-    "admin": "the administrator must fix it",
-    "provider": "the provider must fix it",
-}
-_RETRIES = {
-    "yes": "trying again helps",
-    "no": "trying again doesn't help",
-    "after-fix": "try again once it is fixed",
-    "later": "try again later",
-}
 _STATUS: dict[StageStatus, Styled] = {
     StageStatus.PASSED: Styled("ok", "good"),
     StageStatus.FAILED: Styled("FAILED", "bad"),
@@ -107,52 +96,6 @@ def _ladder(stages: Sequence[StageReport]) -> Table:
     if missed:
         rows.append([Styled("not reached", "dim"), "", "", Styled(", ".join(missed), "dim")])
     return Table(columns("stage", "", "ms", "what was learned", right=("ms",), fold=("what was learned",)), rows)
-
-
-class Verdict(Interface):
-    """What a verdict's block shows; a check's report has it, and so has what `explain` finds."""
-
-    @property
-    def cause(self) -> str: ...
-    @property
-    def confidence(self) -> str: ...
-    @property
-    def explanation(self) -> str: ...
-    @property
-    def remedy(self) -> Sequence[str]: ...
-    @property
-    def fixer(self) -> str: ...
-    @property
-    def retry(self) -> str: ...
-    @property
-    def doc_url(self) -> str: ...
-    @property
-    def alternatives(self) -> "Sequence[Other]": ...
-
-
-class Other(Interface):
-    """Another cause that it may be."""
-
-    @property
-    def cause(self) -> str: ...
-    @property
-    def explanation(self) -> str: ...
-
-
-def verdict_view(report: Verdict, said: str, label: str = "server said") -> Fields:
-    """The cause, what it means, the steps, who can take them; then the words that led there, and other causes."""
-    sure = "" if report.confidence == "high" else f" ({report.confidence} confidence)"
-    pairs: list[tuple[str, Cell]] = [
-        ("cause", Styled(f"{report.cause}{sure}", "strong")),
-        ("meaning", report.explanation),
-    ]
-    pairs += [(f"step {number}", step) for number, step in enumerate(report.remedy, 1)]
-    pairs.append(("who", f"{_FIXERS.get(report.fixer, report.fixer)}; {_RETRIES.get(report.retry, report.retry)}"))
-    if report.doc_url:
-        pairs.append(("more", report.doc_url))
-    pairs += [(label, line) for line in said.splitlines()[:8]]
-    pairs += [(f"or {other.cause}", other.explanation) for other in report.alternatives]
-    return Fields(pairs)
 
 
 def _ms(report: CheckReport) -> int:

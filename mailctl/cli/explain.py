@@ -9,6 +9,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.cli.verdict_view import verdict_view
 from mailctl.diagnosis.explain import Explanation, about, explain
 from mailctl.diagnosis.verdict import Evidence
 from mailctl.domain.names import nearest
@@ -182,8 +183,6 @@ def _decoded(data: bytes, where: str) -> str:
 
 
 def _view(found: Explanation) -> View:
-    from mailctl.cli.check_view import verdict_view
-
     block = verdict_view(found, found.line, "read from")
     if found.cause in ("unknown", "no_failure"):  # nobody is to fix what isn't known to be broken
         block = Fields([pair for pair in block.pairs if pair[0] != "who"])
