@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: help demo test packages check types lint generated unit bench test-crash completions man pictures clean
+.PHONY: help demo test packages check types lint generated unit bench test-crash completions man knowledge pictures clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,7 @@ types: $(VENV)/.dev
 generated: $(VENV)/.dev
 	$(BIN)/python -m tools.completions --check
 	$(BIN)/python -m tools.manpage --check
+	$(BIN)/python -m tools.knowledge --check
 
 unit: $(VENV)/.dev
 	$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadfile
@@ -44,6 +45,9 @@ completions: $(VENV)/.dev  ## make completions/ anew from the command tree
 
 man: $(VENV)/.dev  ## make man/mailctl.1 anew from the command tree
 	$(BIN)/python -m tools.manpage
+
+knowledge: $(VENV)/.dev  ## make diagnosis/knowledge.json anew from the TOML files beside it
+	$(BIN)/python -m tools.knowledge
 
 pictures: $(VENV)/.dev  ## make the README's pictures anew from a run of the demo
 	$(BIN)/python -m tools.pictures

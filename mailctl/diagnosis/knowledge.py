@@ -1,4 +1,6 @@
-"""The failure knowledge: TOML files read into values. `causes/` says what a cause means, `failures/` how it shows.
+"""The failure knowledge as values. `causes/*.toml` say what a cause means, `failures/*.toml` how it shows.
+
+The program reads knowledge.json, which `make knowledge` makes from those files: TOML takes 25 ms to read, JSON 2.
 
 A file of failures may begin with `[provider]`: whose words these are (`id`, `presets`, `hosts`) and what it wants
 (`wants`: password, app_password or oauth; `app_password`: the shape of one, as letters:count). Each `[[failure]]` has
@@ -20,8 +22,8 @@ A file of failures may begin with `[provider]`: whose words these are (`id`, `pr
 Entries of the user's own, in the same format: see `own`.
 """
 
-import tomllib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,23 +129,19 @@ class Knowledge:
 
 
 def load_knowledge() -> Knowledge:
-    """Read all that ships with mailctl; about 25 ms, most of it in reading TOML."""
+    """Read all that ships with mailctl."""
     causes: dict[str, Cause] = {}
     providers: dict[str, Provider] = {}
     failures: list[Failure] = []
-    for name, data in _tables("causes"):
+    shipped = json.loads(Path(__file__).with_name("knowledge.json").read_text("utf-8"))
+    for name, data in shipped["causes"].items():
         causes.update(read_causes(name, data))
-    for name, data in _tables("failures"):
+    for name, data in shipped["failures"].items():
         provider, found = read_failures(name, data, causes)
         if provider:
             providers[provider.id] = provider
         failures.extend(found)
     return Knowledge(causes, providers, tuple(failures))
-
-
-def _tables(folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    for file in sorted((Path(__file__).parent / folder).glob("*.toml")):
-        yield f"{folder}/{file.name}", tomllib.loads(file.read_text("utf-8"))
 
 
 def read_causes(name: str, data: Mapping[str, Any]) -> dict[str, Cause]:

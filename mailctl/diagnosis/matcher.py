@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from mailctl.diagnosis.knowledge import Failure, Knowledge, Provider
 from mailctl.diagnosis.signals import codes, words
-from mailctl.diagnosis.success import no_failure
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
 from mailctl.errors import ExitCode
 
@@ -75,6 +74,8 @@ def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
 
 def _without_match(evidence: Evidence) -> _Match:
     """What is said of a text in which nothing known was found. Where an error was raised, there is a failure."""
+    from mailctl.diagnosis.success import no_failure  # its expressions take time to compile
+
     raised = evidence.stage or any(fact.startswith("error:") for fact in evidence.facts)
     if not raised and (confidence := no_failure(evidence.text)):
         return _Match("no_failure", confidence, (0, 0), None, ("no line reports a failure",))

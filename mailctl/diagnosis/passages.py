@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mailctl.diagnosis.trouble import trouble
+
 LONGEST = 4096
 """Characters of a line that are looked at."""
 
@@ -42,14 +44,6 @@ _DIGITS = str.maketrans("", "", "0123456789")
 _ALIKE = 200
 """Characters at the end of two passages that must be the same, but for numbers, to make them one."""
 _REPLY = re.compile(r"^([2-5]\d\d)(-|[ ]|$)")
-_TROUBLE = re.compile(
-    r"""(?ix)\b(?:fail\w*|error\w*|err|refus\w*|den(?:y|ied)|reject\w*|invalid|incorrect|wrong|bad|unable|not|cannot|can't
-    |couldn't|unknown|unavailable|time(?:d)?[ -]?out|expired?|unauthori[sz]ed|disabled|block\w*|lock\w*|suspend\w*
-    |require\w*|too|exceed\w*|full|quota|limit\w*|abort\w*|reset|closed|lost|unreachable|untrusted|self[ -]signed
-    |mismatch|unsupported|forbidden|exception|fatal|alert|no|must|please|try|greylist\w*|over|unexpected|violation
-    |illegal|missing|disconnect\w*|bye|inactive|aadsts\d+|temporar\w*
-    |[45]\.\d{1,3}\.\d{1,3})\b|(?<!\S)[45]\d\d(?=[ -])|-ERR\b"""
-)
 _STRONG = re.compile(
     r"(?i)fail|error|refus|denied|reject|invalid|-ERR|(?<!\S)5\d\d[ -]|\b[45]\.\d{1,3}\.\d{1,3}\b|timed out|expired"
     r"|AADSTS|[A-Z]{4,}(?:FAILED|EXPIRED|DENIED)| (?:NO|BAD) (?=[\[A-Z])"
@@ -124,7 +118,7 @@ def _told(lines: Iterable[str]) -> Iterator[Passage]:
         text = line[front.end() :].strip()
         command = _COMMAND.match(text)
         sent = bool(front["client"]) or front["way"] == ">"
-        if command and (sent or (not _TROUBLE.search(text) and not front["server"])):
+        if command and (sent or (not trouble(text) and not front["server"])):
             stage = _STAGES.get(command["verb"].upper(), "")
             oauth = oauth or "OAUTH" in command["rest"].upper()
             if command["tag"] and len(tags) < 1000:
@@ -149,8 +143,8 @@ def _told(lines: Iterable[str]) -> Iterator[Passage]:
 
 def _passage(first: int, last: int, text: str, stage: str, oauth: bool) -> Passage:
     text = _TUPLE.sub(r"\1\n", _SAID.sub(r"\1\n", text))
-    words = len({word.lower() for word in _TROUBLE.findall(text[:1000])})
-    weight = min(words, 6) + (6 if words and _STRONG.search(text[:1000]) else 0)
+    strong = _STRONG.search(text[:1000])
+    weight = min(len(trouble(text[:1000])), 6) + (6 if strong else 0)
     protocol = next((name for name, shape in _SHAPES if shape.search(text)), "")
     named = next((name for name, shape in _STAGE_WORDS if shape.search(text)), "")
     return Passage(first, last, text, weight, protocol, named or stage, oauth)

@@ -3,6 +3,7 @@
 import re
 
 from mailctl.diagnosis.signals import LONGEST
+from mailctl.diagnosis.trouble import trouble
 
 _SUCCESS = re.compile(
     r"""
@@ -26,24 +27,9 @@ _SAYS_SO = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_TROUBLE = re.compile(
-    r"""
-    \b(?:
-      fail\w* | err\w* | exception | traceback | refus\w* | reject\w* | den(?:y|ied|ies) | invalid | incorrect |
-      wrong | bad | not | no | none | never | nothing | neither | without | can'?t | cannot | couldn'?t | won'?t |
-      doesn'?t | didn'?t | isn'?t | unable | block\w* | blacklist\w* | bann?\w* | time(?:d)?[-\ ]?out | unknown |
-      expired? | expir\w* | disabled | locked | suspended | deactivated | exceed\w* | limit\w* | lost | closed |
-      clos\w* | abort\w* | broken | unexpected | unavailable | fatal | panic | problem\w* | issue\w* | warn\w* |
-      deferred | bounced? | missing | lack\w* | required? | requires | must | forbidden | unauthori[sz]ed |
-      unsupported | mismatch | untrusted | full | quota | too | again | later | stuck | stop\w* | hang\w* |
-      crash\w* | slow | help | why | kill\w* | reset | unreachable | restricted | insufficient | malformed | alert
-      | violation | corrupt\w* | throttl\w* | temporar\w* | logindisabled | disconnect\w* | drop\w* | discard\w* |
-      spam | virus | phish\w* | revoked? | insecure | unsafe | illegal | conflict | undeliver\w* | attempts? |
-      0x[0-9a-f]{4,}
-    )\b
-    | ^\W{0,4}[45]\d\d[\ -] | (?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.]) | ^\W{0,2}-err\b
-    """,
-    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+_CODE = re.compile(
+    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|0x[0-9a-f]{4,}\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
 _ENGLISH = frozenset(
@@ -64,7 +50,7 @@ def no_failure(text: str) -> str:
         return ""
     if all(_SUCCESS.search(line) for line in lines):
         return "high"
-    if _TROUBLE.search(text):
+    if _CODE.search(text) or trouble(text):
         return ""
     if _SAYS_SO.search(text) or any(_SUCCESS.search(line) for line in lines):
         return "high"

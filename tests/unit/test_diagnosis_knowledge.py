@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tools.knowledge
 from mailctl.diagnosis.knowledge import Failure, Knowledge, load_knowledge, read_causes, read_failures
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.signals import LONGEST, Phrase, codes, words
@@ -58,6 +59,10 @@ def test_a_refinement_takes_the_place_of_what_it_refines(failure: Failure) -> No
     verdict = judge(evidence, KNOWLEDGE)
     assert verdict.cause == failure.cause
     assert verdict.explanation == (failure.explanation or KNOWLEDGE.causes[failure.cause].meaning)
+
+
+def test_what_the_program_reads_is_what_the_files_say() -> None:
+    assert tools.knowledge.TARGET.read_text("utf-8") == tools.knowledge.written(tools.knowledge.FOLDER)
 
 
 def test_every_cause_is_told_in_full() -> None:
