@@ -10,6 +10,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from mailctl.diagnosis.signals import words
+
 FOLDER = Path(__file__).parents[1] / "mailctl/diagnosis"
 TARGET = FOLDER / "knowledge.json"
 
@@ -22,11 +24,19 @@ def gathered(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
+def _ready(data: dict[str, Any]) -> dict[str, Any]:
+    """The content of a file with its patterns in the form in which texts are searched."""
+    for failure in data.get("failure", ()):
+        if "pattern" in failure:
+            failure["pattern"] = [words(pattern) for pattern in failure["pattern"]]
+    return data
+
+
 def written(folder: Path) -> str:
     """The text of knowledge.json: a line a file, so that a change shows where it was made."""
     kinds = []
     for kind, files in gathered(folder).items():
-        lines = [f"{_json(name)}:{_json(data)}" for name, data in files.items()]
+        lines = [f"{_json(name)}:{_json(_ready(data))}" for name, data in files.items()]
         kinds.append(f"{_json(kind)}:{{\n" + ",\n".join(lines) + "\n}")
     return "{\n" + ",\n".join(kinds) + "\n}\n"
 

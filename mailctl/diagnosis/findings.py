@@ -7,6 +7,9 @@ from mailctl.domain.when import counted
 
 EXPIRES_SOON = 21
 """Days before a certificate's end from which a check warns."""
+_FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
+_SILENT = {"tcp_timeout": "does not answer", "tcp_refused": "refuses connections", "tcp_reset": "cuts connections"}
+_FAIL = "programs that know only {} fail, and others may"
 
 
 def findings(job: CheckJob, stages: Sequence[StageReport]) -> tuple[Finding, ...]:
@@ -20,6 +23,7 @@ def _found(job: CheckJob, stages: Sequence[StageReport]) -> Iterator[Finding]:
         yield Finding("unsafe_endpoint", Level.WARNING, job.endpoint.risk)
     for stage in stages:
         yield from _told(stage.detail)
+        yield from _families(job, stage.detail)
         if stage.status is StageStatus.PASSED:
             yield from _certificate(job, stage.detail)
 
@@ -36,3 +40,22 @@ def _certificate(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Findin
     if isinstance(days, int | float) and 0 <= days <= EXPIRES_SOON:
         text = f"the certificate of {job.endpoint} expires in {counted(round(days), 'day')}"
         yield Finding("certificate_expires_soon", Level.WARNING, text)
+
+
+def _families(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
+    """One family that is broken while the other works. A machine without the family, or localhost, lacks nothing."""
+    families = detail.get("families")
+    host = job.endpoint.host.lower().rstrip(".")
+    if not isinstance(families, Mapping) or host == "localhost" or host.endswith(".localhost"):
+        return
+    for name, other in (("ipv6", "ipv4"), ("ipv4", "ipv6")):
+        broken, well = families.get(name), families.get(other)
+        if not isinstance(broken, Mapping) or not isinstance(well, Mapping) or broken.get("route") is False:
+            continue
+        cause, addresses = broken.get("cause"), broken.get("addresses")
+        if cause and "answered" in well and isinstance(addresses, list) and addresses:
+            here, there = _FAMILIES[name], _FAMILIES[other]
+            how = _SILENT.get(str(cause), "can't be reached")
+            costs = f"programs that try {here} first wait for it to fail" if how == "does not answer" else _FAIL
+            text = f"{host} {how} over {here} ({addresses[0]}) while {there} works: {costs.format(here)}"
+            yield Finding(f"{name}_broken", Level.WARNING, text)

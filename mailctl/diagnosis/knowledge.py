@@ -1,6 +1,7 @@
 """The failure knowledge as values. `causes/*.toml` say what a cause means, `failures/*.toml` how it shows.
 
-The program reads knowledge.json, which `make knowledge` makes from those files: TOML takes 25 ms to read, JSON 2.
+The program reads knowledge.json, which `make knowledge` makes from those files: TOML takes 25 ms to read, JSON 2. In
+it patterns stand in the form in which texts are searched (`signals.words`).
 
 A file of failures may begin with `[provider]`: whose words these are (`id`, `presets`, `hosts`) and what it wants
 (`wants`: password, app_password or oauth; `app_password`: the shape of one, as letters:count). Each `[[failure]]` has

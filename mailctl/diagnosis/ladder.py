@@ -1,6 +1,7 @@
 """One check: the secret, then the session's stages, each timed, up to the first that fails, and what that means."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 
 from mailctl.diagnosis.findings import findings
@@ -66,7 +67,9 @@ class Climb:
             for name in session.stages:
                 self.deadline.remaining()
                 self._take(lambda climb=session.climb, stage=name: climb(stage))  # type: ignore[misc]  # bound now
+            self._late = session.late()
         except MailctlError as error:
+            self._late = session.late() if session is not None else {}
             return self.failed(error)
         except Exception as error:  # noqa: BLE001 - a bug met in one check must not take the others' reports with it
             return self.failed(MailctlError(f"this is a bug in mailctl ({type(error).__name__}: {error})"))
@@ -152,8 +155,12 @@ class Climb:
         )
         return _in_own_words(verdict, error)
 
+    def _with_late(self, stage: StageReport) -> StageReport:
+        more = self._late.get(stage.name)
+        return replace(stage, detail={**stage.detail, **mask_within(dict(more))}) if more else stage
+
     def _report(self, *, ok: bool, done: Sequence[StageReport] | None = None, **verdict: object) -> CheckReport:
-        climbed = list(self._done if done is None else done)
+        climbed = [self._with_late(stage) for stage in (self._done if done is None else done)]
         found = findings(self.job, climbed)
         missed = [StageReport(name, StageStatus.NOT_REACHED) for name in self._names[len(climbed) :]]
         return CheckReport(
@@ -184,8 +191,6 @@ def run_check(
 
 def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
     """What went wrong on this side of the wire is said best by the error itself."""
-    from dataclasses import replace
-
     if isinstance(error, SecretError) and verdict.cause == "secret_unavailable":
         return replace(verdict, explanation=error.message, remedy=(error.hint,) if error.hint else verdict.remedy)
     if error.exit_code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.STORAGE):

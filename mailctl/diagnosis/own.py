@@ -10,6 +10,7 @@ from typing import Any
 
 from mailctl.diagnosis.knowledge import Cause, Failure, Knowledge, Provider, read_failure, read_provider
 from mailctl.diagnosis.matcher import judge
+from mailctl.diagnosis.signals import words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence
 from mailctl.domain.problem import Problem
 from mailctl.errors import ConfigError
@@ -108,7 +109,8 @@ def _entry(table: object, provider: Provider | None, causes: Mapping[str, Cause]
         raise TypeError("it is no table")
     for fault in _wrong_types(table):
         raise ValueError(fault)
-    failure = read_failure(table, provider, causes)
+    ready = table | {"pattern": [words(pattern) for pattern in table.get("pattern", ())]}
+    failure = read_failure(ready, provider, causes)
     if not (failure.pattern or failure.codes or failure.facts):
         raise ValueError("it has neither pattern nor codes nor facts, so nothing shows it")
     return replace(failure, priority=_FIRST + (failure.priority or 0))

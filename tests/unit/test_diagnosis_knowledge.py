@@ -131,10 +131,23 @@ def test_a_broken_file_of_failures_is_named(table: dict[str, object]) -> None:
         ("5.7.1", "550 5.7.139 x", False),
         ("listed", "blacklisted", False),
         ("*listed", "blacklisted", True),
+        ("no such (user|mailbox) here", "550 No such mailbox here", True),
+        ("no such (user|mailbox) here", "550 No such domain here", False),
+        ("no (such |)user", "550 no user", True),
+        ("5.7.1 (x", "550 5.7.1 (x)", True),
+        ("mailbox * full", "mailbox " + "a " * 60 + "full", False),
+        ("mailbox * full", "mailbox " + "a " * 60 + "mailbox of x is full", True),
+        ("self-signed", "Self signed certificate", True),
+        ("can't connect", "Cannot connect", True),
+        ("time out", "it timed out", True),
     ],
 )
 def test_a_phrase_is_found_as_whole_words(phrase: str, text: str, found: bool) -> None:
-    assert Phrase(phrase).found_in(text) is found
+    assert Phrase(words(phrase)).found_in(words(text)) is found
+
+
+def test_a_hostile_text_takes_no_long_search() -> None:
+    assert not Phrase("a * a * a * a * b").found_in(words("a " * LONGEST))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +168,7 @@ def test_codes_are_what_the_standards_call_so(text: str, expected: set[str]) -> 
 
 def test_a_reply_of_several_lines_is_read_as_one() -> None:
     text = "534-5.7.9 Please log in via\r\n534-5.7.9 your web browser\r\n534 5.7.9 now"
-    assert "please log in via your web browser now" in words(text)
+    assert "please login via your web browser now" in words(text)
 
 
 @given(
@@ -172,5 +185,5 @@ def test_no_text_breaks_the_matcher(text: str, protocol: str, stage: str) -> Non
 @settings(max_examples=25, deadline=None)
 def test_a_long_text_is_bounded(pieces: list[str]) -> None:
     text = " ".join(pieces) * 50
-    assert len(words(text)) <= LONGEST
+    assert len(words(text)) <= 2 * LONGEST
     assert judge(Evidence("smtp", text=text), KNOWLEDGE).cause in KNOWLEDGE.causes
