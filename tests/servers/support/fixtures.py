@@ -10,10 +10,14 @@ from typing import Protocol
 import pytest
 
 from .certificates import Certificates
+from .courier import Courier, CourierSettings
+from .courier_users import CourierUsers, find_courier
+from .cyrus import Cyrus, CyrusSettings, find_cyrus
 from .dns_server import DnsServer
 from .dovecot import Dovecot
 from .dovecot_config import DovecotSettings
 from .dovecot_programs import DovecotPrograms, find_dovecot
+from .exim import Exim, EximSettings, find_exim
 from .keyring import NEEDED, Keyring
 from .keyring import without_keyring as environment_without_keyring
 from .mailbox import Mailbox
@@ -24,6 +28,9 @@ from .workspace import Workspace
 
 MakeDovecot = Callable[[DovecotSettings], Dovecot]
 MakePostfix = Callable[[PostfixSettings], Postfix]
+MakeCyrus = Callable[[CyrusSettings], Cyrus]
+MakeCourier = Callable[[CourierSettings], Courier]
+MakeExim = Callable[[EximSettings], Exim]
 MakeDns = Callable[..., DnsServer]
 
 
@@ -93,6 +100,72 @@ def make_postfix(workspace: Workspace, certificates: Certificates, dovecot: Dove
         unavailable("Postfix", programs)
     with contextlib.ExitStack() as stack:
         yield lambda settings: stack.enter_context(Postfix(workspace, programs, certificates, dovecot, settings))
+
+
+@pytest.fixture(scope="session")
+def exim(workspace: Workspace, certificates: Certificates, dovecot: Dovecot) -> Iterator[Exim]:
+    """A running Exim for all tests, in front of `dovecot`; don't stop it."""
+    root = find_exim()
+    if isinstance(root, str):
+        unavailable("Exim", root)
+    with Exim(workspace, root, certificates, dovecot) as server:
+        yield server
+
+
+@pytest.fixture
+def make_exim(workspace: Workspace, certificates: Certificates, dovecot: Dovecot) -> Iterator[MakeExim]:
+    """A function: settings in, a running Exim of the test's own out, in front of `dovecot`."""
+    root = find_exim()
+    if isinstance(root, str):
+        unavailable("Exim", root)
+    with contextlib.ExitStack() as stack:
+        yield lambda settings: stack.enter_context(Exim(workspace, root, certificates, dovecot, settings))
+
+
+@pytest.fixture(scope="session")
+def cyrus(workspace: Workspace, certificates: Certificates) -> Iterator[Cyrus]:
+    """A running Cyrus for all tests; don't stop it."""
+    root = find_cyrus()
+    if isinstance(root, str):
+        unavailable("Cyrus", root)
+    with Cyrus(workspace, root, certificates) as server:
+        yield server
+
+
+@pytest.fixture
+def make_cyrus(workspace: Workspace, certificates: Certificates) -> Iterator[MakeCyrus]:
+    """A function: settings in, a running Cyrus of the test's own out."""
+    root = find_cyrus()
+    if isinstance(root, str):
+        unavailable("Cyrus", root)
+    with contextlib.ExitStack() as stack:
+        yield lambda settings: stack.enter_context(Cyrus(workspace, root, certificates, settings))
+
+
+@pytest.fixture(scope="session")
+def courier_users(workspace: Workspace) -> Iterator[CourierUsers]:
+    """The accounts of all Couriers."""
+    root = find_courier()
+    if isinstance(root, str):
+        unavailable("Courier", root)
+    with CourierUsers(workspace, root) as users:
+        yield users
+
+
+@pytest.fixture(scope="session")
+def courier(workspace: Workspace, certificates: Certificates, courier_users: CourierUsers) -> Iterator[Courier]:
+    """A running Courier for all tests; don't stop it."""
+    with Courier(workspace, courier_users, certificates) as server:
+        yield server
+
+
+@pytest.fixture
+def make_courier(
+    workspace: Workspace, certificates: Certificates, courier_users: CourierUsers
+) -> Iterator[MakeCourier]:
+    """A function: settings in, a running Courier of the test's own out."""
+    with contextlib.ExitStack() as stack:
+        yield lambda settings: stack.enter_context(Courier(workspace, courier_users, certificates, settings))
 
 
 @pytest.fixture
