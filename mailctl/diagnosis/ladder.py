@@ -55,6 +55,7 @@ class Climb:
         self._began = clock()
         self._secret: Secret | None = None
         self._lines: Callable[[], Sequence[str]] = tuple
+        self._late: Mapping[str, Mapping[str, object]] = {}
 
     def run(self) -> CheckReport:
         """Climb as far as it goes. Errors become the report; KeyboardInterrupt passes."""

@@ -131,5 +131,11 @@ class Session(Interface):
     def climb(self, stage: str) -> Mapping[str, object]:
         """Carry out `stage`; the ones before it have been."""
 
+    def late(self) -> Mapping[str, Mapping[str, object]]:
+        """What came to light of a stage after it was climbed, by its name; asked once, at the end of the climb.
+
+        May wait for half a second. Never raises.
+        """
+
     def close(self) -> None:
         """End the connection politely if it can be done at once; never raises."""

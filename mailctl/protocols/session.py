@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from time import monotonic
 
 from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
@@ -9,6 +10,7 @@ from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError
 from mailctl.protocols import tls
+from mailctl.protocols.families import OtherFamily
 from mailctl.protocols.greeting import read_greeting
 from mailctl.protocols.resolve import Address, resolve
 from mailctl.protocols.starttls import Prefix
@@ -38,6 +40,8 @@ class WireSession:
         self._addresses: list[Address] = []
         self._wire: Wire | None = None
         self._prefix: Prefix | None = None
+        self._thorough = True
+        self._family: OtherFamily | None = None
         security = job.endpoint.security
         first: dict[str, Climb] = {"dns": self._dns, "tcp": self._tcp}
         if security is Security.TLS:
@@ -55,17 +59,22 @@ class WireSession:
         return self._rungs[stage]()
 
     def sign_in(self) -> Wire:
-        """Climb up to where the mailbox is signed in to (the last stage is for checks) → the connection.
+        """Climb up to where the mailbox is signed in to (what comes after is for checks) → the connection.
 
         Raises what the stages raise; then nothing is left open.
         """
+        self._thorough = False
         try:
-            for stage in self.stages[:-1]:
+            for stage in self.stages[: self.stages.index("authenticate") + 1]:
                 self.climb(stage)
         except BaseException:
             self.close()
             raise
         return self.wire
+
+    def late(self) -> Mapping[str, Mapping[str, object]]:
+        """See `domain.check.Session`: of "tcp", `families` (see `OtherFamily.seen`)."""
+        return {"tcp": {"families": self._family.seen()}} if self._family else {}
 
     def close(self) -> None:
         """Say goodbye, and wait a moment for the answer; never raises."""
@@ -103,7 +112,11 @@ class WireSession:
         return {"host": endpoint.host, "addresses": [address.ip for address in self._addresses]}
 
     def _tcp(self) -> Mapping[str, object]:
+        began = monotonic()
         self._wire = Wire.connect(self.job.endpoint, self._addresses, self.deadline, self.transcript)
+        if self._thorough:
+            ms = round((monotonic() - began) * 1000, 1)
+            self._family = OtherFamily(self._addresses, self._wire.address, ms, self._wire.failed)
         if self.job.endpoint.security is Security.STARTTLS:
             self._prefix = Prefix(self._wire, self.protocol)
         return {"address": self._wire.address.ip, "port": self.job.endpoint.port, "failed": self._wire.failed}

@@ -46,6 +46,7 @@ class Scripted:
 
     protocol: Protocol = Protocol.IMAP
     stages: tuple[str, ...] = STAGES
+    later: Mapping[str, Mapping[str, object]] = {}
 
     def __init__(self, steps: Mapping[str, Step]) -> None:
         self.steps, self.climbed, self.closed = steps, [""], 0
@@ -57,6 +58,9 @@ class Scripted:
         if isinstance(step, BaseException):
             raise step
         return step() if callable(step) else step
+
+    def late(self) -> Mapping[str, Mapping[str, object]]:
+        return self.later
 
     def close(self) -> None:
         self.closed += 1
@@ -170,6 +174,43 @@ def test_what_should_not_stay_so_is_warned_of(
 def test_a_certificate_with_time_left_is_no_warning() -> None:
     report, _ = check({"tls": {"days_left": 22}})
     assert report.warnings == ()
+
+
+def families(**ipv6: object) -> dict[str, Mapping[str, object]]:
+    well = {"addresses": ["192.0.2.1"], "answered": "192.0.2.1", "ms": 20.0}
+    return {"tcp": {"families": {"ipv4": well, "ipv6": {"addresses": ["2001:db8::1"], "ms": 600.0, **ipv6}}}}
+
+
+@pytest.mark.parametrize(
+    ("ipv6", "host", "said"),
+    [
+        ({"cause": "tcp_timeout"}, "mail.example.org", "does not answer over IPv6 (2001:db8::1) while IPv4 works"),
+        ({"cause": "tcp_refused"}, "mail.example.org", "programs that know only IPv6 fail"),
+        ({"cause": "tcp_unreachable"}, "mail.example.org", "can't be reached over IPv6"),
+        ({"cause": "tcp_unreachable", "route": False}, "mail.example.org", ""),
+        ({"answered": "2001:db8::1"}, "mail.example.org", ""),
+        ({"cause": "tcp_refused"}, "localhost", ""),
+    ],
+    ids=["silent", "refused", "unreachable", "no-ipv6-here", "both-work", "localhost"],
+)
+def test_a_family_that_is_broken_while_the_other_works_is_a_finding(
+    ipv6: dict[str, object], host: str, said: str
+) -> None:
+    session = Scripted({"tcp": {"address": "192.0.2.1"}})
+    session.later = families(**ipv6)
+    report = run_check(job(endpoint=Endpoint(host, 993, Security.TLS)), opener(session), password, know)
+    assert report.ok
+    assert report.stages[2].detail == {"address": "192.0.2.1", **session.later["tcp"]}
+    assert [finding.name for finding in report.findings] == (["ipv6_broken"] if said else [])
+    assert said in " ".join(report.warnings)
+
+
+def test_a_broken_family_is_told_of_a_check_that_fails_later_too() -> None:
+    session = Scripted({"authenticate": AuthError("no")})
+    session.later = families(cause="tcp_timeout")
+    report = run_check(job(), opener(session), password, know)
+    assert not report.ok
+    assert [finding.name for finding in report.findings] == ["ipv6_broken"]
 
 
 def test_a_trace_is_kept_if_asked_for() -> None:

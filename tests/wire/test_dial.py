@@ -14,7 +14,7 @@ from mailctl.protocols.pop3 import pop3_session
 from mailctl.protocols.resolve import Address, failure, resolve
 from mailctl.protocols.wire import Wire
 from tests.wire.support.jobs import Climbed, job
-from tests.wire.support.scripted import ScriptedServer, says
+from tests.wire.support.scripted import Peer, ScriptedServer, says
 
 
 @contextmanager
@@ -124,3 +124,53 @@ def test_what_the_resolver_says_becomes_a_cause(error: Exception, cause: str) ->
 def test_a_spent_deadline_ends_the_climb() -> None:
     climbed = Climbed(pop3_session(job(Protocol.POP3, 110, Security.NONE, None), None, Deadline(0)))
     assert climbed.cause == "tcp_timeout"
+
+
+def v6(port: int) -> Address:
+    return Address(socket.AF_INET6, "::1", ("::1", port, 0, 0))
+
+
+def tcp_detail(addresses: list[Address], monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
+    """What a check tells of both families in the end."""
+    monkeypatch.setattr("mailctl.protocols.session.resolve", lambda *_: addresses)
+    session = pop3_session(job(Protocol.POP3, 110, Security.NONE, None, host="mail.test"), None, Deadline(5))
+    climbed = Climbed(session)
+    assert climbed.failed == ""
+    found = session.late()["tcp"]["families"]
+    assert isinstance(found, dict)
+    return found
+
+
+def pop3(peer: Peer) -> None:
+    peer.line("+OK")
+    peer.expect("CAPA")
+    peer.line("-ERR")
+    peer.wait_for_end()
+
+
+def test_both_families_are_tried_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(pop3) as here, ScriptedServer(pop3, listen_on="::1") as there:
+        found = tcp_detail([address("127.0.0.1", here.port), v6(there.port)], monkeypatch)
+        assert there.clear == b""
+    assert found["ipv4"]["answered"] == "127.0.0.1"
+    assert found["ipv6"]["answered"] == "::1"
+
+
+def test_a_family_that_refuses_or_swallows_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(pop3) as server:
+        found = tcp_detail([v6(closed_port()), address("127.0.0.1", server.port)], monkeypatch)
+        assert found["ipv6"] == {"addresses": ["::1"], "cause": "tcp_refused", "ms": found["ipv6"]["ms"]}
+        with black_hole("127.0.0.3") as dead:
+            start = monotonic()
+            with ScriptedServer(pop3, listen_on="::1") as only:
+                found = tcp_detail([address("127.0.0.3", dead), v6(only.port)], monkeypatch)
+            assert monotonic() - start < 3
+        assert found["ipv4"]["cause"] == "tcp_timeout"
+        assert found["ipv6"]["answered"] == "::1"
+
+
+def test_one_family_alone_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ScriptedServer(pop3) as server:
+        found = tcp_detail([address("127.0.0.1", server.port)], monkeypatch)
+        assert list(found) == ["ipv4"]
+        assert server.connections == 1
