@@ -1,11 +1,11 @@
 """Checks as operations, for `test` and for whoever tests a gateway before it is saved: plan, run, outcome."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailctl.domain.check import CheckJob, CheckReport
+from mailctl.domain.report import Summary, summarize
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, MailctlError, combined_exit_code
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Result of `test`: one report a check, in the order in which they were asked for."""
+    """Result of `test`: one report a check, in the order in which they were asked for; summary: them in numbers."""
 
     checks: list[CheckReport]
+    summary: Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,22 +195,24 @@ def check_error(reports: Sequence[CheckReport]) -> MailctlError | None:
     failed = [report for report in reports if not report.ok]
     if not failed:
         return None
-    causes = Counter(sorted(report.cause for report in failed)).most_common()
+    summary = summarize(reports)
     if len(reports) == 1:
         message = failed[0].message or failed[0].explanation
     else:
-        counted = (cause if len(causes) == 1 else f"{count} {cause}" for cause, count in causes)
-        message = f"{len(failed)} of {len(reports)} checks failed: {', '.join(counted)}"
+        causes = summary.failures if len(summary.causes) > 1 else summary.causes
+        message = f"{len(failed)} of {len(reports)} checks failed: {', '.join(causes)}"
     steps = {report.remedy[:1] for report in failed}
     hint = "".join(steps.pop()) if len(steps) == 1 else ""
-    error = MailctlError(message, hint=hint, code="check_failed", cause=causes[0][0] if len(causes) == 1 else "")
+    error = MailctlError(
+        message, hint=hint, code="check_failed", cause="".join(summary.causes) if len(summary.causes) == 1 else ""
+    )
     error.exit_code = combined_exit_code([report.exit_code for report in failed])
     return error
 
 
 def check_outcome(reports: "list[CheckReport]") -> "Outcome":
     """What a command says of its checks: result, views, warnings of each check, and the error if one failed."""
-    from mailctl.cli.check_view import checks_records, checks_view
+    from mailctl.cli.check_view import FEW, checks_records, checks_view, verdicts_view
     from mailctl.output.emitter import Outcome
 
     warnings = [
@@ -218,12 +221,13 @@ def check_outcome(reports: "list[CheckReport]") -> "Outcome":
         for text in report.warnings
     ]
     return Outcome(
-        Checks(reports),
+        Checks(reports, summarize(reports)),
         checks_view(reports),
         checks_records(reports),
         error=check_error(reports),
         warnings=warnings,
-        told=("message", "hint") if len(reports) == 1 else ("hint",),
+        verdict=verdicts_view(reports),
+        told=("hint", "warnings") if 1 < len(reports) <= FEW else ("message", "hint", "warnings"),
     )
 
 

@@ -3,19 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol as Interface
 
+from mailctl.domain.who import who
 from mailctl.output.view import Cell, Fields, Styled
-
-_FIXERS = {
-    "user": "you can fix it",
-    "admin": "the administrator must fix it",
-    "provider": "the provider must fix it",
-}
-_RETRIES = {
-    "yes": "trying again helps",
-    "no": "trying again doesn't help",
-    "after-fix": "try again once it is fixed",
-    "later": "try again later",
-}
 
 
 class Verdict(Interface):
@@ -56,9 +45,9 @@ def verdict_view(report: Verdict, said: str, label: str = "server said") -> Fiel
         ("meaning", report.explanation),
     ]
     pairs += [(f"step {number}", step) for number, step in enumerate(report.remedy, 1)]
-    pairs.append(("who", f"{_FIXERS.get(report.fixer, report.fixer)}; {_RETRIES.get(report.retry, report.retry)}"))
+    pairs.append(("who", who(report.fixer, report.retry)))
     if report.doc_url:
         pairs.append(("more", report.doc_url))
     pairs += [(label, line) for line in said.splitlines()[:8]]
-    pairs += [(f"or {other.cause}", other.explanation) for other in report.alternatives]
+    pairs += [("or", f"{other.cause}: {other.explanation}") for other in report.alternatives]
     return Fields(pairs)

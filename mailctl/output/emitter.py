@@ -22,7 +22,9 @@ class Outcome(NamedTuple):
     text: shown instead of a view, as it is, on stdout: for documents such as a schema; already safe to show.
     error: set where the command did its work but the answer is bad (a check failed): its exit code is the command's.
     notes, warnings: sentences for stderr.
-    told: which parts of the error ("message", "hint") the view says already, so that a terminal doesn't say them twice.
+    verdict: what --quiet shows in place of view and records; it says all that `told` could name.
+    told: what the view says already, so that a terminal doesn't say it twice: the error's "message" and "hint", and the
+        "warnings".
     """
 
     value: object
@@ -32,6 +34,7 @@ class Outcome(NamedTuple):
     error: MailctlError | None = None
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
+    verdict: View | None = None
     told: Collection[str] = ()
 
 
@@ -46,7 +49,13 @@ class Emitter:
 
     def outcome(self, command: str, outcome: Outcome) -> ExitCode:
         """Emit `outcome` of `command` ("gateway list"); returns the exit code that it stands for."""
-        for warning in outcome.warnings:
+        told: Collection[str] = ()
+        if self.quiet and outcome.verdict is not None and not self.json:
+            told = ("message", "hint") if outcome.told else ()
+            outcome = outcome._replace(view=outcome.verdict, records=None)
+        elif not self.json and self.is_terminal(self.stdout):
+            told = outcome.told
+        for warning in () if "warnings" in told else outcome.warnings:
             self.warn(warning)
         if self.json:
             self._write_json(command, outcome.value, outcome.error)
@@ -59,7 +68,6 @@ class Emitter:
                 self.note(note)
         if outcome.error is None:
             return ExitCode.OK
-        told = outcome.told if not self.json and self.is_terminal(self.stdout) else ()
         self.error(outcome.error, told)
         return outcome.error.exit_code
 

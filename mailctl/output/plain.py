@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from mailctl.output.escape import visible
-from mailctl.output.view import Cell, Fields, Lines, Styled, Table, View
+from mailctl.output.view import Cell, Fields, Lines, Styled, Table, Timeline, View
 
 
 def cell_text(cell: Cell) -> str:
@@ -38,6 +38,11 @@ def plain_lines(view: View) -> Iterator[str]:
         case Lines():
             for line in view.lines:
                 yield cell_text(line)
+        case Timeline():
+            for moment in view.moments:
+                yield "\t".join(plain_text(cell) for cell in (moment.name, moment.outcome, moment.took, moment.text))
+            if view.rest:
+                yield visible(view.rest)
         case _:
             for part in view.parts:
                 yield from plain_lines(part)

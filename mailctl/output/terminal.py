@@ -1,9 +1,10 @@
 """A view drawn on a terminal by rich; markup, emoji and highlighting are off: what a server says is text, not style."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from mailctl.output.plain import cell_text
-from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, View
+from mailctl.output.view import Cell, Fields, Lines, Stack, Styled, Table, Timeline, View
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,6 +54,10 @@ def draw(view: View, to: "Console") -> None:
         case Lines():
             for line in view.lines:
                 sentence(cell(line), to)
+        case Timeline():
+            from mailctl.output.timeline import timeline
+
+            timeline(view, to)
         case Stack():
             for number, part in enumerate(view.parts):
                 if number:
@@ -65,19 +70,58 @@ def sentence(text: "Text", to: "Console", *, wrap: bool = True) -> None:
 
     rich either breaks such words too or cuts them off.
     """
+    for line in broken(text, to.width) if wrap else [text]:
+        to.print(line, soft_wrap=True)
+
+
+def broken(text: "Text", width: int) -> "list[Text]":
+    """`text` in lines of at most `width` columns, broken between words; a longer word has a line for itself."""
     from rich.cells import cell_len
 
     breaks: list[int] = []
     column = offset = 0
-    for word in text.plain.split(" ") if wrap else ():
-        if column and column + cell_len(word) > to.width:
+    for word in text.plain.split(" "):
+        if column and column + cell_len(word) > width:
             breaks.append(offset)
             column = 0
         column += cell_len(word) + 1
         offset += len(word) + 1
-    for line in text.divide(breaks):
+    lines = list(text.divide(breaks))
+    for line in lines:
         line.rstrip()
-        to.print(line, soft_wrap=True)
+    return lines
+
+
+def longest_word(text: str) -> int:
+    """Columns of the longest word in `text`."""
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.split(" ")), default=0)
+
+
+def beside(head: "Text", text: "Text", to: "Console", indent: int) -> None:
+    """Print `head`, and `text` beside it from column `indent` on, broken between words.
+
+    Text whose longest word doesn't fit there stands below, where it has the whole line but for two columns.
+    """
+    from rich.text import Text
+
+    room = to.width - indent
+    if text.plain and (room < _LEAST_FOLD or longest_word(text.plain) > room > 0):
+        to.print(_trimmed(head), soft_wrap=True)
+        for line in broken(text, max(to.width - 2, 1)):
+            to.print(Text("  ").append_text(line), soft_wrap=True)
+        return
+    head = head.copy()
+    head.align("left", indent)
+    for line in broken(text, room):
+        to.print(_trimmed(head + line), soft_wrap=True)
+        head = Text(" " * indent)
+
+
+def _trimmed(text: "Text") -> "Text":
+    text.rstrip()
+    return text
 
 
 def _table(view: Table, to: "Console") -> None:
@@ -95,34 +139,43 @@ def _table(view: Table, to: "Console") -> None:
         draw(Stack([Fields(block) for block in pairs]), to)
         return
     table = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for column in view.columns:
+    whole = _least_width(view, words=True) <= to.width  # then no word need be broken
+    for column, *values in zip(view.columns, *view.rows, strict=True):
         table.add_column(
-            cell(column.title), justify="right" if column.right else "left", overflow="fold", no_wrap=not column.fold
+            cell(column.title),
+            justify="right" if column.right else "left",
+            overflow="fold",
+            no_wrap=not column.fold,
+            min_width=_widest_word(values) if whole and column.fold else None,
         )
     for row in view.rows:
         table.add_row(*[cell(value) for value in row])
     to.print(table)
 
 
-def _least_width(view: Table) -> int:
-    """How many columns of the terminal the table needs so that nothing is cut."""
+def _least_width(view: Table, *, words: bool = False) -> int:
+    """How many columns of the terminal the table needs so that nothing is cut; `words`: and no word broken."""
     from rich.cells import cell_len
 
     needed = len(_BETWEEN) * (len(view.columns) - 1)
     for column, *values in zip(view.columns, *view.rows, strict=True):
         widest = max(cell_len(cell_text(value)) for value in (column.title, *values))
-        needed += min(widest, _LEAST_FOLD) if column.fold else widest
+        least = _widest_word((column.title, *values)) if words else _LEAST_FOLD
+        needed += min(widest, least) if column.fold else widest
     return needed
 
 
+def _widest_word(values: Sequence[Cell]) -> int:
+    return max(longest_word(cell_text(value)) for value in values)
+
+
 def _fields(view: Fields, to: "Console") -> None:
-    from rich.table import Table as RichTable
+    from rich.cells import cell_len
+    from rich.text import Text
 
     if view.title:
         to.print(cell(Styled(view.title, "strong")))
-    grid = RichTable.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style="dim")
-    grid.add_column(overflow="fold")
-    for label, value in view.pairs:
-        grid.add_row(cell(label), cell(value))
-    to.print(grid)
+    labels = [cell_text(label) for label, _ in view.pairs]
+    indent = max(map(cell_len, labels), default=0) + 2
+    for label, (_, value) in zip(labels, view.pairs, strict=True):
+        beside(Text(label, style="dim"), cell(value), to, indent)

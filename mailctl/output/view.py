@@ -60,13 +60,34 @@ class Lines(NamedTuple):
     lines: Sequence[str | Styled]
 
 
+class Moment(NamedTuple):
+    """A line of a timeline: its name, what became of it, how long it took, and what there is to say of it.
+
+    begin, length: of its bar, as fractions (0 to 1) of the whole timeline; `outcome` colours the bar too.
+    """
+
+    name: str
+    outcome: Styled
+    took: str
+    begin: float
+    length: float
+    text: str = ""
+
+
+class Timeline(NamedTuple):
+    """Where time went: a bar a line. To a pipe: name, outcome, time and text, tab-separated. rest: a line below it."""
+
+    moments: Sequence[Moment]
+    rest: str = ""
+
+
 class Stack(NamedTuple):
     """Several views, one below the other."""
 
     parts: "Sequence[View]" = ()
 
 
-View = Table | Fields | Lines | Stack
+View = Table | Fields | Lines | Timeline | Stack
 
 
 def columns(

@@ -104,7 +104,8 @@ def test_a_terminal_too_narrow_for_a_table_gets_blocks_and_loses_nothing(width: 
         assert cell in shown
     if width > 20:
         assert "outlook.office365.com:993 tls" in shown
-    assert all(len(line) <= width for line in out.getvalue().splitlines())
+    # a word longer than the terminal is broken by the terminal, which keeps it whole for copying
+    assert all(len(line) <= width or " " not in line.strip() for line in out.getvalue().splitlines())
 
 
 def test_sentences_break_between_words_and_links_stay_whole() -> None:
