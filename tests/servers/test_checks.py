@@ -1,76 +1,13 @@
 """`mailctl test` on real servers, by the whole command line: what is right passes, what is wrong is named."""
 
-import socket
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from tests.cli.support import Cli
-from tests.servers.support.certificates import Certificates
 from tests.servers.support.dovecot import Dovecot
 from tests.servers.support.dovecot_config import DovecotSettings
 from tests.servers.support.fixtures import MakeDns, MakeDovecot
+from tests.servers.support.home import Home
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.support.postfix import Postfix
-
-
-class Home:
-    """A user's home with gateways on the tests' servers."""
-
-    def __init__(self, cli: Cli, certificates: Certificates) -> None:
-        self.cli, self.certificates = cli, certificates
-
-    def gateway(
-        self, name: str, user: str, password: str, *endpoints: str, server: str = "", more: str = "", trust: str = ""
-    ) -> None:
-        """A gateway NAME. endpoints: `imap HOST PORT SECURITY`."""
-        for folder in ("servers", "gateways"):
-            (self.cli.config / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
-        sections = []
-        for endpoint in endpoints:
-            protocol, host, port, security = endpoint.split()
-            sections.append(f'[{protocol}]\nhost = "{host}"\nport = {port}\nsecurity = "{security}"\n')
-        trust = trust or f'ca_file = "{self.certificates.ca}"'
-        self._write(f"servers/{name}.toml", "".join(sections) + f"[certificate]\n{trust}\n")
-        inbound = "pop3" if not any(each.startswith("imap") for each in endpoints) else "imap"
-        self._write(
-            f"gateways/{name}.toml",
-            f'server = "{server or name}"\nemail = "{user}@mail.test"\n{more}[login]\nuser = "{user}"\n'
-            f'[inbound]\nprotocol = "{inbound}"\n',
-        )
-        if password:
-            self.cli.ok("gateway", "password", "set", name, "--password-stdin", stdin=f"{password}\n")
-
-    def _write(self, name: str, text: str) -> None:
-        path = self.cli.config / name
-        path.write_text(text)
-        path.chmod(0o600)
-
-    def test(self, *arguments: str, code: int = 0, stdin: str = "") -> list[dict[str, Any]]:
-        """`result.checks[]` of `mailctl test ARGUMENTS --json`, which ends with `code`."""
-        found = self.cli.json("test", *arguments, code=code, stdin=stdin)
-        checks: list[dict[str, Any]] = found["result"]["checks"]
-        return checks
-
-    def one(self, *arguments: str, code: int = 0, stdin: str = "") -> dict[str, Any]:
-        """The only check of that."""
-        (check,) = self.test(*arguments, code=code, stdin=stdin)
-        return check
-
-
-@pytest.fixture
-def home(tmp_path: Path, certificates: Certificates) -> Home:
-    return Home(Cli(tmp_path), certificates)
-
-
-@pytest.fixture
-def free_port() -> Iterator[int]:
-    """A port where nothing listens, kept free of others."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
 
 
 def imap(server: Dovecot, security: str = "tls", host: str = "localhost") -> str:
@@ -226,7 +163,7 @@ def test_several_different_failures_have_their_own_code(home: Home, mailbox: Mai
     assert [check["ok"] for check in checks] == [False, False, True]
     done = home.cli.run("test", "--all", terminal=True)
     assert done.code == 12
-    assert done.out.count("FAILED: ") == 2
+    assert done.out.count("  FAILED in ") == 2
     assert f"well  IMAP  localhost:{mailbox.server.imaps}  works" in done.out
 
 

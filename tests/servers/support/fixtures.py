@@ -3,11 +3,14 @@
 import contextlib
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+
+from tests.cli.support import Cli
 
 from .certificates import Certificates
 from .courier import Courier, CourierSettings
@@ -18,6 +21,7 @@ from .dovecot import Dovecot
 from .dovecot_config import DovecotSettings
 from .dovecot_programs import DovecotPrograms, find_dovecot
 from .exim import Exim, EximSettings, find_exim
+from .home import Home
 from .keyring import NEEDED, Keyring
 from .keyring import without_keyring as environment_without_keyring
 from .mailbox import Mailbox
@@ -166,6 +170,20 @@ def make_courier(
     """A function: settings in, a running Courier of the test's own out."""
     with contextlib.ExitStack() as stack:
         yield lambda settings: stack.enter_context(Courier(workspace, courier_users, certificates, settings))
+
+
+@pytest.fixture
+def home(tmp_path: Path, certificates: Certificates) -> Home:
+    """An empty home."""
+    return Home(Cli(tmp_path), certificates)
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    """A port where nothing listens, kept free of others."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture
