@@ -6,7 +6,7 @@ from mailctl.domain.check import CheckJob, Session
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
-from mailctl.errors import AuthError, ProtocolError, RefusedError
+from mailctl.errors import AuthError, MailctlError, ProtocolError, RefusedError
 from mailctl.protocols import sasl
 from mailctl.protocols.pop3_reply import read_lines, read_status
 from mailctl.protocols.session import Climb, WireSession, tls_evidence
@@ -18,6 +18,8 @@ RESPONSE = 1 << 16
 """Octets that a response other than a message or a listing may have."""
 CAPABILITIES = 200
 """Lines that CAPA may answer."""
+BEYOND = 3.0
+"""Seconds for what is asked besides."""
 
 
 def pop3_session(
@@ -51,7 +53,7 @@ class Pop3Session(WireSession):
         self.capabilities = ask_capabilities(self.wire)
         if self.capabilities is None:
             return {"capabilities": None}
-        return {"capabilities": [f"{name} {words}".strip() for name, words in self.capabilities.items()]}
+        return {"capabilities": _lines(self.capabilities)}
 
     def _authenticate(self) -> Mapping[str, object]:
         assert self.secret is not None  # else there is no such stage  # noqa: S101
@@ -63,7 +65,31 @@ class Pop3Session(WireSession):
         words = text.split()
         if len(words) < 2 or not all(word.isascii() and word.isdigit() and len(word) < 20 for word in words[:2]):
             raise ProtocolError(f"{self.wire.endpoint} answers STAT in no known way", server_text=text)
-        return {"messages": int(words[0]), "octets": int(words[1])}
+        messages = int(words[0])
+        return {"messages": messages, "octets": int(words[1])} | self._beyond(messages)
+
+    def _beyond(self, messages: int) -> dict[str, object]:
+        """Evidence beyond sign-in; whatever comes of it, the check has passed.
+
+        uidl: whether UIDL works, which servers without CAPA don't say; not there if nothing tells. capabilities: of
+        this user, where EXPIRE or LOGIN-DELAY differ from user to user (RFC 2449 sections 6.5, 6.7).
+        """
+        told = self.capabilities or {}
+        learned: dict[str, object] = {}
+        try:
+            self.wire.deadline = Deadline(self.wire.deadline.remaining(BEYOND))
+            if any("USER" in told.get(name, "").upper().split() for name in ("EXPIRE", "LOGIN-DELAY")):
+                told = self.capabilities = ask_capabilities(self.wire) or told
+                learned["capabilities"] = _lines(told)
+            if "UIDL" in told:
+                learned["uidl"] = True
+            elif messages:
+                self.wire.allowance = RESPONSE
+                self.wire.send(b"UIDL 1\r\n")
+                learned["uidl"] = read_status(self.wire)[0]
+        except MailctlError:
+            return learned
+        return learned
 
 
 def ask_capabilities(wire: Wire) -> dict[str, str] | None:
@@ -145,6 +171,10 @@ def command(wire: Wire, line: bytes, refusal: str) -> str:
     if not ok:
         raise RefusedError(f"{wire.endpoint} {refusal}", server_text=f"-ERR {text}")
     return text
+
+
+def _lines(capabilities: Mapping[str, str]) -> list[str]:
+    return [f"{name} {words}".strip() for name, words in capabilities.items()]
 
 
 def _refused(wire: Wire, text: str) -> AuthError:

@@ -18,6 +18,10 @@ from mailctl.protocols.transcript import Transcript
 
 REPLY = 1 << 17
 """Octets that one reply may have."""
+RELAY = 3.0
+"""Seconds that asking for a foreign recipient may take."""
+FOREIGN = ("example.com", "example.net")
+"""Domains that are nobody's (RFC 2606 section 3); the second one is for whoever is at home in the first."""
 
 
 def smtp_session(
@@ -28,12 +32,14 @@ def smtp_session(
 
 
 class SmtpSession(WireSession):
-    """The ladder of SMTP: … greeting, ehlo, (starttls,) authenticate, mail, rcpt. Nothing is ever sent (no DATA)."""
+    """The ladder of SMTP: … greeting, ehlo, (starttls,) authenticate, mail, rcpt, relay. Nothing is sent (no DATA)."""
 
     protocol = Protocol.SMTP
     farewell = b"QUIT"
 
     _extensions: Mapping[str, str] = {}
+    _open = False
+    """Whether there is a transaction: MAIL was accepted, RSET not sent yet."""
 
     def rungs(self, security: Security) -> dict[str, Climb]:
         """See `WireSession`."""
@@ -41,8 +47,19 @@ class SmtpSession(WireSession):
         if security is Security.STARTTLS:
             rungs |= {"ehlo": self._ehlo_before_tls, "starttls": self._starttls}
         if self.secret is not None:
-            rungs |= {"authenticate": self._authenticate, "mail": self._mail, "rcpt": self._rcpt}
+            rungs |= {"authenticate": self._authenticate} | self.transaction()
         return rungs
+
+    def transaction(self) -> dict[str, Climb]:
+        """The stages after sign-in."""
+        return {"mail": self._mail, "rcpt": self._rcpt, "relay": self._relay}
+
+    def close(self) -> None:
+        """RSET where a transaction is still open, QUIT; never raises."""
+        if self._open and not self.wire.closed:
+            with suppress(MailctlError):  # it ends with the connection too
+                self._send("RSET")
+        super().close()
 
     def _ehlo_before_tls(self) -> Mapping[str, object]:
         return {"ehlo_name": self.wire.ehlo_name, "extensions_before_tls": list(self.prefix.capabilities())}
@@ -94,26 +111,60 @@ class SmtpSession(WireSession):
         raise AuthError(f"{self.wire.endpoint} refuses the sign-in", server_text=reply.text)
 
     def _mail(self) -> Mapping[str, object]:
-        path, parameter = self._path()
+        path, parameter = self.path(self.job.address)
         reply = self._command(f"MAIL FROM:<{path}>{parameter}")
-        return self._accepted(reply, f"{self.wire.endpoint} refuses {path} as sender")
+        learned = self._accepted(reply, f"{self.wire.endpoint} refuses {path} as sender")
+        self._open = True
+        return learned
 
     def _rcpt(self) -> Mapping[str, object]:
-        """RCPT to the mailbox itself, then RSET: the transaction is gone before there is a message."""
-        path, _ = self._path()
-        reply = self._command(f"RCPT TO:<{path}>")
-        with suppress(MailctlError):  # a transaction ends with its connection too
-            self._command("RSET")
-        return self._accepted(reply, f"{self.wire.endpoint} refuses {path} as recipient")
+        """RCPT to the mailbox itself; what `_relay` asks goes along where the server reads ahead (RFC 2920)."""
+        path, _ = self.path(self.job.address)
+        if "PIPELINING" in self._extensions:
+            self._send(f"RCPT TO:<{path}>", f"RCPT TO:<{self._foreign()}>", "RSET")
+            self._open = False
+        else:
+            self._send(f"RCPT TO:<{path}>")
+        return self._accepted(read_reply(self.wire), f"{self.wire.endpoint} refuses {path} as recipient")
+
+    def _relay(self) -> Mapping[str, object]:
+        """Whether recipients elsewhere are taken after sign-in: one RCPT to a domain that is nobody's, then RSET.
+
+        It can't do harm: no DATA follows, so there is no message that could be delivered, bounced, counted against a
+        sending limit or weighed by a filter; the domain is reserved for examples and takes no mail (RFC 7505), so a
+        server that looks the recipient up or calls it disturbs nobody; it is asked once, after all else has passed,
+        in one transaction with a recipient that was accepted, as any mail program would with a second recipient; and
+        the local part tells whoever reads the log what it was. It never fails: a check has passed by now.
+        """
+        wire = self.wire
+        try:
+            wire.deadline = Deadline(wire.deadline.remaining(RELAY))
+            if self._open:
+                self._send(f"RCPT TO:<{self._foreign()}>")
+            reply = read_reply(wire)
+            if self._open:
+                self._open = False
+                self._send("RSET")
+            with suppress(MailctlError):  # what matters is said
+                read_reply(wire)
+        except MailctlError as error:
+            return {"relay": "unknown", "reply": error.message}
+        accepted = reply.code in (250, 251)
+        relay = "relays" if accepted else "relay_denied" if denies_relaying(reply) else "unknown"
+        return {"relay": relay, "reply": reply.text, "enhanced": reply.enhanced}
+
+    def _foreign(self) -> str:
+        domain = next(each for each in FOREIGN if not self.job.address.lower().endswith(each))
+        return f"mailctl-relay-test@{domain}"
 
     def _accepted(self, reply: Reply, refusal: str) -> Mapping[str, object]:
         if reply.code not in (250, 251):
             raise RefusedError(refusal, server_text=reply.text, detail={"enhanced": reply.enhanced})
         return {"reply": reply.text, "enhanced": reply.enhanced}
 
-    def _path(self) -> tuple[str, str]:
-        """The address for MAIL and RCPT, and the parameter of MAIL that a local part beyond ASCII needs (RFC 6531)."""
-        address = parse_address(self.job.address)
+    def path(self, text: str) -> tuple[str, str]:
+        """An address for MAIL and RCPT, and the parameter of MAIL that a local part beyond ASCII needs (RFC 6531)."""
+        address = parse_address(text)
         path = argument(f"{address.local}@{a_labels(address.domain)}", "address", most=320)
         if path.isascii():
             return ascii_argument(path, "address"), ""
@@ -126,10 +177,21 @@ class SmtpSession(WireSession):
         return path, " SMTPUTF8"
 
     def _command(self, line: str, *, secret: bool = False) -> Reply:
-        wire = self.wire
-        wire.allowance = REPLY
-        wire.send(line.encode() + b"\r\n", secret=secret)
-        return read_reply(wire)
+        self._send(line, secret=secret)
+        return read_reply(self.wire)
+
+    def _send(self, *lines: str, secret: bool = False) -> None:
+        """Send command lines, already checked, in one go."""
+        self.wire.allowance = REPLY * len(lines)
+        self.wire.send("".join(f"{line}\r\n" for line in lines).encode(), secret=secret)
+
+
+def denies_relaying(reply: Reply) -> bool:
+    """Whether a refused recipient tells that mail to elsewhere isn't passed on, rather than that he doesn't exist.
+
+    X.7 is security and policy (RFC 3463 section 3.8); the same sender was just let write to himself.
+    """
+    return reply.code >= 500 and (reply.enhanced.startswith("5.7.") or "relay" in reply.text.lower())
 
 
 def _extensions(reply: Reply) -> dict[str, str]:

@@ -45,7 +45,7 @@ def test_every_stage_tells_what_it_learned(mailbox: Mailbox, certificates: Certi
     session = session_for(mailbox.server, certificates, security, mailbox.user, mailbox.password, transcript)
     learned = climb(session)
     middle = {"tls": ["tls", "greeting"], "starttls": ["greeting", "starttls"], "none": ["greeting"]}[security]
-    assert list(learned) == ["dns", "tcp", *middle, "capability", "authenticate", "select"]
+    assert list(learned) == ["dns", "tcp", *middle, "capability", "authenticate", "select", "folders"]
     assert learned["tcp"]["address"] == "127.0.0.1"
     assert "Dovecot" in str(learned["greeting"]["greeting"])
     assert {"IMAP4REV1", "SASL-IR"} <= set(learned["capability"]["capabilities"])  # type: ignore[call-overload]
@@ -98,7 +98,7 @@ def test_B1_to_B4_line_breaks_are_rejected_before_anything_is_sent(
 def test_the_quota_is_told(make_dovecot: MakeDovecot, certificates: Certificates) -> None:
     server = make_dovecot(DovecotSettings(quota="100k"))
     server.deliver("alice", "INBOX", b"Subject: x\r\n\r\n" + b"x" * 20_000)
-    quota = climb(session_for(server, certificates))["select"]["quota"]
+    quota = climb(session_for(server, certificates))["folders"]["quota"]
     assert isinstance(quota, dict)
     assert quota["limit"] == 102_400
     assert 19_000 < quota["used"] < 30_000

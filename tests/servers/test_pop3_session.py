@@ -61,7 +61,7 @@ def test_implicit_tls_climbs_to_stat(dovecot: Dovecot, certificates: Certificate
     assert climbed.error is None
     assert list(climbed.evidence) == ["dns", "tcp", "tls", "greeting", "capability", "authenticate", "stat"]
     assert climbed.evidence["authenticate"] == {"mechanism": "PLAIN"}
-    assert climbed.evidence["stat"] == {"messages": 0, "octets": 0}
+    assert climbed.evidence["stat"] == {"messages": 0, "octets": 0, "uidl": True}
 
 
 def test_starttls_climbs_to_stat(dovecot: Dovecot, certificates: Certificates) -> None:

@@ -172,6 +172,7 @@ def test_A9_A10_A11_what_is_said_before_tls_is_discarded(certificates: Certifica
         answer(peer, "LOGIN", end="OK in")
         answer(peer, "CAPABILITY", "* CAPABILITY IMAP4rev1 IDLE")
         answer(peer, "EXAMINE", "* 2 EXISTS")
+        answer(peer, "LIST")
         peer.wait_for_end()
 
     climbed = starttls(script, certificates)

@@ -97,12 +97,9 @@ class Channel:
 
         most: octets that may come until the next command.
         """
-        if self.dead:
-            raise NetworkError("the connection has ended already", code="closed", cause="connection_lost")
+        self._begin(most)
         self._number += 1
         tag = b"%s%d" % (self._prefix, self._number)
-        self.wire.allowance = most
-        self.allow((most or 0) / PACE)
         with self.guarded():
             self.wire.send(b"%s %s\r\n" % (tag, command), secret=secret)
         self._open.add(tag)
@@ -129,6 +126,38 @@ class Channel:
                 self.note(response, answer)
             self.conclude(response, answer)
         return answer
+
+    def gather(self, *commands: bytes) -> list[Answer]:
+        """Send commands of which none depends on another, in one go, and read all that answers them, refused or not.
+
+        An untagged response goes with the first command that is still unanswered: it tells itself what it is about.
+        """
+        tags = []
+        for _ in commands:
+            self._number += 1
+            tags.append(b"%s%d" % (self._prefix, self._number))
+        self._begin(ANSWER)
+        with self.guarded():
+            self.wire.send(b"%s %s\r\n" % each for each in zip(tags, commands, strict=True))
+            self._open.update(tags)
+            answers = {tag: Answer() for tag in tags}
+            waiting = list(tags)
+            while waiting:
+                response = self.read()
+                if response.tag == b"+":
+                    raise ProtocolError("the server asked for more where a command was complete", code="unasked")
+                if response.tag in answers:
+                    waiting.remove(response.tag)
+                    self.conclude(response, answers[response.tag])
+                else:
+                    self.note(response, answers[waiting[0]])
+        return list(answers.values())
+
+    def _begin(self, most: int | None) -> None:
+        if self.dead:
+            raise NetworkError("the connection has ended already", code="closed", cause="connection_lost")
+        self.wire.allowance = most
+        self.allow((most or 0) / PACE)
 
     # -- receiving
 

@@ -7,12 +7,16 @@ from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.tokens import number, parse_values
 
 _QUOTA = re.compile(rb"\* QUOTA ", re.IGNORECASE)
-_UNIT = 1024
+_UNITS = {b"STORAGE": 1024, b"MESSAGE": 1}
 """STORAGE counts in units of 1,024 octets (RFC 9208 section 5.1)."""
 
 
-def parse_quota(responses: Iterable[Sequence[bytes]]) -> dict[str, int] | None:
-    """`used` and `limit` in octets of the first quota on storage among `responses`; None if there is none."""
+def parse_quota(responses: Iterable[Sequence[bytes]], resource: bytes = b"STORAGE") -> dict[str, int] | None:
+    """`used` and `limit` of the first quota on `resource` among `responses`; None if there is none.
+
+    In octets for STORAGE, in messages for MESSAGE.
+    """
+    unit = _UNITS[resource]
     for parts in responses:
         prefix = _QUOTA.match(parts[0])
         if not prefix:
@@ -21,8 +25,8 @@ def parse_quota(responses: Iterable[Sequence[bytes]]) -> dict[str, int] | None:
             values = parse_values(parts, prefix.end())
             resources = values[1] if len(values) == 2 and isinstance(values[1], list) else []
             for name, used, limit in zip(resources[::3], resources[1::3], resources[2::3], strict=False):
-                if isinstance(name, bytes) and name.upper() == b"STORAGE":
-                    return {"used": number(used) * _UNIT, "limit": number(limit) * _UNIT}
+                if isinstance(name, bytes) and name.upper() == resource:
+                    return {"used": number(used) * unit, "limit": number(limit) * unit}
         except ProtocolError:
             continue  # evidence, not needed
     return None

@@ -12,9 +12,9 @@ from mailctl.errors import ProtocolError
 from mailctl.protocols.greeting import read_greeting
 from mailctl.protocols.imap.channel import Channel
 from mailctl.protocols.imap.mailbox import LARGEST, Mailbox
-from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.signin import sign_in
 from mailctl.protocols.imap.status import parse_status_response
+from mailctl.protocols.imap.survey import survey
 from mailctl.protocols.session import Climb, WireSession, tls_evidence
 from mailctl.protocols.transcript import Transcript
 
@@ -50,7 +50,7 @@ def open_imap(
 
 
 class ImapSession(WireSession):
-    """The ladder of IMAP: … greeting, (starttls,) capability, authenticate, select."""
+    """The ladder of IMAP: … greeting, (starttls,) capability, authenticate, select, folders."""
 
     protocol = Protocol.IMAP
 
@@ -61,7 +61,7 @@ class ImapSession(WireSession):
         rungs: dict[str, Climb] = {"starttls": self._starttls} if security is Security.STARTTLS else {}
         rungs["capability"] = self._capability
         if self.secret is not None:
-            rungs |= {"authenticate": self._authenticate, "select": self._select}
+            rungs |= {"authenticate": self._authenticate, "select": self._select, "folders": self._folders}
         return rungs
 
     @property
@@ -115,10 +115,7 @@ class ImapSession(WireSession):
 
     def _select(self) -> Mapping[str, object]:
         status = Mailbox(self.channel).select(INBOX, read_only=True)
-        learned: dict[str, object] = {"folder": INBOX.name, "messages": status.messages}
-        if "QUOTA" in self.channel.capabilities:
-            answer = self.channel.run(b"GETQUOTAROOT INBOX")  # evidence: a refusal is none
-            quota = parse_quota(response.parts for response in answer.responses)
-            if quota is not None:
-                learned["quota"] = quota
-        return learned
+        return {"folder": INBOX.name, "messages": status.messages}
+
+    def _folders(self) -> Mapping[str, object]:
+        return survey(self.channel)
