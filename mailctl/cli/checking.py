@@ -69,6 +69,7 @@ def gateway_checks(
             trace=options.trace,
             server=joined.server.name,
             facts=_wants(provider, protocol),
+            attachment_limit=joined.outbound.attachment_limit,
         )
         planned.append(job)
     if not planned:

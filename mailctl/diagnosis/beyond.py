@@ -159,7 +159,7 @@ def _size(job: CheckJob, size: object) -> Iterator[Finding]:
     wanted = job.attachment_limit
     if wanted and size < wanted * GROWTH:
         text = (
-            f"the server takes messages up to {show_size(size)}: attachments of {show_size(int(size / GROWTH))} fit in, "
+            f"the server takes messages up to {show_size(size)}: attachments of {show_size(int(size / GROWTH))} fit, "
             f"not of {show_size(wanted)} as the gateway's attachment_limit says"
         )
         yield Finding("attachment_limit_too_high", Level.WARNING, text)

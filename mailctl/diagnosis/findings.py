@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from mailctl.diagnosis.beyond import beyond
 from mailctl.domain.check import CheckJob, Finding, Level, StageReport, StageStatus
 from mailctl.domain.when import counted
 
@@ -26,6 +27,7 @@ def _found(job: CheckJob, stages: Sequence[StageReport]) -> Iterator[Finding]:
         yield from _families(job, stage.detail)
         if stage.status is StageStatus.PASSED:
             yield from _certificate(job, stage.detail)
+    yield from beyond(job, stages)
 
 
 def _told(detail: Mapping[str, object]) -> Iterator[Finding]:

@@ -22,9 +22,9 @@ SecretResolver = Callable[[CheckJob], Secret]
 """The secret of a job's login; raises SecretError."""
 
 _STAGES = {
-    Protocol.IMAP: ("greeting", "starttls", "capability", "authenticate", "select"),
+    Protocol.IMAP: ("greeting", "starttls", "capability", "authenticate", "select", "folders"),
     Protocol.POP3: ("greeting", "starttls", "capability", "authenticate", "stat"),
-    Protocol.SMTP: ("greeting", "ehlo", "starttls", "authenticate", "mail", "rcpt"),
+    Protocol.SMTP: ("greeting", "ehlo", "starttls", "authenticate", "mail", "rcpt", "relay"),
 }
 
 

@@ -34,6 +34,7 @@ class CheckJob:
 
     gateway: its name, or "" for a bare address. server: its name, or "". provider: preset id or "". timeout: seconds
     for the whole check. facts: what else is known, in the words of the failure knowledge (`wants:app_password`).
+    attachment_limit: of the gateway, in octets, None for none.
     """
 
     gateway: str
@@ -47,6 +48,7 @@ class CheckJob:
     trace: bool = False
     server: str = ""
     facts: frozenset[str] = frozenset()
+    attachment_limit: int | None = None
 
 
 class Level(StrEnum):
