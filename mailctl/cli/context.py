@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mailctl.domain.discovery import Discovery
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Inbound
+    from mailctl.domain.look import Looks
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
     from mailctl.domain.provider import Provider
     from mailctl.domain.secret import Secret
@@ -265,33 +266,33 @@ class Context:
         self, job: "CheckJob", secret: "Secret", deadline: "Deadline"
     ) -> "tuple[Session, Callable[[], Sequence[str]]]":
         """A session for a check, not connected yet, and a way to read its transcript (empty unless the job traces)."""
-        from mailctl.domain.server import Protocol
-        from mailctl.protocols.transcript import Transcript
+        from mailctl.protocols.sessions import open_session
 
-        transcript = Transcript() if job.trace else None
-        session: Session
-        match job.protocol:
-            case Protocol.IMAP:
-                from mailctl.protocols.imap.session import imap_session
+        return open_session(job, secret, deadline)
 
-                session = imap_session(job, secret, deadline, transcript)
-            case Protocol.POP3:
-                from mailctl.protocols.pop3 import pop3_session
+    @cached_property
+    def looks(self) -> "Looks":
+        """What may be looked at once more when a check has failed."""
+        from mailctl.protocols.dns import Dns
+        from mailctl.protocols.ports import see_ports
+        from mailctl.providers.surroundings import Surroundings
 
-                session = pop3_session(job, secret, deadline, transcript)
-            case Protocol.SMTP:
-                from mailctl.protocols.smtp import smtp_session
+        nameserver = self.config.settings.nameserver
+        return Surroundings(see_ports, Dns(nameserver), private=bool(nameserver))
 
-                session = smtp_session(job, secret, deadline, transcript)
-        return session, transcript.lines if transcript is not None else tuple
+    @staticmethod
+    def tls_library() -> str:
+        """The TLS library in use, with its version."""
+        from mailctl.protocols.version import tls_library
+
+        return tls_library()
 
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""
         from mailctl.protocols.imap.session import open_imap
 
         secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
-        plain = job.gateway.allow_plaintext
-        return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=job.timeout)
+        return open_imap(job.endpoint, user, secret, allow_plaintext=job.gateway.allow_plaintext, timeout=job.timeout)
 
     def open_pop3(self, job: "SyncJob") -> "PopMailbox":
         """A signed-in POP3 connection for a sync."""

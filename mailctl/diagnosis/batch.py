@@ -8,6 +8,7 @@ from time import monotonic
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.ladder import Climb, OpenSession, SecretResolver
 from mailctl.domain.check import CheckJob, CheckReport
+from mailctl.domain.look import Looks
 
 GRACE = 1.0
 """Seconds that a check may take beyond its timeout before it is given up; what hangs on dies with the process."""
@@ -22,11 +23,13 @@ def run_checks(
     knowledge: Callable[[], Knowledge],
     parallel: int = 8,
     on_report: Callable[[CheckReport], None] | None = None,
+    looks: Looks | None = None,
 ) -> list[CheckReport]:
     """Carry out `jobs`, at most `parallel` at a time, and return their reports in the order of `jobs`.
 
     Never two at a time with the same login on the same endpoint: servers count parallel sign-ins. on_report: called
-    in this thread with each report as it comes. KeyboardInterrupt passes at once.
+    in this thread with each report as it comes. looks: carries out second looks at what failed. KeyboardInterrupt
+    passes at once.
     """
     waiting = list(range(len(jobs)))
     running: dict[int, tuple[Climb, float]] = {}
@@ -42,7 +45,7 @@ def run_checks(
     while waiting or running:
         for number in _startable(waiting, jobs, {_login(jobs[n]) for n in running}, parallel - len(running)):
             waiting.remove(number)
-            climb = Climb(jobs[number], open_session, secret, knowledge)
+            climb = Climb(jobs[number], open_session, secret, knowledge, looks=looks)
             running[number] = (climb, monotonic() + jobs[number].timeout + GRACE)
             Thread(target=_climb, args=(number, climb, ended), daemon=True, name=f"check-{number}").start()
         try:

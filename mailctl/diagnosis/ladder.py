@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 
+from mailctl.diagnosis.closer import closer_look
 from mailctl.diagnosis.findings import findings
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.shape import login_facts
+from mailctl.diagnosis.told import with_told
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, Level, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SourceKind
+from mailctl.domain.look import Looks
 from mailctl.domain.secret import Secret, mask, mask_own, mask_within
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
@@ -46,8 +49,9 @@ class Climb:
         secret: SecretResolver,
         knowledge: Callable[[], Knowledge],
         clock: Callable[[], float] = monotonic,
+        looks: Looks | None = None,
     ) -> None:
-        self.job = job
+        self.job, self.looks = job, looks
         self.deadline = Deadline(job.timeout, clock)
         self._open, self._resolve, self._knowledge, self._clock = open_session, secret, knowledge, clock
         self._names: tuple[str, ...] = ("secret", *expected_stages(job))
@@ -89,7 +93,7 @@ class Climb:
         done = list(self._done)
         stage = self._names[min(len(done), len(self._names) - 1)]
         done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), mask_within(error.detail)))
-        verdict = self._judge(stage, error)
+        verdict = self._judge(stage, error, done)
         return self._report(
             ok=False,
             done=done,
@@ -128,7 +132,7 @@ class Climb:
     def _elapsed(self) -> float:
         return round((self._clock() - self._began) * 1000, 1)
 
-    def _judge(self, stage: str, error: MailctlError) -> Verdict:
+    def _judge(self, stage: str, error: MailctlError, done: Sequence[StageReport]) -> Verdict:
         job, knowledge = self.job, self._knowledge()
         facts = {f"error:{error.code}", *job.facts}
         if self._secret:
@@ -137,24 +141,25 @@ class Climb:
         hint = "secret_unavailable" if isinstance(error, SecretError) else error.cause
         if error.code == "oauth_unsupported" and "wants:oauth" in facts:  # no other source would help
             hint = "oauth_required"
-        verdict = judge(
-            Evidence(
-                protocol=job.protocol.value,
-                stage=stage,
-                provider=job.provider,
-                text=error.server_text or error.message,
-                cause_hint=hint,
-                host=job.endpoint.host,
-                port=job.endpoint.port,
-                security=job.endpoint.security.value,
-                facts=frozenset(facts),
-                gateway=job.gateway,
-                server=job.server,
-                exit_code=error.exit_code,
-            ),
-            knowledge,
+        evidence = Evidence(
+            protocol=job.protocol.value,
+            stage=stage,
+            provider=job.provider,
+            text=error.server_text or error.message,
+            cause_hint=hint,
+            host=job.endpoint.host,
+            port=job.endpoint.port,
+            security=job.endpoint.security.value,
+            facts=frozenset(facts),
+            gateway=job.gateway,
+            server=job.server,
+            exit_code=error.exit_code,
         )
-        return _in_own_words(verdict, error)
+        verdict = judge(evidence, knowledge)
+        told = closer_look(job, verdict.cause, done, error, self.looks, self.deadline)
+        if told.facts:
+            verdict = judge(replace(evidence, facts=evidence.facts | told.facts), knowledge)
+        return _in_own_words(with_told(verdict, told), error)
 
     def _with_late(self, stage: StageReport) -> StageReport:
         more = self._late.get(stage.name)
@@ -185,9 +190,10 @@ def run_check(
     secret: SecretResolver,
     knowledge: Callable[[], Knowledge],
     clock: Callable[[], float] = monotonic,
+    looks: Looks | None = None,
 ) -> CheckReport:
-    """Carry out one check. knowledge: called only if it fails. clock: monotonic seconds."""
-    return Climb(job, open_session, secret, knowledge, clock).run()
+    """Carry out one check. knowledge: called only if it fails. clock: monotonic seconds. looks: for second looks."""
+    return Climb(job, open_session, secret, knowledge, clock, looks).run()
 
 
 def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:

@@ -4,9 +4,13 @@ The `ssl` module tells names and dates only of a certificate that it has verifie
 was not.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
+
+MOST_SENT = 10
+"""Certificates of a chain that are read."""
 
 
 def fingerprint(der: bytes) -> str:
@@ -35,6 +39,34 @@ def certificate_facts(der: bytes) -> dict[str, object]:
             "key": _key(leaf),
         }
     except ValueError:  # hostile or merely odd DER; x509 raises ValueError and its subclasses for all of it
+        facts["unreadable"] = True
+    return facts
+
+
+def chain_facts(chain: Sequence[bytes]) -> dict[str, object]:
+    """Facts on the certificates that a server sent (DER, its own first), as JSON values.
+
+    sent: how many. chain: subject and issuer of each, its own left out. issuer_url: whether its own tells where its
+    issuer's certificate is to be had (authorityInfoAccess, RFC 5280 section 4.2.2.1), as public authorities do. clock:
+    what this machine takes for the time (ISO 8601, UTC).
+    """
+    from cryptography import x509
+    from cryptography.x509.oid import AuthorityInformationAccessOID
+
+    facts: dict[str, object] = {
+        "sent": len(chain),
+        "clock": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    try:
+        leaf, *others = [x509.load_der_x509_certificate(der) for der in chain[:MOST_SENT]]
+        facts["chain"] = [
+            {"subject": each.subject.rfc4514_string(), "issuer": each.issuer.rfc4514_string()} for each in others
+        ]
+        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+        facts["issuer_url"] = any(each.access_method == AuthorityInformationAccessOID.CA_ISSUERS for each in access)
+    except x509.ExtensionNotFound:
+        facts["issuer_url"] = False
+    except ValueError:  # hostile or merely odd DER
         facts["unreadable"] = True
     return facts
 

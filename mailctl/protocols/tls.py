@@ -80,22 +80,39 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
     return Secured(secured, der, secured.version() or "", cipher, policy.verify or bool(policy.fingerprints))
 
 
-def look(connection: socket.socket, host: str, seconds: float) -> bytes | None:
-    """The certificate (DER) that a server shows, whoever vouches for it; None if there is no TLS. Closes `connection`.
+def unverified(connection: socket.socket, host: str, seconds: float) -> ssl.SSLSocket | None:
+    """TLS with whoever is there, in any version; None, and `connection` closed, if there is none within `seconds`.
 
-    For diagnosis only: nothing is sent beyond the handshake and nothing is believed.
+    For diagnosis only: nothing may be sent on it and nothing it says is believed.
     """
     made = _trusting_nobody()
     made.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     made.set_ciphers("ALL:@SECLEVEL=0")
     try:
         connection.settimeout(seconds)
-        with made.wrap_socket(connection, server_hostname=a_labels(host)) as seen:
-            return seen.getpeercert(binary_form=True)
+        return made.wrap_socket(connection, server_hostname=a_labels(host))
     except (OSError, ssl.SSLError):
-        return None
-    finally:
         connection.close()
+        return None
+
+
+def look(connection: socket.socket, host: str, seconds: float) -> tuple[bytes, ...]:
+    """The certificates (DER) that a server sends, its own first, whoever vouches for them; none if there is no TLS.
+
+    Closes `connection`. For diagnosis only, as `unverified`.
+    """
+    seen = unverified(connection, host, seconds)
+    if seen is None:
+        return ()
+    with seen:
+        own = seen.getpeercert(binary_form=True)
+        # public from Python 3.13 on; before, the same is there under the private object, or only the first is known
+        chain = getattr(seen, "get_unverified_chain", None)
+        if chain is not None:
+            return tuple(chain())
+        chain = getattr(getattr(seen, "_sslobj", None), "get_unverified_chain", None)
+        sent = tuple(ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in (chain() if chain else None) or ())
+        return sent or ((own,) if own else ())
 
 
 def _trusting_nobody() -> ssl.SSLContext:

@@ -13,7 +13,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
 from mailctl.protocols import dial, tls, tls_faults
-from mailctl.protocols.certificate import certificate_facts
+from mailctl.protocols.certificate import certificate_facts, chain_facts
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.transcript import Transcript
 
@@ -133,12 +133,12 @@ class Wire:
         try:
             if prelude is not None:
                 prelude(other)
-            der = tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or SECOND_LOOK)
+            chain = tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or SECOND_LOOK)
         except MailctlError:
             return {}  # as above
         finally:
             other.close()
-        return certificate_facts(der) if der else {}
+        return certificate_facts(chain[0]) | chain_facts(chain) if chain else {}
 
     def again(self, seconds: float) -> "Wire":
         """A second connection to the same address, within `seconds` in all, not recorded. Raises NetworkError."""
@@ -148,7 +148,7 @@ class Wire:
         """Whether a second connection to the same address answers a TLS handshake within `seconds`."""
         try:
             other = self.again(seconds)
-            return tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or seconds) is not None
+            return bool(tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or seconds))
         except MailctlError:
             return False  # whatever it was, it was not TLS
 

@@ -1,0 +1,95 @@
+"""Second looks after a failure: which it deserves, and the thin part that has them carried out; `told` reads them.
+
+They settle what the failure alone leaves open, and are safe: no secret takes part, nobody signs in a second time, and
+the check's one deadline holds for them too.
+"""
+
+from dataclasses import dataclass
+
+from mailctl.domain.check import CheckJob
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.look import Looks, MailHome, PortSeen
+from mailctl.domain.provider import Provider
+from mailctl.domain.server import Protocol, Security
+from mailctl.errors import NetworkError
+
+PORTS = 2.0
+"""Seconds for the ports, all together."""
+HOME = 1.5
+"""Seconds for the MX records of the domain."""
+LEAST = 0.1
+"""Seconds that must be left for a look to be worth it."""
+USUAL: dict[Protocol, tuple[tuple[int, Security], ...]] = {
+    Protocol.IMAP: ((993, Security.TLS), (143, Security.STARTTLS)),
+    Protocol.POP3: ((995, Security.TLS), (110, Security.STARTTLS)),
+    Protocol.SMTP: ((465, Security.TLS), (587, Security.STARTTLS)),
+}
+"""Where a protocol is served (RFC 8314 section 7), the best first."""
+_UNREACHED = frozenset({"tcp_refused", "tcp_timeout", "tcp_unreachable", "tcp_reset"})
+_MISTAKEN = frozenset({"wrong_protocol", "starttls_unavailable", "eof_no_greeting", "connection_redirected"})
+_MIXED_UP = frozenset({"tls_on_plain_port", "plain_on_tls_port", "tls_handshake_timeout"})
+_NO_HOST = frozenset({"dns_not_found", "dns_bad_name"})
+_SIGN_IN = frozenset({"bad_credentials", "username_format", "unknown_user", "unknown", "account_restricted", "policy"})
+_RELAY = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which looks a failure deserves. ports: each with whether TLS is spoken from the start; none: no such look."""
+
+    ports: tuple[tuple[int, bool], ...] = ()
+    home: bool = False
+    host: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the looks showed; what was not asked, or not answered in time, is empty.
+
+    owner: the provider whose server the host is. similar_host: a known host of almost the same name.
+    """
+
+    ports: tuple[PortSeen, ...] = ()
+    home: MailHome | None = None
+    owner: Provider | None = None
+    similar_host: str = ""
+
+
+def wanted(job: CheckJob, stage: str, cause: str) -> Wanted:
+    """The looks that a check which failed at `stage` for `cause` deserves."""
+    if stage == "dns" and cause in _NO_HOST:
+        return Wanted(home=True, host=True)
+    if stage == "authenticate" and cause in _SIGN_IN:
+        return Wanted(home=True)
+    asked = job.endpoint.port
+    if (cause in _UNREACHED and stage in ("tcp", "greeting")) or cause in _MISTAKEN or cause in _MIXED_UP:
+        ports = [(port, security is Security.TLS) for port, security in USUAL[job.protocol] if port != asked]
+        if cause in _MIXED_UP:  # the port itself, the other way round
+            ports.append((asked, job.endpoint.security is not Security.TLS))
+        return Wanted(tuple(ports))
+    if job.protocol is Protocol.SMTP and asked == _RELAY and cause == "auth_not_offered":
+        return Wanted(tuple((port, security is Security.TLS) for port, security in USUAL[job.protocol]))
+    return Wanted()
+
+
+def look(want: Wanted, job: CheckJob, looks: Looks, deadline: Deadline) -> Seen:
+    """Carry out the looks of `want` as far as the check's deadline leaves time for them. Never raises."""
+    ports: tuple[PortSeen, ...] = ()
+    home, similar = None, ""
+    if want.ports and (within := _within(deadline, PORTS)):
+        ports = looks.ports(job.endpoint.host, want.ports, within)
+    domain = job.address.rpartition("@")[2]
+    if want.home and domain and (within := _within(deadline, HOME)):
+        home = looks.mail_home(domain, within)
+    if want.host:
+        similar = looks.similar_host(job.endpoint.host)
+    return Seen(ports, home, looks.owner(job.endpoint.host), similar)
+
+
+def _within(deadline: Deadline, most: float) -> Deadline | None:
+    """A deadline for one look, or None where no time is left for it."""
+    try:
+        left = deadline.remaining(most)
+    except NetworkError:
+        return None
+    return Deadline(left) if left is not None and left > LEAST else None
