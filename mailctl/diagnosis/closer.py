@@ -8,6 +8,7 @@ from mailctl.diagnosis.told import Told
 from mailctl.diagnosis.told_answerer import told_answerer
 from mailctl.diagnosis.told_certificate import told_certificate
 from mailctl.diagnosis.told_network import told_home, told_host, told_ports
+from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.look import Looks
@@ -17,22 +18,23 @@ from mailctl.errors import MailctlError
 
 def closer_look(
     job: CheckJob,
-    cause: str,
+    verdict: Verdict,
     stages: Sequence[StageReport],
     error: MailctlError,
     looks: Looks | None,
     deadline: Deadline,
 ) -> Told:
-    """What there is to tell beyond `cause`, the first reading of `error`, which ended the last of `stages`.
+    """What there is to tell beyond `verdict`, the first reading of `error`, which ended the last of `stages`.
 
     looks: carries out second looks, within `deadline`; None: only what is there already is looked at.
     """
-    stage = stages[-1].name
-    seen = look(wanted(job, stage, cause), job, looks, deadline) if looks else Seen()
+    stage, cause = stages[-1].name, verdict.cause
+    want = wanted(job, stage, cause, sure=verdict.confidence == "high")
+    seen = look(want, job, looks, deadline) if looks else Seen()
     told = (
         told_ports(job, cause, seen)
-        | told_home(job, stage, seen)
         | told_host(job, stage, seen)
+        | told_home(job, stage, seen)
         | told_certificate(job, cause, error.detail, seen)
         | told_answerer(job, cause, stages, error.server_text, error.detail, seen)
     )

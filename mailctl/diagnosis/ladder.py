@@ -156,7 +156,7 @@ class Climb:
             exit_code=error.exit_code,
         )
         verdict = judge(evidence, knowledge)
-        told = closer_look(job, verdict.cause, done, error, self.looks, self.deadline)
+        told = closer_look(job, verdict, done, error, self.looks, self.deadline)
         if told.facts:
             verdict = judge(replace(evidence, facts=evidence.facts | told.facts), knowledge)
         return _in_own_words(with_told(verdict, told), error)

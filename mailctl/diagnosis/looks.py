@@ -26,10 +26,12 @@ USUAL: dict[Protocol, tuple[tuple[int, Security], ...]] = {
 }
 """Where a protocol is served (RFC 8314 section 7), the best first."""
 _UNREACHED = frozenset({"tcp_refused", "tcp_timeout", "tcp_unreachable", "tcp_reset"})
-_MISTAKEN = frozenset({"wrong_protocol", "starttls_unavailable", "eof_no_greeting", "connection_redirected"})
+_MISTAKEN = frozenset({"wrong_protocol", "starttls_unavailable", "starttls_injected", "eof_no_greeting"})
 _MIXED_UP = frozenset({"tls_on_plain_port", "plain_on_tls_port", "tls_handshake_timeout"})
 _NO_HOST = frozenset({"dns_not_found", "dns_bad_name"})
 _SIGN_IN = frozenset({"bad_credentials", "username_format", "unknown_user", "unknown", "account_restricted", "policy"})
+_PERHAPS = frozenset({"app_password_required", "oauth_required", "auth_code_required", "credentials_or_protocol"})
+"""Causes of a refused sign-in that are often no more than guessed from what the provider usually wants."""
 _RELAY = 25
 
 
@@ -55,11 +57,11 @@ class Seen:
     similar_host: str = ""
 
 
-def wanted(job: CheckJob, stage: str, cause: str) -> Wanted:
-    """The looks that a check which failed at `stage` for `cause` deserves."""
+def wanted(job: CheckJob, stage: str, cause: str, *, sure: bool = True) -> Wanted:
+    """The looks that a check which failed at `stage` for `cause` deserves. sure: of the cause."""
     if stage == "dns" and cause in _NO_HOST:
         return Wanted(home=True, host=True)
-    if stage == "authenticate" and cause in _SIGN_IN:
+    if stage == "authenticate" and (cause in _SIGN_IN or (cause in _PERHAPS and not sure)):
         return Wanted(home=True)
     asked = job.endpoint.port
     if (cause in _UNREACHED and stage in ("tcp", "greeting")) or cause in _MISTAKEN or cause in _MIXED_UP:

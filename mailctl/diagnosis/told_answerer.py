@@ -8,6 +8,7 @@ from mailctl.diagnosis.told import NOTHING, Told, site
 from mailctl.diagnosis.told_network import is_public
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.provider import Provider
+from mailctl.domain.server import Security
 
 _NAME = re.compile(r"(?<![\w.@-])(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![\w@-])")
 _LOCATION = re.compile(r"(?i)\blocation: *https?://([A-Za-z0-9.-]{1,253})")
@@ -26,7 +27,7 @@ def told_answerer(
     """What the names in greetings and certificates tell of a peer that failed for `cause` before TLS proved it."""
     if cause not in _DOUBTFUL:
         return NOTHING
-    public = frozenset({"host:public"}) if is_public(seen.owner) else frozenset()
+    public = _standing(job, seen.owner)
     greetings = [str(stage.detail.get(key, "")) for stage in stages for key in ("greeting", "server_name")]
     greetings += [server_text, *(each.text for each in seen.ports if each.port == job.endpoint.port)]
     location = next((found[1] for text in greetings if (found := _LOCATION.search(text[:_LONGEST]))), "")
@@ -49,6 +50,18 @@ def names_in(text: str) -> Iterable[str]:
     if first.upper().startswith(("HTTP/", "<", "SSH-")):
         return []
     return [name for name in _NAME.findall(first) if not name.lower().endswith(_FILES)][:1]
+
+
+def _standing(job: CheckJob, owner: Provider | None) -> frozenset[str]:
+    """What may be expected of the host by what is known of its provider."""
+    if owner is None or not is_public(owner):
+        return frozenset()
+    asked = job.endpoint
+    known = [
+        each for each in owner.endpoints.get(job.protocol, ()) if (each.host, each.port) == (asked.host, asked.port)
+    ]
+    promised = {"starttls:promised"} if any(each.security is Security.STARTTLS for each in known) else set()
+    return frozenset({"host:public", *promised})
 
 
 def _own_sites(job: CheckJob, owner: Provider | None) -> set[str]:

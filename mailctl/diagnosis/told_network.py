@@ -135,7 +135,7 @@ def told_host(job: CheckJob, stage: str, seen: Seen) -> Told:
     host = job.endpoint.host
     meant = seen.similar_host
     said = f"A mail server by the name of {meant} is known." if meant else ""
-    bare = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:/*", "", host.strip()).split("/")[0].strip().rstrip(".")
+    bare = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:/+", "", host.strip()).split("/")[0].strip().rstrip(".")
     bare = re.sub(r":\d+$", "", re.sub(r"^.*@", "", bare))
     if not meant and bare != host and len(bare) <= _FITS_AT_MOST and re.fullmatch(r"[\w-]+(\.[\w-]+)+", bare):
         meant, said = bare, "A host is written without scheme, path, user and white space."

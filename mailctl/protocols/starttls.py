@@ -52,7 +52,7 @@ class Prefix:
             }
             done, text, self._offered = ask[self.protocol]()
             if not done:
-                raise self._refusal("does not say what it offers", text)
+                raise self._refusal("does not say what it offers", text, code="starttls_hidden")
             return self._offered
 
     def start_tls(self) -> Secured:
@@ -60,16 +60,18 @@ class Prefix:
         with _ClosedOnError(self.wire):
             command = "STLS" if self.protocol is Protocol.POP3 else "STARTTLS"
             if command not in (line.upper().strip() for line in self._offered):
-                raise self._refusal(f"does not offer {command} here", "\n".join(self._offered))
+                raise self._refusal(
+                    f"does not offer {command} here", "\n".join(self._offered), code="starttls_not_offered"
+                )
             agreed, text = self._ask(command.encode())
             if not agreed:
-                raise self._refusal(f"refuses {command}", text)
+                raise self._refusal(f"refuses {command}", text, code="starttls_refused")
             try:
                 secured = self.wire.start_tls(lambda other: Prefix(other, self.protocol).until_tls())
             except TlsError as error:
                 if error.cause != "tls_on_plain_port":
                     raise
-                raise self._refusal("agreed to TLS and went on in plain text", "") from error
+                raise self._refusal("agreed to TLS and went on in plain text", "", code="starttls_evaded") from error
             self.wire.allowance = None
             return secured
 
@@ -126,7 +128,7 @@ class Prefix:
     def _untagged(self, line: bytes) -> None:
         """Let an untagged IMAP response pass unheeded; anything else was not asked for."""
         if line.startswith(b"+"):
-            raise self._refusal("asks for more instead of answering", decode(line))
+            raise self._refusal("asks for more instead of answering", decode(line), code="starttls_evaded")
         if not line.startswith(b"* ") or line.rstrip(b"\r\n").endswith(b"}"):
             raise self._injected(line)
 

@@ -174,6 +174,8 @@ class Wire:
             count = self._connection.recv_into(self.view[self.hi :])
         except OSError as error:
             raise self._failure(error) from error
+        except NetworkError as error:  # the deadline is over
+            raise self._failure(TimeoutError()) from error
         if not count:
             raise self._ended()
         self._received = True
@@ -263,6 +265,9 @@ class Wire:
 
     def _failure(self, error: OSError) -> MailctlError:
         self.close()
+        if isinstance(error, TimeoutError) and self.lo != self.hi:
+            what = f"{self.endpoint} began an answer and did not finish it in time"
+            return NetworkError(what, code="unfinished", cause="tcp_timeout")
         if isinstance(error, TimeoutError):
             return NetworkError(f"{self.endpoint} does not answer any more", code="timeout", cause="tcp_timeout")
         if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
