@@ -1,7 +1,7 @@
 """Sign-in: AUTHENTICATE by the best mechanism on offer (RFC 9051 section 6.2.2), else LOGIN. One attempt, no second."""
 
 from mailctl.domain.secret import Secret
-from mailctl.errors import AuthError, ProtocolError
+from mailctl.errors import AuthError, NetworkError, ProtocolError
 from mailctl.protocols import sasl
 from mailctl.protocols.arguments import argument
 from mailctl.protocols.imap.channel import Answer, Channel, quoted
@@ -27,12 +27,22 @@ def sign_in(channel: Channel, user: str, secret: Secret) -> str:
     else:
         name = _login(channel, offered, user, secret)
     if not channel.capabilities:
-        channel.run(b"CAPABILITY").checked("CAPABILITY")
+        _learn_capabilities(channel)
     if "ID" in channel.capabilities:
         # NOTE: NetEase (163, 126, yeah) refuses SELECT to clients that haven't sent ID (RFC 2971). Nobody waits for the
         # answer: it is read, and passed over, with that of the next command.
         channel.send(_ID)
     return name
+
+
+def _learn_capabilities(channel: Channel) -> None:
+    try:
+        channel.run(b"CAPABILITY").checked("CAPABILITY")
+    except NetworkError as error:
+        if error.cause == "connection_lost" and not error.server_text:
+            what = "the server took the password, then ended the connection without a word"
+            raise NetworkError(what, code="ended_after_sign_in", cause=error.cause) from error
+        raise
 
 
 def _authenticate(channel: Channel, offered: frozenset[str], mechanism: sasl.Mechanism) -> str:
