@@ -123,7 +123,7 @@ def sign_in(wire: Wire, capabilities: Mapping[str, str] | None, user: str, secre
         raise AuthError(
             f"{wire.endpoint} offers no way of signing in with a password that mailctl knows",
             code="no_mechanism",
-            cause="auth_not_offered",
+            cause="auth_not_offered" if wire.encrypted or "STLS" not in capabilities else "encryption_required",
             server_text="\n".join(f"{name} {words}".strip() for name, words in capabilities.items()),
         )
     _user_and_pass(wire, capabilities, user, secret)

@@ -86,11 +86,12 @@ class SmtpSession(WireSession):
         warnings = self.require_privacy()
         offered = self._extensions.get("AUTH")
         if offered is None:
+            bare = "STARTTLS" in self._extensions and not self.wire.encrypted
             raise AuthError(
                 f"{self.wire.endpoint} offers no sign-in",
                 hint="Mail is sent through a submission port (587 with STARTTLS, 465 with TLS).",
                 code="no_mechanism",
-                cause="auth_not_offered",
+                cause="encryption_required" if bare else "auth_not_offered",
                 server_text="\n".join(self._extensions),
             )
         mechanism = sasl.choose(offered.split(), self.job.login.user, self.secret, verified=self.wire.verified)
