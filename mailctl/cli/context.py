@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mailctl.domain.gateway import Gateway, Inbound
     from mailctl.domain.look import Looks
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+    from mailctl.domain.probe import Lines, ProbeTools
     from mailctl.domain.provider import Provider
     from mailctl.domain.secret import Secret
     from mailctl.domain.server import Server
@@ -209,8 +210,7 @@ class Context:
         from mailctl.providers.discovery import discover
 
         address, settings = parse_address(email), self.config.settings
-        dns = Dns(settings.nameserver)
-        policy = CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
+        dns, policy = Dns(settings.nameserver), CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
         get = Http(policy, dns.addresses) if settings.nameserver else Http(policy)
         return discover(address, a_labels(address.domain), dns, get, Deadline(seconds))
 
@@ -262,13 +262,18 @@ class Context:
             self.emitter.warn(str(problem))
         return knowledge
 
-    def open_session(
-        self, job: "CheckJob", secret: "Secret", deadline: "Deadline"
-    ) -> "tuple[Session, Callable[[], Sequence[str]]]":
+    def open_session(self, job: "CheckJob", secret: "Secret", deadline: "Deadline") -> "tuple[Session, Lines]":
         """A session for a check, not connected yet, and a way to read its transcript (empty unless the job traces)."""
         from mailctl.protocols.sessions import open_session
 
         return open_session(job, secret, deadline)
+
+    @staticmethod
+    def probe_tools() -> "ProbeTools":
+        """What probes are sent and found with."""
+        from mailctl.protocols.sessions import probe_tools
+
+        return probe_tools()
 
     @cached_property
     def looks(self) -> "Looks":

@@ -1,6 +1,7 @@
 """POP3 (RFC 1939, 2449, 5034): signing in, and the check session."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mailctl.domain.check import CheckJob, Session
 from mailctl.domain.deadline import Deadline
@@ -13,6 +14,9 @@ from mailctl.protocols.session import Climb, WireSession, tls_evidence
 from mailctl.protocols.smtp_reply import decode
 from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
+
+if TYPE_CHECKING:
+    from mailctl.protocols.pop3_mailbox import Pop3Mailbox
 
 RESPONSE = 1 << 16
 """Octets that a response other than a message or a listing may have."""
@@ -36,6 +40,12 @@ class Pop3Session(WireSession):
     farewell = b"QUIT"  # nothing was marked for deletion
     capabilities: Mapping[str, str] | None = None
     """What CAPA told (see `ask_capabilities`), from "capability" on."""
+
+    def mailbox(self) -> "Pop3Mailbox":
+        """The mailbox; there is one from "authenticate" on."""
+        from mailctl.protocols.pop3_mailbox import Pop3Mailbox
+
+        return Pop3Mailbox(self.wire, frozenset(self.capabilities or ()))
 
     def rungs(self, security: Security) -> dict[str, Climb]:
         """See `WireSession`."""

@@ -16,6 +16,8 @@ MESSAGES = 500_000
 """Messages that a listing may have."""
 LISTING = 1 << 26
 """Octets that a listing may have."""
+HEADER = 1 << 20
+"""Octets that a header may have."""
 COMMAND = 120.0
 """Seconds for one command; a body gets more, by `SLOWEST`."""
 SLOWEST = 2048
@@ -78,6 +80,15 @@ class Pop3Mailbox:
             raise
         if wire.transcript is not None:
             wire.transcript.left_out(size)
+
+    def top(self, number: int) -> bytes | None:
+        """TOP n 0: the header, line ends as LF; None from a server that doesn't do it (it is optional in RFC 1939)."""
+        wire = self._wire
+        self._begin(COMMAND)
+        wire.allowance = HEADER
+        wire.send(b"TOP %d 0\r\n" % number)
+        ok, _ = read_status(wire)
+        return b"\n".join(read_lines(wire, HEADER // 80)) if ok else None
 
     def delete(self, number: int) -> None:
         """DELE."""

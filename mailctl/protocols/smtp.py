@@ -37,7 +37,8 @@ class SmtpSession(WireSession):
     protocol = Protocol.SMTP
     farewell = b"QUIT"
 
-    _extensions: Mapping[str, str] = {}
+    extensions: Mapping[str, str] = {}
+    """What EHLO told last: keywords in upper case, with their parameters."""
     _open = False
     """Whether there is a transaction: MAIL was accepted, RSET not sent yet."""
 
@@ -54,11 +55,15 @@ class SmtpSession(WireSession):
         """The stages after sign-in."""
         return {"mail": self._mail, "rcpt": self._rcpt, "relay": self._relay}
 
+    def mail_parameters(self) -> str:
+        """What MAIL tells besides the sender, each parameter after a space."""
+        return ""
+
     def close(self) -> None:
         """RSET where a transaction is still open, QUIT; never raises."""
         if self._open and not self.wire.closed:
             with suppress(MailctlError):  # it ends with the connection too
-                self._send("RSET")
+                self.send("RSET")
         super().close()
 
     def _ehlo_before_tls(self) -> Mapping[str, object]:
@@ -69,40 +74,40 @@ class SmtpSession(WireSession):
         return tls_evidence(secured) | self._ehlo()
 
     def _ehlo(self) -> dict[str, object]:
-        reply = self._command(f"EHLO {self.wire.ehlo_name}")
+        reply = self.command(f"EHLO {self.wire.ehlo_name}")
         if reply.code != 250:
             raise RefusedError(f"{self.wire.endpoint} refuses EHLO", server_text=reply.text)
-        self._extensions = _extensions(reply)
+        self.extensions = _extensions(reply)
         return {
             "ehlo_name": self.wire.ehlo_name,
             "server_name": reply.lines[0].partition(" ")[0],
             "extensions": list(reply.lines[1:]),
-            "auth": self._extensions.get("AUTH", "").split(),
-            "size": _number(self._extensions.get("SIZE", "")),
+            "auth": self.extensions.get("AUTH", "").split(),
+            "size": _number(self.extensions.get("SIZE", "")),
         }
 
     def _authenticate(self) -> Mapping[str, object]:
         assert self.secret is not None  # else there is no such stage  # noqa: S101
         warnings = self.require_privacy()
-        offered = self._extensions.get("AUTH")
+        offered = self.extensions.get("AUTH")
         if offered is None:
-            bare = "STARTTLS" in self._extensions and not self.wire.encrypted
+            bare = "STARTTLS" in self.extensions and not self.wire.encrypted
             raise AuthError(
                 f"{self.wire.endpoint} offers no sign-in",
                 hint="Mail is sent through a submission port (587 with STARTTLS, 465 with TLS).",
                 code="no_mechanism",
                 cause="encryption_required" if bare else "auth_not_offered",
-                server_text="\n".join(self._extensions),
+                server_text="\n".join(self.extensions),
             )
         mechanism = sasl.choose(offered.split(), self.job.login.user, self.secret, verified=self.wire.verified)
         sasl.converse(mechanism, self._begin, self._answer)
         return {"mechanism": mechanism.name, **warnings}
 
     def _begin(self, name: str, initial: str | None) -> str | None:
-        return self._challenge(self._command(f"AUTH {name}" + ("" if initial is None else f" {initial}")))
+        return self._challenge(self.command(f"AUTH {name}" + ("" if initial is None else f" {initial}")))
 
     def _answer(self, response: str) -> str | None:
-        return self._challenge(self._command(response, secret=True))
+        return self._challenge(self.command(response, secret=True))
 
     def _challenge(self, reply: Reply) -> str | None:
         if reply.code == 334:
@@ -113,7 +118,7 @@ class SmtpSession(WireSession):
 
     def _mail(self) -> Mapping[str, object]:
         path, parameter = self.path(self.job.address)
-        reply = self._command(f"MAIL FROM:<{path}>{parameter}")
+        reply = self.command(f"MAIL FROM:<{path}>{parameter}{self.mail_parameters()}")
         learned = self._accepted(reply, f"{self.wire.endpoint} refuses {path} as sender")
         self._open = True
         return learned
@@ -121,11 +126,11 @@ class SmtpSession(WireSession):
     def _rcpt(self) -> Mapping[str, object]:
         """RCPT to the mailbox itself; what `_relay` asks goes along where the server reads ahead (RFC 2920)."""
         path, _ = self.path(self.job.address)
-        if "PIPELINING" in self._extensions:
-            self._send(f"RCPT TO:<{path}>", f"RCPT TO:<{self._foreign()}>", "RSET")
+        if "PIPELINING" in self.extensions:
+            self.send(f"RCPT TO:<{path}>", f"RCPT TO:<{self._foreign()}>", "RSET")
             self._open = False
         else:
-            self._send(f"RCPT TO:<{path}>")
+            self.send(f"RCPT TO:<{path}>")
         return self._accepted(read_reply(self.wire), f"{self.wire.endpoint} refuses {path} as recipient")
 
     def _relay(self) -> Mapping[str, object]:
@@ -141,11 +146,11 @@ class SmtpSession(WireSession):
         try:
             wire.deadline = Deadline(wire.deadline.remaining(RELAY))
             if self._open:
-                self._send(f"RCPT TO:<{self._foreign()}>")
+                self.send(f"RCPT TO:<{self._foreign()}>")
             reply = read_reply(wire)
             if self._open:
                 self._open = False
-                self._send("RSET")
+                self.send("RSET")
             with suppress(MailctlError):  # what matters is said
                 read_reply(wire)
         except MailctlError as error:
@@ -169,19 +174,20 @@ class SmtpSession(WireSession):
         path = argument(f"{address.local}@{a_labels(address.domain)}", "address", most=320)
         if path.isascii():
             return ascii_argument(path, "address"), ""
-        if "SMTPUTF8" not in self._extensions:
+        if "SMTPUTF8" not in self.extensions:
             raise RefusedError(
                 f"{self.wire.endpoint} takes no addresses with characters beyond ASCII before the @",
                 code="no_smtputf8",
-                server_text="\n".join(self._extensions),
+                server_text="\n".join(self.extensions),
             )
         return path, " SMTPUTF8"
 
-    def _command(self, line: str, *, secret: bool = False) -> Reply:
-        self._send(line, secret=secret)
+    def command(self, line: str, *, secret: bool = False) -> Reply:
+        """Send a command line, already checked, and take the reply, whatever it is."""
+        self.send(line, secret=secret)
         return read_reply(self.wire)
 
-    def _send(self, *lines: str, secret: bool = False) -> None:
+    def send(self, *lines: str, secret: bool = False) -> None:
         """Send command lines, already checked, in one go."""
         self.wire.allowance = REPLY * len(lines)
         self.wire.send("".join(f"{line}\r\n" for line in lines).encode(), secret=secret)

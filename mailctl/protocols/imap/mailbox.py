@@ -49,9 +49,19 @@ class Mailbox:
 
     def uids(self, *, since: str | None = None) -> list[int]:
         """UID SEARCH ALL, or SINCE an ISO date (by INTERNALDATE's day); as ESEARCH where the server has it."""
-        status = self._folder()
+        found = self._search(b"ALL" if since is None else b"SINCE " + _search_date(since).encode())
+        if found is None and since is None and self._folder().messages:
+            raise ProtocolError("the server answered a search without a result", code="no_result")
+        return found or []
+
+    def search_header(self, name: str, value: str) -> list[int]:
+        """UID SEARCH HEADER: UIDs of the messages whose field `name` contains `value` (ASCII), as it says."""
+        return self._search(b"HEADER %s %s" % (_checked_field(name).encode(), quoted(value, "header field"))) or []
+
+    def _search(self, criterion: bytes) -> list[int] | None:
+        """UIDs, ascending; None if the server said OK and nothing else."""
+        self._folder()
         compact = b"RETURN (ALL) " if self._offers("ESEARCH") else b""
-        criterion = b"ALL" if since is None else b"SINCE " + _search_date(since).encode()
         answer = self._channel.run(b"UID SEARCH %s%s" % (compact, criterion), line=LONG_LINE).checked("UID SEARCH")
         found: list[list[int]] = []
         with self._channel.guarded():
@@ -61,9 +71,7 @@ class Mailbox:
                     found.append(parse_search(line[2:]))
                 elif line[:10].upper() == b"* ESEARCH ":
                     found.append(_esearch(line, self._messages(answer)))
-            if not found and since is None and status.messages:
-                raise ProtocolError("the server answered a search without a result", code="no_result")
-        return sorted({uid for uids in found for uid in uids})
+        return sorted({uid for uids in found for uid in uids}) if found else None
 
     def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
         """UID FETCH of FLAGS, RFC822.SIZE, INTERNALDATE, and MODSEQ with CONDSTORE, of `uids` or of all messages.
@@ -161,6 +169,14 @@ class Mailbox:
         self.add_flags(uids, ["\\Deleted"])
         for text, _ in format_sets(uids):
             self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
+
+    def move(self, uids: Sequence[int], wire: bytes) -> None:
+        """UID MOVE to the folder spelt `wire` (RFC 6851); RefusedError (code no_move) without MOVE."""
+        if not self._offers("MOVE"):
+            raise RefusedError("the server can't move messages (it lacks MOVE)", code="no_move")
+        self._folder()
+        for text, _ in format_sets(uids):
+            self._channel.run(b"UID MOVE %s %s" % (text.encode(), quoted(wire, "folder name"))).checked("UID MOVE")
 
     def noop(self) -> None:
         """NOOP, to keep the connection."""

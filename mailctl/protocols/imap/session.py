@@ -70,6 +70,10 @@ class ImapSession(WireSession):
         assert self._channel is not None, "climbed out of order"  # noqa: S101
         return self._channel
 
+    def mailbox(self) -> Mailbox:
+        """The mailbox; there is one from "authenticate" on."""
+        return Mailbox(self.channel)
+
     def close(self) -> None:
         """LOGOUT if it can be done at once; never raises."""
         if self._channel is not None:

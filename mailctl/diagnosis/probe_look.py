@@ -1,0 +1,293 @@
+"""Looking for a probe in the mailbox that it was sent to, and taking it out again; over `domain.mailbox` interfaces.
+
+Nothing is ever removed but messages whose header, read just before, has exactly the probe's Message-ID.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+from mailctl.diagnosis.probe_headers import FIELDS, has_message_id, header_fields
+from mailctl.domain.mailbox import Folder, FolderStatus
+from mailctl.domain.probe import ProbeMailbox, ProbePopMailbox
+from mailctl.errors import RefusedError
+
+NEW = 50
+"""New messages whose headers are read at once, the newest."""
+FOLDERS = 60
+"""Folders that a thorough look goes through."""
+_JUNK_NAMES = frozenset({"junk", "spam", "junk e-mail", "junk email", "bulk", "bulk mail", "inbox.junk", "inbox.spam"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The probe in the mailbox. folder: its name, "" by POP3. junk: whether spam goes there. header: its fields, raw.
+
+    number: its UID, or its number in the POP3 session that found it.
+    """
+
+    number: int
+    header: bytes
+    folder: str = ""
+    junk: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A report that the probe could not be delivered. text: the words of the server that refused it."""
+
+    text: str
+
+
+class Looker(Interface):
+    """Looks into one mailbox; methods raise MailctlErrors."""
+
+    def begin(self) -> None:
+        """Remember what is there before the probe is sent."""
+
+    def look(self, *, thorough: bool) -> Found | Bounce | None:
+        """Look once. thorough: in every place where a filter may have put it, not only the usual ones."""
+
+    def pause(self, looks: int) -> float:
+        """Seconds to wait after so many looks."""
+
+    def remove(self, found: Found) -> str:
+        """Take the probe out of the mailbox → "", or where something of it is left, and why."""
+
+    def close(self) -> None:
+        """Let go of the mailbox; never raises."""
+
+
+class ImapLooker:
+    """INBOX and the folder for spam at each look; a thorough one searches the others too, but for sent mail."""
+
+    def __init__(self, mailbox: ProbeMailbox, message_id: str) -> None:
+        self._mailbox, self._message_id = mailbox, message_id
+        self._folders: tuple[Folder, ...] = ()
+        self._usual: list[Folder] = []
+        self._next: dict[str, int | None] = {}
+
+    def begin(self) -> None:
+        """See `Looker`."""
+        self._folders = tuple(folder for folder in self._mailbox.folders().folders if folder.selectable)
+        inbox = next((folder for folder in self._folders if folder.name == "INBOX"), Folder("INBOX", b"INBOX"))
+        self._usual = [inbox, *(folder for folder in self._folders if _is_junk(folder) and folder.name != "INBOX")][:4]
+        for folder in list(self._usual):
+            try:
+                status = self._mailbox.select(folder, read_only=True)
+            except RefusedError:
+                if folder is inbox:
+                    raise
+                self._usual.remove(folder)
+                continue
+            self._next[folder.name] = _next_uid(status)
+
+    def look(self, *, thorough: bool) -> Found | Bounce | None:
+        """See `Looker`."""
+        for folder in self._usual:
+            found = self._look_into(folder)
+            if found:
+                return found
+        if thorough:
+            for folder in self._others()[:FOLDERS]:
+                try:
+                    self._mailbox.select(folder, read_only=True)
+                    uids = self._mailbox.search_header("Message-ID", self._message_id)
+                except RefusedError:
+                    continue
+                for uid, header in self._named(uids):
+                    return Found(uid, header, folder.name)
+        return None
+
+    def pause(self, looks: int) -> float:
+        """See `Looker`."""
+        return min(0.2 * 1.5**looks, 3.0)
+
+    def remove(self, found: Found) -> str:
+        """See `Looker`: UID EXPUNGE; copies that servers keep by themselves (of sent mail, of all mail) too."""
+        folder = next((each for each in [*self._usual, *self._folders] if each.name == found.folder), None)
+        left: list[str] = []
+        copies = [each for use in ("\\sent", "\\all") if (each := self._marked(use)) and each.name != found.folder]
+        for place in [*([folder] if folder else []), *copies]:
+            try:
+                self._remove_from(place)
+            except RefusedError as error:
+                left.append(f"{place.name}: {error.message}")
+        return "; ".join(left)
+
+    def close(self) -> None:
+        """See `Looker`."""
+        self._mailbox.close()
+
+    def _look_into(self, folder: Folder) -> Found | Bounce | None:
+        status = self._mailbox.select(folder, read_only=True)
+        before, now = self._next.get(folder.name), _next_uid(status)
+        if before is None or now is None:
+            uids: Sequence[int] = self._mailbox.search_header("Message-ID", self._message_id)
+        else:  # not by SEARCH: some servers' indexes lag behind
+            uids = range(before, now)[-NEW:]
+        headers = list(self._mailbox.headers(uids, FIELDS)) if uids else []
+        for uid, header in headers:
+            if has_message_id(header, self._message_id):
+                return Found(uid, header, folder.name, _is_junk(folder))
+        for uid, header in headers:
+            if _is_report(header) and (text := self._bounce(uid)):
+                return Bounce(text)
+        return None
+
+    def _bounce(self, uid: int) -> str:
+        """The words of a delivery report (RFC 3464) on the probe; "" if it is on another message."""
+        sink = _Sink()
+        if any(each.size is None or each.size > _Sink.MOST for each in self._mailbox.scan([uid])):
+            return ""
+        for _ in self._mailbox.fetch([uid], lambda octets: sink):
+            pass
+        return bounce_text(sink.data, self._message_id)
+
+    def _others(self) -> list[Folder]:
+        """All folders that a rule may file mail into; last the one for all mail, where it is besides."""
+        kept = {"\\sent", "\\drafts", "\\trash"}
+        others = [each for each in self._folders if each not in self._usual and not each.attributes & kept]
+        return sorted(others, key=lambda folder: "\\all" in folder.attributes)
+
+    def _marked(self, use: str) -> Folder | None:
+        return next((folder for folder in self._folders if use in folder.attributes), None)
+
+    def _named(self, uids: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Those of `uids` in the open folder that are the probe, with their headers."""
+        if not uids:
+            return []
+        headers = self._mailbox.headers(uids[-NEW:], FIELDS)
+        return [(uid, header) for uid, header in headers if has_message_id(header, self._message_id)]
+
+    def _ours(self, folder: Folder) -> list[int]:
+        """Open `folder` → UIDs of the probe in it."""
+        status = self._mailbox.select(folder, read_only=False)
+        before, now = self._next.get(folder.name), _next_uid(status)
+        if before is None or now is None:
+            uids: Sequence[int] = self._mailbox.search_header("Message-ID", self._message_id)
+        else:
+            uids = range(before, now)[-NEW:]
+        return [uid for uid, _ in self._named(uids)]
+
+    def _remove_from(self, folder: Folder) -> None:
+        """Remove the probe from `folder`. RefusedError if it, or something of it, is left."""
+        uids = self._ours(folder)
+        trash = self._marked("\\trash")
+        if not uids:
+            return
+        if "\\all" in folder.attributes and trash is not None:
+            # NOTE: at Gmail a message leaves "All Mail" by way of the bin only
+            self._mailbox.move(uids, trash.wire)
+            folder, uids = trash, self._ours(trash)
+            if not uids:
+                raise RefusedError(f"it was moved to {trash.name}")
+        try:
+            self._mailbox.expunge(uids)
+        except RefusedError as error:
+            if error.code != "no_uidplus":
+                raise
+            self._mailbox.add_flags(uids, ["\\Deleted"])
+            raise RefusedError(
+                "it is only marked as deleted, since the server can't remove single messages (it lacks UIDPLUS)"
+            ) from error
+
+
+class PopLooker:
+    """A POP3 session sees what was there when it began, so each look is a new one, and they come ever more seldom."""
+
+    def __init__(self, mailbox: ProbePopMailbox, reopen: Callable[[], ProbePopMailbox], message_id: str) -> None:
+        self._mailbox, self._reopen, self._message_id = mailbox, reopen, message_id
+        self._before: set[str] = set()
+
+    def begin(self) -> None:
+        """See `Looker`."""
+        self._before = {name for _, name, _ in self._mailbox.uidl()}
+        self._mailbox.quit()
+
+    def look(self, *, thorough: bool) -> Found | Bounce | None:
+        """See `Looker`."""
+        self._mailbox = self._reopen()
+        new = [(number, octets) for number, name, octets in self._mailbox.uidl() if name not in self._before][-NEW:]
+        for number, octets in new[::-1]:
+            header = self._header(number, octets)
+            if has_message_id(header, self._message_id):
+                return Found(number, header)
+            if _is_report(header) and (text := bounce_text(self._body(number, octets), self._message_id)):
+                return Bounce(text)
+        self._mailbox.quit()
+        return None
+
+    def pause(self, looks: int) -> float:
+        """See `Looker`."""
+        return float(min(2**looks, 15))
+
+    def remove(self, found: Found) -> str:
+        """See `Looker`: DELE in the session that found it, which QUIT then carries out."""
+        try:
+            self._mailbox.delete(found.number)
+            self._mailbox.quit()
+        except RefusedError as error:
+            return f"the mailbox: {error.message}"
+        return ""
+
+    def close(self) -> None:
+        """See `Looker`."""
+        self._mailbox.close()
+
+    def _header(self, number: int, octets: int) -> bytes:
+        header = self._mailbox.top(number)
+        return self._body(number, octets) if header is None else header
+
+    def _body(self, number: int, octets: int) -> bytes:
+        if octets > _Sink.MOST:
+            return b""
+        sink = _Sink()
+        self._mailbox.retrieve(number, octets, lambda octets: sink)
+        return sink.data
+
+
+class _Sink:
+    """Takes the begin of a body into memory."""
+
+    MOST = 1 << 18
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        self.data += bytes(chunk)[: self.MOST - len(self.data)]
+
+    def finish(self, meta: object) -> None:
+        """It is all there."""
+
+    def abandon(self) -> None:
+        self.data = b""
+
+
+def bounce_text(message: bytes, message_id: str) -> str:
+    """What a delivery report says of the message `message_id`: its diagnostic, or ""; "" too if it names no such one.
+
+    Both fields are those of RFC 3464 section 2.3; servers that write their own way are told by their status code alone.
+    """
+    text = message.decode("utf-8", "replace")
+    if message_id not in text:
+        return ""
+    fields = dict(header_fields(message)[::-1])  # of each name the first
+    diagnostic = fields.get("diagnostic-code", "")
+    return diagnostic.partition(";")[2].strip() or diagnostic or fields.get("status", "") or "the message came back"
+
+
+def _is_junk(folder: Folder) -> bool:
+    return bool(folder.attributes & {"\\junk", "\\spam"}) or folder.name.lower() in _JUNK_NAMES
+
+
+def _is_report(header: bytes) -> bool:
+    fields = dict(header_fields(header))
+    sender = fields.get("from", "").lower()
+    report = fields.get("content-type", "").lower().startswith("multipart/report")
+    return report or "mailer-daemon@" in sender or "postmaster@" in sender
+
+
+def _next_uid(status: FolderStatus) -> int | None:
+    return 1 if status.uidnext is None and not status.messages else status.uidnext
