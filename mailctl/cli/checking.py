@@ -1,10 +1,11 @@
 """Checks as operations, for `test` and for whoever tests a gateway before it is saved: plan, run, outcome."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailctl.domain.check import CheckJob, CheckReport
+from mailctl.domain.probe import ProbeReport
 from mailctl.domain.report import Summary, summarize
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """Result of `test`: one report a check, in the order in which they were asked for; summary: them in numbers."""
+    """Result of `test`: one report a check, in the order in which they were asked for; summary: them in numbers.
+
+    probes: with --send, one report for each gateway or address that sent itself a message.
+    """
 
     checks: list[CheckReport]
     summary: Summary
+    probes: list[ProbeReport] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
