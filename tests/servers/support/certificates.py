@@ -32,10 +32,11 @@ class Certificates:
     """All certificates, made when constructed, as PEM files in a folder.
 
     Attributes:
-        ca: the path of the authority's certificate, which signed all but `self_signed` and `untrusted`.
+        ca: the path of the authority's certificate; it vouches for all but `self_signed`, `untrusted`, `intercepted`.
         good: for `HOSTS`, elliptic curve; `rsa`: the same, RSA 2048.
         expired, not_yet_valid, wrong_host (another.example), cn_only (no subjectAltName), self_signed, untrusted
-        (another authority), weak_key (RSA 1024).
+        (another authority), weak_key (RSA 1024), intercepted (an antivirus program's root, which comes along),
+        incomplete (an intermediate authority issued it, and is left out).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,6 +60,12 @@ class Certificates:
         self.weak_key = self._make("weak_key", key=rsa.generate_private_key(65537, 1024))
         chain = b"".join(blob.bytes() for blob in stranger.cert_chain_pems)
         self.untrusted = self._write("untrusted", chain, stranger.private_key_pem.bytes())
+        scanner = trustme.CA(organization_name="Avast Antivirus", organization_unit_name="Avast Web/Mail Shield Root")
+        scanned = scanner.issue_cert(*HOSTS)
+        whole = scanned.cert_chain_pems[0].bytes() + scanner.cert_pem.bytes()
+        self.intercepted = self._write("intercepted", whole, scanned.private_key_pem.bytes())
+        leaf = authority.create_child_ca().issue_cert(*HOSTS)
+        self.incomplete = self._write("incomplete", leaf.cert_chain_pems[0].bytes(), leaf.private_key_pem.bytes())
 
     def __getitem__(self, name: str) -> Certificate:
         """The certificate of that name, such as `certificates["expired"]`."""

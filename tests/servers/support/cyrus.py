@@ -114,7 +114,6 @@ class Cyrus:
         listeners = [
             f'  {name} cmd="{programs}/{command} -C {imapd}" listen="{self.host}:{port}" prefork=0 maxchild=20\n'
             for (name, command), port in zip(_SERVICES.items(), ports, strict=True)
-            if self._certificate or not name.endswith("s")
         ]
         recovery = f'  recover cmd="{programs}/ctl_cyrusdb -C {imapd} -r"\n'
         services.write_text(f"START {{\n{recovery}}}\nSERVICES {{\n{''.join(listeners)}}}\nEVENTS {{\n}}\n")
