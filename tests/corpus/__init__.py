@@ -1,0 +1,1 @@
+"""Real failures whose cause is known, and what `explain` makes of them."""
