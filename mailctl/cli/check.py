@@ -1,20 +1,18 @@
 """`mailctl test`: prove that IMAP, POP3 and SMTP of gateways, or of a bare address, work, or say exactly why not."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
-from mailctl.cli import checking
 from mailctl.cli import password_options as passwords
-from mailctl.cli.check_plan import Asked, make_plan, resolver
+from mailctl.cli.check_plan import Asked
+from mailctl.cli.check_run import Form, Presented, run
 from mailctl.cli.checking import CheckOptions, Checks
 from mailctl.cli.chosen import side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
-from mailctl.domain.check import CheckReport
 from mailctl.domain.server import Protocol
-from mailctl.errors import MailctlError, UsageError, combined_exit_code
+from mailctl.errors import UsageError
 
 app = App()
 RESULTS: dict[str, Any] = {"test": Checks}
@@ -40,8 +38,29 @@ def check(
         ),
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="Show the conversations, secrets masked, on stderr.")] = False,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write all that was found, for whoever is to help, to FILE.html, FILE.md or FILE.json; no secrets.",
+        ),
+    ] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", help="Print what a monitor reads; nagios has exit codes of its own.")
+    ] = None,
+    send: Annotated[
+        bool,
+        typer.Option(
+            "--send", help="Then send a message to itself, find it, and remove it; --timeout bounds that too."
+        ),
+    ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="For an address: sign in without asking where DNS alone names the server.")
+        bool,
+        typer.Option(
+            "--yes",
+            help="For an address: sign in though DNS alone names the server; with --all: --send without asking.",
+        ),
     ] = False,
     login: Annotated[str, typer.Option(metavar="USER", help="For an address: the user name to sign in with.")] = "",
     password_stdin: passwords.PasswordStdin = False,
@@ -58,14 +77,8 @@ def check(
     flags = ((imap, Protocol.IMAP), (pop3, Protocol.POP3), (smtp, Protocol.SMTP))
     options = _options(context, tuple(protocol for on, protocol in flags if on), jobs, timeout, trace)
     ways = passwords.PasswordWays(password_stdin, password_command, password_env, password_file)
-    plan = make_plan(context, Asked(tuple(names or ()), every, login, ways, yes), options)
-    reports = checking.run_planned(context, plan.planned, resolver(context, plan), options.parallel)
-    if trace:
-        _show_traces(context, reports)
-    outcome = checking.check_outcome(reports)
-    for warning in (*map(str, plan.errors), *plan.warnings):
-        context.emitter.warn(warning)
-    context.emit(outcome._replace(error=_joined(outcome.error, plan.errors), notes=plan.notes))
+    asked = Asked(tuple(names or ()), every, login, ways, yes)
+    run(context, asked, options, Presented(form, tuple(dict.fromkeys(report or ())), send, timeout))
 
 
 def _options(
@@ -76,20 +89,3 @@ def _options(
     if not 0.1 <= timeout <= 3600:
         raise UsageError("--timeout must be 0.1 to 3600 seconds")
     return CheckOptions(protocols, timeout, jobs, trace)
-
-
-def _show_traces(context: Context, reports: Sequence[CheckReport]) -> None:
-    from mailctl.output.escape import visible
-
-    for report in reports:
-        context.stderr.write(visible(f"--- {report.gateway or report.address} {report.protocol.upper()}") + "\n")
-        for line in report.transcript:
-            context.stderr.write(visible(line) + "\n")
-
-
-def _joined(error: MailctlError | None, broken: Sequence[MailctlError]) -> MailctlError | None:
-    """The error of the checks together with those of files that can't be read."""
-    if error is None or not broken:
-        return error or next(iter(broken), None)
-    error.exit_code = combined_exit_code([error.exit_code, *(each.exit_code for each in broken)])
-    return error

@@ -28,12 +28,14 @@ class Plan:
     """What is to be tested, with whose secrets, and what there is to say about it.
 
     joined: the gateways that can be tested, as they work. given: the secret of a bare address, or where it is.
+    resolved: the secrets that were used, by whose they are, once the checks have run.
     """
 
     planned: list[Planned] = field(default_factory=list)
     gateways: "dict[str, Gateway]" = field(default_factory=dict)
     joined: "list[EffectiveGateway]" = field(default_factory=list)
     given: "dict[str, SecretSource | Secret]" = field(default_factory=dict)
+    resolved: dict[str, Secret] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     errors: list[MailctlError] = field(default_factory=list)
@@ -138,6 +140,11 @@ def resolver(context: Context, plan: Plan) -> Callable[[CheckJob], Secret]:
     secrets = context.secrets  # made here, in the main thread
 
     def resolve(job: CheckJob) -> Secret:
+        secret = found(job)
+        plan.resolved[f"{job.gateway or job.address} {job.protocol}"] = secret
+        return secret
+
+    def found(job: CheckJob) -> Secret:
         if job.gateway:
             return secrets.for_login(plan.gateways[job.gateway], job.protocol)
         given = plan.given[job.address]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from mailctl.cli.verdict_view import verdict_view
-from mailctl.diagnosis.learned import learned
 from mailctl.domain.check import CheckReport, Level, StageReport, StageStatus
+from mailctl.domain.learned import learned
 from mailctl.domain.report import summarize
 from mailctl.domain.waterfall import show_ms, spans, total_ms
 from mailctl.output.view import Fields, Lines, Moment, Stack, Style, Styled, Table, Timeline, View, columns

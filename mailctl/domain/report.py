@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailctl.domain.check import CheckReport
+from mailctl.domain.probe import ProbeReport
 from mailctl.domain.when import counted
 
 SCHEMA = "mailctl.report/1"
@@ -56,7 +57,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that a report tells. versions: of what took part, by its name. made_at: aware."""
+    """All that a report tells. versions: of what took part, by its name. made_at: aware. probes: messages sent."""
 
     schema: str
     made_at: datetime
@@ -64,6 +65,7 @@ class Report:
     summary: Summary
     checks: tuple[CheckReport, ...]
     setups: tuple[Setup, ...]
+    probes: tuple[ProbeReport, ...] = ()
 
     @property
     def title(self) -> str:

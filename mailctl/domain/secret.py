@@ -1,10 +1,13 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mailctl.errors import SecretError
+
+if TYPE_CHECKING:
+    import re
 
 MASK = "***"
 MAX_SECRET = 64 * 1024
@@ -116,13 +119,41 @@ def is_secret(text: str) -> bool:
     return text in _seen
 
 
+def readings(text: str) -> tuple[str, ...]:
+    """`text` as it is, and as those read it who undo percent-encoding, HTML's references or quoted-printable."""
+    import re
+    from html import unescape
+    from urllib.parse import unquote, unquote_plus
+
+    def undone(match: "re.Match[str]") -> str:
+        return bytes.fromhex(match[0].replace("=", "")).decode("utf-8", "replace")
+
+    quoted = re.sub("(?:=[0-9A-Fa-f]{2})+", undone, text)
+    spaced = re.sub("(?:=[0-9A-Fa-f]{2})+", undone, text.replace("_", " "))
+    return (text, *dict.fromkeys((unquote(text), unquote_plus(text), unescape(text), quoted, spaced)))
+
+
+def stands_in(secret: Secret, texts: Sequence[str]) -> bool:
+    """Whether `secret` is in one of `texts`, in any of the forms in which software quotes one."""
+    return any(form in text for form in _forms(secret.reveal()) for text in texts)
+
+
+def like_a_word(secret: Secret) -> bool:
+    """Whether `secret` could stand in a text without anybody having put it there: it is short, or all letters."""
+    return _like_a_word(secret.reveal())
+
+
+def _like_a_word(value: str) -> bool:
+    return len(value) < 8 or (value.isalpha() and len(value) < 16)
+
+
 def _remember(value: str) -> None:
     global _masked, _unlike_words
     forms = _forms(value)
     with _lock:
         _seen.add(value)
         _masked = tuple(sorted({*_masked, *forms}, key=len, reverse=True))
-        if len(value) >= 8 and not (value.isalpha() and len(value) < 16):
+        if not _like_a_word(value):
             _unlike_words = tuple(sorted({*_unlike_words, *forms}, key=len, reverse=True))
 
 
@@ -131,13 +162,26 @@ def _bytes(value: str) -> bytes:
 
 
 def _forms(value: str) -> set[str]:
-    """The spellings of `value` that software quotes: raw, repr, JSON, base64, hex, percent-encoded, HTML."""
+    """The spellings of `value` that software quotes.
+
+    Raw, repr, JSON, HTML, base64, hex, percent-encoded, quoted-printable.
+    """
+    if len(value) < 3:  # masking one or two letters would only garble the text
+        return set()
+    found = _spellings(value)
+    if not value.isascii():  # SASLprep (RFC 4013) sends it composed
+        from unicodedata import normalize
+
+        for composed in {normalize("NFC", value), normalize("NFKC", value)} - {value}:
+            found |= _spellings(composed)
+    return found
+
+
+def _spellings(value: str) -> set[str]:
     import json
     from html import escape
     from urllib.parse import quote, quote_plus
 
-    if len(value) < 3:  # masking one or two letters would only garble the text
-        return set()
     raw = _bytes(value)
     percent = quote(value, safe="", errors="surrogatepass")
     plus = quote_plus(value, errors="surrogatepass")
@@ -154,10 +198,25 @@ def _forms(value: str) -> set[str]:
         plus,
         _lower_escapes(percent),
         _lower_escapes(plus),
+        *_quoted_printable(raw),
         raw.hex(),
         raw.hex().upper(),
+        raw.hex(" "),
+        raw.hex(":"),
+        raw.hex(" ").upper(),
+        raw.hex(":").upper(),
         *_base64_forms(raw),
     }
+
+
+def _quoted_printable(raw: bytes) -> set[str]:
+    """RFC 2045 section 6.7, as one line; and the `_` of RFC 2047 section 4.2 for the space."""
+    from binascii import b2a_qp
+
+    found = set()
+    for whole in (b2a_qp(raw, quotetabs=True, istext=False), b2a_qp(raw, header=True, istext=False)):
+        found.add(whole.replace(b"=\n", b"").decode("ascii", "replace"))
+    return found
 
 
 def _lower_escapes(percent: str) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_BAR_WIDE, _BAR = 24, 16
+_BAR_WIDE, _BAR = 24, 12
 _WIDE = 100
 
 

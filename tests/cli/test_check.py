@@ -240,8 +240,8 @@ def test_worst_first() -> None:
     [(-2, " (2 days ago)"), (-1, " (1 day ago)"), (0, " (0 days)"), (1, " (1 day)"), (30, " (30 days)")],
 )
 def test_a_certificate_says_how_long_it_is_good_or_has_not_been(days: int, said: str) -> None:
-    from mailctl.diagnosis.learned import learned
     from mailctl.domain.check import StageReport, StageStatus
+    from mailctl.domain.learned import learned
 
     detail = {"not_after": "2026-11-20T22:28:53+00:00", "days_left": days}
     assert learned(StageReport("tls", StageStatus.FAILED, 1.0, detail)) == f"certificate until 2026-11-20{said}"
