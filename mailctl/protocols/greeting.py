@@ -14,6 +14,8 @@ PROBE = 1.2
 """Seconds for that try; both together stay below three."""
 GREETING = 1 << 16
 """Octets that a greeting may have."""
+LOOK = 2000
+"""Octets that are kept of a greeting in another protocol."""
 RELAY = 25
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 _OTHERS = (
@@ -46,7 +48,7 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
     """
     wire.allowance = GREETING
     _await_plain_text(wire)
-    start = bytes(wire.view[wire.lo : min(wire.hi, wire.lo + 16)]).upper()
+    came = bytes(wire.view[wire.lo : min(wire.hi, wire.lo + LOOK)])
     try:
         match protocol:
             case Protocol.IMAP:
@@ -63,12 +65,12 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
                 return Greeting("\n".join(reply.lines))
     except ProtocolError as error:
         for beginning, other in _OTHERS:
-            if start.startswith(beginning) and protocol.upper() not in other:
+            if came.upper().startswith(beginning) and protocol.upper() not in other:
                 raise ProtocolError(
                     f"{wire.endpoint} speaks {other}, not {protocol.upper()}",
                     hint="Check the port of this endpoint.",
                     cause="wrong_protocol",
-                    server_text=error.server_text,
+                    server_text=decode(came) if other == "HTTP" else error.server_text,  # it tells whose page it is
                 ) from error
         raise
 

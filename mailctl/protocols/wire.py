@@ -183,7 +183,8 @@ class Wire:
         if self.allowance is not None:
             self.allowance -= count
             if self.allowance < 0:
-                raise self._beyond("sent more than an answer may have", "too_much")
+                ended = self.find(b"\n", self.lo) >= 0
+                raise self._beyond("sent more than an answer may have", "too_much" if ended else "line_too_long")
         return count
 
     def readline(self, limit: int = LINE, *, recorded: bool = True) -> bytes:
