@@ -169,7 +169,8 @@ def run_planned(
         for entry in planned:
             if isinstance(entry, CheckReport):
                 _log(context, entry)
-        done = iter(run_checks(jobs, context.open_session, secret, lambda: context.knowledge, parallel, ended))
+        opened, looks = context.open_session, context.looks  # made here, in the main thread
+        done = iter(run_checks(jobs, opened, secret, lambda: context.knowledge, parallel, ended, looks))
     return [next(done) if isinstance(entry, CheckJob) else entry for entry in planned]
 
 

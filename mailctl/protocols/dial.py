@@ -15,6 +15,8 @@ STAGGER = 0.25
 """Seconds before the next address is tried beside the ones that have not answered (RFC 8305 section 5)."""
 LONGEST = 15.0
 """Seconds after which no address is waited for any more, however long the deadline."""
+AFTER = 2.5
+"""Seconds of the deadline that are left over, so that a second look can tell why nothing answered; at most half."""
 _CAUSES = {
     errno.ECONNREFUSED: "tcp_refused",
     errno.ECONNRESET: "tcp_reset",
@@ -45,7 +47,8 @@ def dial(where: str, addresses: Iterable[Address], deadline: Deadline) -> tuple[
     """
     waiting = _interleaved(addresses)
     failed: dict[str, str] = {}
-    end = monotonic() + (deadline.remaining(LONGEST) or LONGEST)
+    left = deadline.remaining()
+    end = monotonic() + (LONGEST if left is None else min(LONGEST, max(left - AFTER, left / 2)))
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or selector.get_map():
