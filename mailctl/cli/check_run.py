@@ -11,6 +11,7 @@ from mailctl.cli.check_plan import Asked, Plan, make_plan, resolver
 from mailctl.cli.checking import CheckOptions, Checks
 from mailctl.cli.context import Context
 from mailctl.domain.check import CheckReport
+from mailctl.domain.report import Tested
 from mailctl.errors import MailctlError, SafetyError, StorageError, UsageError, combined_exit_code
 from mailctl.output.emitter import Outcome
 
@@ -46,7 +47,8 @@ def run(context: Context, asked: Asked, options: CheckOptions, how: Presented) -
     if how.form:
         from mailctl.output.prometheus import render
 
-        outcome = outcome._replace(view=None, verdict=None, told=(), text=render(_checks(outcome.value).checks))
+        checks = _checks(outcome.value)
+        outcome = outcome._replace(view=None, verdict=None, told=(), text=render(checks.checks, checks.probes))
     for warning in (*map(str, plan.errors), *plan.warnings):
         context.emitter.warn(warning)
     wrote = [f"Wrote the report: {', '.join(how.files)}"] if how.files and not unwritten else []
@@ -113,8 +115,8 @@ def _tell_nagios(context: Context, value: object, errors: Sequence[MailctlError]
 
     from mailctl.output.nagios import render
 
-    checks = _checks(value) if value else None
-    text, state = render(checks.checks if checks else [], [error.message for error in errors])
+    tested: list[Tested] = [*_checks(value).checks, *_checks(value).probes] if value else []
+    text, state = render(tested, [error.message for error in errors])
     context.stdout.write(text + "\n")
     raise Exit(int(state))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mailctl.domain.check import CheckReport
 from mailctl.domain.probe import ProbeReport
+from mailctl.domain.waterfall import show_ms
 from mailctl.domain.when import counted
 
 SCHEMA = "mailctl.report/1"
@@ -68,11 +69,52 @@ class Report:
     probes: tuple[ProbeReport, ...] = ()
 
     @property
+    def failed(self) -> int:
+        """How many checks and messages failed."""
+        return self.summary.failed + sum(not probe.ok for probe in self.probes)
+
+    @property
     def title(self) -> str:
         """`anna: 1 of 2 checks failed`, at most a line."""
-        names = list(dict.fromkeys(check.gateway or check.address for check in self.checks))
+        names = list(dict.fromkeys(each.gateway or each.address for each in self.tested))
         whose = names[0] if len(names) == 1 else f"{len(names)} mailboxes"
-        failed = self.summary.failed
-        if failed:
-            return f"{whose}: {failed} of {counted(self.summary.checks, 'check')} failed"
-        return f"{whose}: {counted(self.summary.checks, 'check')}, all ok"
+        count = counted(len(self.tested), "check")
+        return f"{whose}: {self.failed} of {count} failed" if self.failed else f"{whose}: {count}, all ok"
+
+    @property
+    def lead(self) -> str:
+        """All of it in a sentence."""
+        if not self.probes:
+            return str(self.summary)
+        arrived = sum(probe.ok for probe in self.probes)
+        return f"{self.summary}; {arrived} of {counted(len(self.probes), 'message')} arrived"
+
+    @property
+    def tested(self) -> "list[Tested]":
+        """Checks, then messages, each in order."""
+        return [*self.checks, *self.probes]
+
+
+Tested = CheckReport | ProbeReport
+
+
+def tested_name(tested: Tested) -> str:
+    """`anna IMAP`, `anna message to itself`."""
+    what = tested.protocol.upper() if isinstance(tested, CheckReport) else "message to itself"
+    return f"{tested.gateway or tested.address} {what}"
+
+
+def travelled(probe: ProbeReport) -> dict[str, str]:
+    """How the message of a probe travelled: words for each thing that is known."""
+    found = {
+        "Arrived in": probe.folder,
+        "After": show_ms(probe.delay_ms) if probe.delay_ms is not None else "",
+        "SPF": probe.spf,
+        "DKIM": probe.dkim,
+        "DMARC": probe.dmarc,
+        "Checked by": probe.authentication_results.server if probe.authentication_results else "",
+        "By way of": ", ".join(hop.by for hop in probe.hops),
+        "Message-ID": probe.message_id,
+        "Removed again": ("yes" if probe.removed else "no") if probe.sent != "no" else "",
+    }
+    return {label: value for label, value in found.items() if value}

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from mailctl.domain.check import CheckReport
-from mailctl.domain.report import summarize
+from mailctl.domain.probe import ProbeReport
+from mailctl.domain.report import Tested, summarize, tested_name
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import show_ms, total_ms
+from mailctl.domain.when import counted
 from mailctl.errors import ExitCode
 from mailctl.output.escape import visible
 
@@ -31,14 +33,14 @@ class State(IntEnum):
 _WORST = (State.CRITICAL, State.UNKNOWN, State.WARNING, State.OK)
 
 
-def state_of(report: CheckReport) -> State:
+def state_of(report: Tested) -> State:
     """What one check means for a monitor."""
     if report.ok:
         return State.WARNING if report.warnings else State.OK
     return State.UNKNOWN if report.exit_code in _NOT_TRIED else State.CRITICAL
 
 
-def render(reports: Sequence[CheckReport], errors: Sequence[str]) -> tuple[str, State]:
+def render(reports: Sequence[Tested], errors: Sequence[str]) -> tuple[str, State]:
     """The plugin's output without its last line end, and its state. errors: what kept other checks from being made."""
     states = [*map(state_of, reports), *(State.UNKNOWN for _ in errors)]
     state = next((each for each in _WORST if each in states), State.UNKNOWN)
@@ -47,27 +49,34 @@ def render(reports: Sequence[CheckReport], errors: Sequence[str]) -> tuple[str, 
     if len(said) == 1:
         head, more = said[0].partition(" ")[2], []
     else:
-        parts = [str(summarize(reports))] if reports else []
+        checks = [each for each in reports if isinstance(each, CheckReport)]
+        lost = sum(isinstance(each, ProbeReport) and not each.ok for each in reports)
+        parts = [str(summarize(checks))] if checks else []
+        parts += [f"{counted(lost, 'message')} failed"] if lost else []
         head, more = "; ".join([*parts, *errors]), said
     timed = " ".join(_performance(report) for report in reports if report.stages)
     first = f"MAIL {state.name} - {_clean(head)}"
     return "\n".join([f"{first} | {timed}" if timed else first, *map(_clean, more)]), state
 
 
-def _line(report: CheckReport) -> str:
-    name = f"{report.gateway or report.address} {report.protocol.value}"
-    head = f"{state_of(report).name} {name}"
+def _line(report: Tested) -> str:
+    head = f"{state_of(report).name} {tested_name(report)}"
     if not report.ok:
         at = f" at {report.stage}" if report.stage else ""
         return f"{head} failed{at}: {report.cause}: {report.explanation or report.message}"
     said = f": {'; '.join(report.warnings)}" if report.warnings else ""
-    return f"{head} ok in {show_ms(total_ms(report.stages))}{said}"
+    return f"{head} ok in {show_ms(_ms(report))}{said}"
 
 
-def _performance(report: CheckReport) -> str:
-    """`'anna imap'=0.269s;;;0`; quotes are doubled, and `=` is not allowed in a label."""
-    label = f"{report.gateway or report.address} {report.protocol.value}".replace("'", "''").replace("=", "_")
-    return f"'{_clean(label)}'={total_ms(report.stages) / 1000:.3f}s;;;0"
+def _ms(report: Tested) -> float:
+    """How long the check took; of a message, how long it was on its way."""
+    return total_ms(report.stages) if isinstance(report, CheckReport) else report.delay_ms or 0.0
+
+
+def _performance(report: Tested) -> str:
+    """`'anna IMAP'=0.269s;;;0`; quotes are doubled, and `=` is not allowed in a label."""
+    label = tested_name(report).replace("'", "''").replace("=", "_")
+    return f"'{_clean(label)}'={_ms(report) / 1000:.3f}s;;;0"
 
 
 def _clean(text: str) -> str:

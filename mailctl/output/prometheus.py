@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from mailctl.domain.check import CheckReport, StageStatus
+from mailctl.domain.probe import ProbeReport
 from mailctl.domain.secret import mask_own
 from mailctl.output.escape import visible
 
@@ -13,14 +14,17 @@ _HELP = {
     "mailctl_check_warnings": "How many warnings the check gave.",
     "mailctl_check_duration_seconds": "How long each stage of the check took.",
     "mailctl_certificate_expiry_timestamp_seconds": "When the server's certificate ends, in Unix time.",
+    "mailctl_message_success": "Whether a message to itself was sent and found (1) or not (0).",
+    "mailctl_message_delay_seconds": "How long a message to itself was on its way.",
 }
 
 
-def render(reports: Sequence[CheckReport]) -> str:
+def render(reports: Sequence[CheckReport], probes: Sequence[ProbeReport] = ()) -> str:
     """The metrics, without the last line end; a metric without samples is left out."""
     lines: list[str] = []
     for name, text in _HELP.items():
         samples = dict(sample for report in reports for sample in _samples(name, report))
+        samples |= dict(sample for probe in probes for sample in _sent(name, probe))
         if samples:
             lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
             lines += [f"{name}{labels} {value:g}" if value < 1e6 else f"{name}{labels} {value:.0f}"
@@ -49,6 +53,15 @@ def _samples(name: str, report: CheckReport) -> Iterator[tuple[str, float]]:
                 expiry = _moment(stage.detail.get("not_after"))
                 if expiry is not None:
                     yield _labels(whose), expiry
+
+
+def _sent(name: str, probe: ProbeReport) -> Iterator[tuple[str, float]]:
+    """The same of a message."""
+    whose = _labels({"gateway": probe.gateway or probe.address})
+    if name == "mailctl_message_success":
+        yield whose, float(probe.ok)
+    if name == "mailctl_message_delay_seconds" and probe.delay_ms is not None:
+        yield whose, probe.delay_ms / 1000
 
 
 def _moment(value: object) -> float | None:

@@ -10,9 +10,10 @@ from datetime import UTC
 from hashlib import sha256
 from html import escape
 
-from mailctl.domain.check import CheckReport, Level, StageReport, StageStatus
+from mailctl.domain.check import Level, StageReport, StageStatus
 from mailctl.domain.learned import learned
-from mailctl.domain.report import Report, Setup
+from mailctl.domain.probe import ProbeReport
+from mailctl.domain.report import Report, Setup, Tested, tested_name, travelled
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import Span, show_ms, spans, total_ms
 from mailctl.domain.who import who
@@ -38,8 +39,8 @@ def render(report: Report) -> str:
         f'<p class="soft">Made on <time datetime="{_iso(report)}">{_text(_day(report))}</time> by '
         f"{_text(_maker(report))}. Passwords and tokens are not in it.</p>\n</header>",
         "<main>",
-        _overview(report.checks),
-        *(_check(number, check) for number, check in enumerate(report.checks, 1)),
+        _overview(report.tested),
+        *(_check(number, check) for number, check in enumerate(report.tested, 1)),
         *_setups(report.setups),
         _section("Versions", _pairs("What took part", report.versions.items()), name="versions"),
         "</main>",
@@ -61,14 +62,14 @@ def render(report: Report) -> str:
 
 
 def _lead(report: Report) -> str:
-    tone = "bad" if report.summary.failed else "warn" if report.summary.warned else "good"
-    return f'<p class="lead mark {tone}">{_text(str(report.summary))}</p>'
+    tone = "bad" if report.failed else "warn" if report.summary.warned else "good"
+    return f'<p class="lead mark {tone}">{_text(report.lead)}</p>'
 
 
-def _overview(checks: Sequence[CheckReport]) -> str:
+def _overview(checks: Sequence[Tested]) -> str:
     rows = []
     for number, check in enumerate(checks, 1):
-        name = f'<a href="#check-{number}">{_text(_name(check))}</a>'
+        name = f'<a href="#check-{number}">{_text(tested_name(check))}</a>'
         shown = (
             f'<td class="any">{_text(check.endpoint)}</td><td>{_text(check.stage)}</td><td>{_text(check.cause)}</td>'
         )
@@ -80,13 +81,14 @@ def _overview(checks: Sequence[CheckReport]) -> str:
     return _section("Summary", _table("All checks, those that failed first", titles, rows), name="summary")
 
 
-def _check(number: int, check: CheckReport) -> str:
+def _check(number: int, check: Tested) -> str:
     where = f" at {check.endpoint}" if check.endpoint else ""
     parts = [
         f'<section id="check-{number}" aria-labelledby="check-{number}-title">',
-        f'<h2 id="check-{number}-title">{_text(_name(check) + where)}: {_result(check)}</h2>',
+        f'<h2 id="check-{number}-title">{_text(tested_name(check) + where)}: {_result(check)}</h2>',
         *(_verdict(check) if not check.ok else ()),
         *_findings(check),
+        *_travelled(check),
         *_ladder(check.stages),
         *_others(check),
         *_conversation(check),
@@ -95,7 +97,7 @@ def _check(number: int, check: CheckReport) -> str:
     return "\n".join(parts)
 
 
-def _verdict(check: CheckReport) -> Iterable[str]:
+def _verdict(check: Tested) -> Iterable[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
     facts = [("What happened", check.message), ("Cause", check.cause + sure), ("Meaning", check.explanation)]
     facts.append(("Who", who(check.fixer, check.retry)))
@@ -111,7 +113,7 @@ def _verdict(check: CheckReport) -> Iterable[str]:
         yield "<h3>What decided</h3>\n<ul>" + "".join(f"<li>{_own(line)}</li>" for line in check.evidence) + "</ul>"
 
 
-def _findings(check: CheckReport) -> Iterable[str]:
+def _findings(check: Tested) -> Iterable[str]:
     if check.findings:
         tones = {Level.WARNING: ("warn", "Warning"), Level.NOTE: ("soft", "Note")}
         lines = []
@@ -119,6 +121,12 @@ def _findings(check: CheckReport) -> Iterable[str]:
             tone, word = tones[each.level]
             lines.append(f'<li><span class="mark {tone}">{word}:</span> {_own(each.text)}</li>')
         yield f"<h3>Findings</h3>\n<ul>{''.join(lines)}</ul>"
+
+
+def _travelled(check: Tested) -> Iterable[str]:
+    if isinstance(check, ProbeReport) and (facts := travelled(check)):
+        listed = "".join(f"<dt>{_text(label)}</dt><dd>{_own(value)}</dd>\n" for label, value in facts.items())
+        yield f"<h3>The message</h3>\n<dl>\n{listed}</dl>"
 
 
 def _ladder(stages: Sequence[StageReport]) -> Iterable[str]:
@@ -150,7 +158,7 @@ def _bar(span: Span, whole: float, tone: str) -> str:
     )
 
 
-def _others(check: CheckReport) -> Iterable[str]:
+def _others(check: Tested) -> Iterable[str]:
     if check.alternatives:
         listed = "".join(
             f"<dt>{_text(other.cause)}</dt><dd>{_prose(other.explanation)}</dd>\n" for other in check.alternatives
@@ -158,9 +166,9 @@ def _others(check: CheckReport) -> Iterable[str]:
         yield f"<h3>What else it may be</h3>\n<dl>\n{listed}</dl>"
 
 
-def _conversation(check: CheckReport) -> Iterable[str]:
+def _conversation(check: Tested) -> Iterable[str]:
     if check.transcript:
-        label = f"Conversation of {_text(_name(check))}"
+        label = f"Conversation of {_text(tested_name(check))}"
         said = "C is the client, S the server; seconds since the begin. Secrets are masked, bodies left out."
         pre = _pre(check.transcript, label)
         yield f'<h3>Conversation</h3>\n<p class="soft">{said}</p>\n{pre}'
@@ -208,15 +216,11 @@ def _pre(lines: Sequence[str], label: str = "") -> str:
     return f"<pre{more}>" + "\n".join(_text(line) for line in lines) + "</pre>"
 
 
-def _result(check: CheckReport) -> str:
+def _result(check: Tested) -> str:
     if check.ok:
         warned = ", with warnings" if check.warnings else ""
         return f'<span class="mark {"warn" if warned else "good"}">ok{warned}</span>'
     return '<span class="mark bad">FAILED</span>'
-
-
-def _name(check: CheckReport) -> str:
-    return f"{check.gateway or check.address} {check.protocol.upper()}"
 
 
 def _text(text: str) -> str:

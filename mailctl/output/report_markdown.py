@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 
-from mailctl.domain.check import CheckReport, StageStatus
+from mailctl.domain.check import StageStatus
 from mailctl.domain.learned import learned
-from mailctl.domain.report import Report
+from mailctl.domain.probe import ProbeReport
+from mailctl.domain.report import Report, Tested, tested_name, travelled
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import blocks, show_ms, spans, total_ms
 from mailctl.domain.who import who
@@ -34,15 +35,15 @@ def render(report: Report) -> str:
         MARK,
         f"# mailctl report: {_words(report.title)}",
         "",
-        f"**{_words(str(report.summary))}**",
+        f"**{_words(report.lead)}**",
         "",
         f"Made on {made} by {_words(version)}. Passwords and tokens are not in it.",
         "",
         "## Summary",
         "",
-        *_overview(report.checks),
+        *_overview(report.tested),
     ]
-    for check in report.checks:
+    for check in report.tested:
         lines += _check(check)
     if report.setups:
         lines += ["", "## Configuration", "", "Without secrets."]
@@ -54,7 +55,7 @@ def render(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _overview(checks: Sequence[CheckReport]) -> Iterator[str]:
+def _overview(checks: Sequence[Tested]) -> Iterator[str]:
     rows = (
         (_name(check), _code(check.endpoint), _result(check), check.stage, check.cause, show_ms(total_ms(check.stages)))
         for check in checks
@@ -63,7 +64,7 @@ def _overview(checks: Sequence[CheckReport]) -> Iterator[str]:
     return _table(titles, ((*row[:3], *map(_words, row[3:])) for row in rows))
 
 
-def _check(check: CheckReport) -> Iterator[str]:
+def _check(check: Tested) -> Iterator[str]:
     where = f" at {_code(check.endpoint)}" if check.endpoint else ""
     yield from ("", f"## {_name(check)}{where}: {_result(check)}")
     if not check.ok:
@@ -71,6 +72,8 @@ def _check(check: CheckReport) -> Iterator[str]:
     if check.findings:
         found = (f"- **{each.level.value.capitalize()}:** {_words(each.text)}" for each in check.findings)
         yield from ("", "### Findings", "", *found)
+    if isinstance(check, ProbeReport) and (facts := travelled(check)):
+        yield from ("", "### The message", "", *(f"- **{label}:** {_code(value)}" for label, value in facts.items()))
     if check.stages:
         yield from ("", "### Where the time went", "", *_ladder(check))
     if check.alternatives:
@@ -81,7 +84,7 @@ def _check(check: CheckReport) -> Iterator[str]:
         yield from ("", "### Conversation", "", said, "", *_block(check.transcript))
 
 
-def _verdict(check: CheckReport) -> Iterator[str]:
+def _verdict(check: Tested) -> Iterator[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
     facts = [("What happened", _words(check.message)), ("Cause", _code(check.cause) + sure)]
     facts += [("Meaning", _words(check.explanation)), ("Who", _words(who(check.fixer, check.retry)))]
@@ -98,7 +101,7 @@ def _verdict(check: CheckReport) -> Iterator[str]:
         yield from ("", "### What decided", "", *(f"- {_words(line)}" for line in check.evidence))
 
 
-def _ladder(check: CheckReport) -> Iterator[str]:
+def _ladder(check: Tested) -> Iterator[str]:
     rows = []
     for stage, span in zip(check.stages, spans(check.stages), strict=True):
         if stage.status is StageStatus.NOT_REACHED:
@@ -144,11 +147,12 @@ def _code(text: str) -> str:
     return f"{fence}{pad}{text}{pad}{fence}"
 
 
-def _name(check: CheckReport) -> str:
-    return f"{_code(check.gateway or check.address)} {check.protocol.upper()}"
+def _name(check: Tested) -> str:
+    who, what = check.gateway or check.address, tested_name(check)
+    return f"{_code(who)}{_words(what.removeprefix(who))}"
 
 
-def _result(check: CheckReport) -> str:
+def _result(check: Tested) -> str:
     if check.ok:
         return "ok, with warnings" if check.warnings else "ok"
     return "**FAILED**"
