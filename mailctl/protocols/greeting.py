@@ -75,6 +75,23 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
         raise
 
 
+def turned_away_in_clear(wire: Wire, protocol: Protocol) -> RefusedError | None:
+    """What a server that didn't begin TLS on `wire` says, if that is a refusal in plain text (Exim's, of too many)."""
+    try:
+        other = wire.again(PROBE)
+    except MailctlError:
+        return None  # only the reason of an error that is raised anyway
+    try:
+        read_greeting(other, protocol)
+    except RefusedError as error:
+        return error
+    except MailctlError:
+        return None  # as above
+    finally:
+        other.close()
+    return None
+
+
 def _imap(wire: Wire) -> Greeting:
     line = wire.readline()
     words = line.upper().split(None, 2)

@@ -8,10 +8,10 @@ from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
-from mailctl.errors import AuthError, MailctlError
+from mailctl.errors import AuthError, MailctlError, TlsError
 from mailctl.protocols import tls
 from mailctl.protocols.families import OtherFamily
-from mailctl.protocols.greeting import read_greeting
+from mailctl.protocols.greeting import read_greeting, turned_away_in_clear
 from mailctl.protocols.resolve import Address, resolve
 from mailctl.protocols.starttls import Prefix
 from mailctl.protocols.transcript import Transcript
@@ -122,7 +122,11 @@ class WireSession:
         return {"address": self._wire.address.ip, "port": self.job.endpoint.port, "failed": self._wire.failed}
 
     def _tls(self) -> Mapping[str, object]:
-        return tls_evidence(self.wire.start_tls())
+        try:
+            return tls_evidence(self.wire.start_tls())
+        except TlsError as error:
+            refused = turned_away_in_clear(self.wire, self.protocol) if error.cause == "tls_on_plain_port" else None
+            raise refused or error from error.__cause__
 
     def _greeting(self) -> Mapping[str, object]:
         greeting = self._prefix.greeting() if self._prefix else read_greeting(self.wire, self.protocol)

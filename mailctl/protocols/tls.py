@@ -96,6 +96,18 @@ def unverified(connection: socket.socket, host: str, seconds: float) -> ssl.SSLS
         return None
 
 
+def agreed_version(connection: socket.socket, host: str, seconds: float) -> str:
+    """The TLS version that a server agrees to when any will do, such as `TLSv1`; "" if there is no TLS.
+
+    Closes `connection`. For diagnosis only, as `unverified`.
+    """
+    seen = unverified(connection, host, seconds)
+    if seen is None:
+        return ""
+    with seen:
+        return seen.version() or ""
+
+
 def look(connection: socket.socket, host: str, seconds: float) -> tuple[bytes, ...]:
     """The certificates (DER) that a server sends, its own first, whoever vouches for them; none if there is no TLS.
 

@@ -70,6 +70,12 @@ def cause_of(error: OSError) -> str:
     return "tls_handshake_refused"
 
 
+def too_old(host: str, version: str, detail: Mapping[str, object]) -> TlsError:
+    """The TlsError for a server that agrees to `version` at best."""
+    message = f"{host} offers {version} at most, which mailctl does not accept"
+    return TlsError(message, cause="tls_protocol_version", detail={**detail, "offered": version})
+
+
 def failure(host: str, error: OSError, facts: Mapping[str, object]) -> TlsError:
     """The TlsError for `error`. facts: of the certificate (see `certificate_facts`), {} if none was seen."""
     cause = cause_of(error)

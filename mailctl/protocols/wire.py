@@ -8,6 +8,7 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
@@ -24,6 +25,9 @@ STALL = 60.0
 SECOND_LOOK = 2.0
 """Seconds for a second connection that only looks at the certificate that was not accepted."""
 _ROOM = 1 << 16
+_PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
+"""Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
+_T = TypeVar("_T")
 
 
 class Wire:
@@ -118,6 +122,10 @@ class Wire:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
                 facts = self._second_look(prelude)
                 raise tls_faults.failure(self.endpoint.host, error.__cause__, facts) from error.__cause__
+            if error.cause in _PERHAPS_OLD:  # not every TLS library says so when it knows only old versions
+                version = self._once_more(prelude, tls.agreed_version) or ""
+                if version and version < f"TLSv{self.endpoint.certificate.minimum_tls}":
+                    raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
             raise
         self._connection = self.secured.connection
         if self.transcript is not None:
@@ -126,19 +134,25 @@ class Wire:
 
     def _second_look(self, prelude: "Callable[[Wire], object] | None") -> dict[str, object]:
         """Facts of the certificate that was not accepted; {} if they can't be had at once."""
+        chain = self._once_more(prelude, tls.look)
+        return certificate_facts(chain[0]) | chain_facts(chain) if chain else {}
+
+    def _once_more(
+        self, prelude: "Callable[[Wire], object] | None", look: Callable[[socket.socket, str, float], _T]
+    ) -> _T | None:
+        """What `look` sees on a second connection that `prelude` brought to this point; None if it can't at once."""
         try:
             other = self.again(SECOND_LOOK)
         except MailctlError:
-            return {}  # only the details of an error that is raised anyway
+            return None  # only the details of an error that is raised anyway
         try:
             if prelude is not None:
                 prelude(other)
-            chain = tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or SECOND_LOOK)
+            return look(other._connection, self.endpoint.host, other.deadline.remaining() or SECOND_LOOK)
         except MailctlError:
-            return {}  # as above
+            return None  # as above
         finally:
             other.close()
-        return certificate_facts(chain[0]) | chain_facts(chain) if chain else {}
 
     def again(self, seconds: float) -> "Wire":
         """A second connection to the same address, within `seconds` in all, not recorded. Raises NetworkError."""
