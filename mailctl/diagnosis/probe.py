@@ -32,7 +32,7 @@ from mailctl.errors import MailctlError, NetworkError, RefusedError
 
 REMOVAL = 15.0
 """Seconds for taking the message out again."""
-THOROUGH = 8
+THOROUGH = 5
 """Of so many looks one is thorough, and the last one."""
 
 
@@ -199,6 +199,8 @@ class Arrival:
             if found:
                 self.found, self.delay = found, self._clock() - self._sent_at
                 return {"folder": found.folder, "looks": looks + 1}
+            if last and self.looker.full(len(self._job.message.data)):
+                raise RefusedError("the message did not arrive, and the mailbox has no room for it", cause="quota_full")
             if last:
                 raise NetworkError(
                     f"the message did not arrive within {patience:g} s", code="not_arrived", cause="not_arrived"

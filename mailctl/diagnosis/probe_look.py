@@ -51,6 +51,9 @@ class Looker(Interface):
     def pause(self, looks: int) -> float:
         """Seconds to wait after so many looks."""
 
+    def full(self, octets: int) -> bool:
+        """Whether the mailbox is known to have no room for so many octets."""
+
     def remove(self, found: Found) -> str:
         """Take the probe out of the mailbox → "", or where something of it is left, and why."""
 
@@ -102,6 +105,11 @@ class ImapLooker:
     def pause(self, looks: int) -> float:
         """See `Looker`."""
         return min(0.2 * 1.5**looks, 3.0)
+
+    def full(self, octets: int) -> bool:
+        """See `Looker`."""
+        quota = self._mailbox.quota()
+        return quota is not None and 0 < quota[1] < quota[0] + octets
 
     def remove(self, found: Found) -> str:
         """See `Looker`: UID EXPUNGE; copies that servers keep by themselves (of sent mail, of all mail) too."""
@@ -221,6 +229,10 @@ class PopLooker:
     def pause(self, looks: int) -> float:
         """See `Looker`."""
         return float(min(2**looks, 15))
+
+    def full(self, octets: int) -> bool:
+        """See `Looker`; POP3 has no quota."""
+        return False
 
     def remove(self, found: Found) -> str:
         """See `Looker`: DELE in the session that found it, which QUIT then carries out."""

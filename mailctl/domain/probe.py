@@ -117,6 +117,9 @@ class ProbeMailbox(ImapMailbox, Interface):
     def move(self, uids: Sequence[int], wire: bytes) -> None:
         """UID MOVE to the folder of that name on the wire (RFC 6851). RefusedError (code no_move) without MOVE."""
 
+    def quota(self) -> tuple[int, int] | None:
+        """Octets used and allowed (RFC 9208); None where the server doesn't tell."""
+
 
 class ProbePopMailbox(PopMailbox, Interface):
     """A POP3 mailbox with what a probe needs besides."""

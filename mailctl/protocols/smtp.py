@@ -1,5 +1,6 @@
 """SMTP submission (RFC 5321, 6409) as a check: up to where a message would be accepted, and not a step further."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -20,6 +21,8 @@ REPLY = 1 << 17
 """Octets that one reply may have."""
 RELAY = 3.0
 """Seconds that asking for a foreign recipient may take."""
+_RELAY = re.compile(r"(?<![\w.<@-])relay(?:ing|ed)?(?![\w.@-])", re.IGNORECASE)
+"""The word, but not as a part of a host's name or an address."""
 FOREIGN = ("example.com", "example.net")
 """Domains that are nobody's (RFC 2606 section 3); the second one is for whoever is at home in the first."""
 
@@ -161,7 +164,7 @@ class SmtpSession(WireSession):
 
     def _foreign(self) -> str:
         domain = next(each for each in FOREIGN if not self.job.address.lower().endswith(each))
-        return f"mailctl-relay-test@{domain}"
+        return f"mailctl-test@{domain}"
 
     def _accepted(self, reply: Reply, refusal: str) -> Mapping[str, object]:
         if reply.code not in (250, 251):
@@ -198,7 +201,7 @@ def denies_relaying(reply: Reply) -> bool:
 
     X.7 is security and policy (RFC 3463 section 3.8); the same sender was just let write to himself.
     """
-    return reply.code >= 500 and (reply.enhanced.startswith("5.7.") or "relay" in reply.text.lower())
+    return reply.code >= 500 and (reply.enhanced.startswith("5.7.") or bool(_RELAY.search(reply.text)))
 
 
 def _extensions(reply: Reply) -> dict[str, str]:

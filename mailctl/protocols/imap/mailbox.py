@@ -10,6 +10,7 @@ from mailctl.protocols.imap.bodies import BodyReader, allowance, read_rows
 from mailctl.protocols.imap.channel import LONG_LINE, STRING, Answer, Channel, quoted
 from mailctl.protocols.imap.dates import search_date
 from mailctl.protocols.imap.names import is_list, parse_listing
+from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.selected import parse_selected
 from mailctl.protocols.imap.uids import check_uid, format_sets, parse_search, parse_set
 
@@ -177,6 +178,14 @@ class Mailbox:
         self._folder()
         for text, _ in format_sets(uids):
             self._channel.run(b"UID MOVE %s %s" % (text.encode(), quoted(wire, "folder name"))).checked("UID MOVE")
+
+    def quota(self) -> tuple[int, int] | None:
+        """GETQUOTAROOT of INBOX (RFC 9208): octets used and allowed; None where the server doesn't tell."""
+        if "QUOTA" not in self.capabilities:
+            return None
+        answer = self._channel.run(b"GETQUOTAROOT INBOX")
+        found = parse_quota(response.parts for response in answer.responses)
+        return (found["used"], found["limit"]) if found else None
 
     def noop(self) -> None:
         """NOOP, to keep the connection."""

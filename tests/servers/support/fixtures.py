@@ -31,11 +31,17 @@ from .web_server import Answer, WebServer
 from .workspace import Workspace
 
 MakeDovecot = Callable[[DovecotSettings], Dovecot]
-MakePostfix = Callable[[PostfixSettings], Postfix]
 MakeCyrus = Callable[[CyrusSettings], Cyrus]
 MakeCourier = Callable[[CourierSettings], Courier]
 MakeExim = Callable[[EximSettings], Exim]
 MakeDns = Callable[..., DnsServer]
+
+
+class MakePostfix(Protocol):
+    """What `make_postfix` gives."""
+
+    def __call__(self, settings: PostfixSettings, before: Dovecot | None = None) -> Postfix:
+        """Start a Postfix in front of `before`, or of the Dovecot of all tests."""
 
 
 class MakeWeb(Protocol):
@@ -98,12 +104,14 @@ def postfix(workspace: Workspace, certificates: Certificates, dovecot: Dovecot) 
 
 @pytest.fixture
 def make_postfix(workspace: Workspace, certificates: Certificates, dovecot: Dovecot) -> Iterator[MakePostfix]:
-    """A function: settings in, a running Postfix of the test's own out, in front of `dovecot`."""
+    """A function: settings in, a running Postfix of the test's own out, in front of `dovecot` or one that is given."""
     programs = find_postfix()
     if isinstance(programs, str):
         unavailable("Postfix", programs)
     with contextlib.ExitStack() as stack:
-        yield lambda settings: stack.enter_context(Postfix(workspace, programs, certificates, dovecot, settings))
+        yield lambda settings, before=None: stack.enter_context(
+            Postfix(workspace, programs, certificates, before or dovecot, settings)
+        )
 
 
 @pytest.fixture(scope="session")
