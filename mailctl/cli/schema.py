@@ -16,6 +16,7 @@ from mailctl.output.view import Table, columns
 
 app = App()
 
+_REPORT = "report"
 RESULTS: dict[str, Any] = {"schema": dict[str, Any]}
 
 
@@ -59,24 +60,39 @@ def envelope(command: str, kind: Any) -> dict[str, Any]:
     }
 
 
+def report_schema() -> dict[str, Any]:
+    """The JSON Schema of the file that `test --report FILE.json` writes."""
+    from mailctl.domain.report import SCHEMA, Report
+    from mailctl.output.json import schema_of
+
+    found = schema_of(Report)
+    found["properties"]["schema"] = {"const": SCHEMA}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "mailctl report", **found}
+
+
 @app.verb()
 def schema(
     ctx: typer.Context,
-    command: Annotated[list[str] | None, typer.Argument(help="The command, such as `gateway list`.")] = None,
+    command: Annotated[
+        list[str] | None, typer.Argument(help="The command (`gateway list`), or `report`.")
+    ] = None,
 ) -> None:
-    """JSON Schema of what --json prints for COMMAND, or the commands that have one."""
+    """JSON Schema of what --json prints for COMMAND, or the commands that have one.
+
+    `report` is the file that `test --report FILE.json` writes.
+    """
     context = Context.of(ctx)
     types = result_types()
     if not command:
-        schemas = {name: envelope(name, types[name]) for name in sorted(types)}
+        schemas = {name: envelope(name, types[name]) for name in sorted(types)} | {_REPORT: report_schema()}
         context.emit(Outcome(schemas, Table(columns("command"), [[name] for name in schemas])))
         return
     name = " ".join(command)
-    if name not in types:
-        near = nearest(name, types)
+    if name not in {*types, _REPORT}:
+        near = nearest(name, [*types, _REPORT])
         hint = f"Did you mean {near!r}?" if near else "`mailctl schema` lists the commands that have one."
         raise NotFoundError(f"There is no schema of {name!r}", hint=hint)
     from mailctl.output.json import dump
 
-    found = envelope(name, types[name])
+    found = report_schema() if name == _REPORT else envelope(name, types[name])
     context.emit(Outcome(found, text=dump(found, indent=2)))
