@@ -200,7 +200,8 @@ def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
     """What went wrong on this side of the wire is said best by the error itself."""
     if isinstance(error, SecretError) and verdict.cause == "secret_unavailable":
         return replace(verdict, explanation=error.message, remedy=(error.hint,) if error.hint else verdict.remedy)
-    if error.exit_code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.STORAGE):
+    own = error.exit_code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.STORAGE)
+    if own and not (error.code == "bad_argument" and verdict.cause == "bad_credentials"):  # which the shape explains
         remedy = (error.hint,) if error.hint else ()
         return replace(
             verdict,

@@ -7,6 +7,10 @@ from mailctl.domain.gateway import Login, SourceKind
 from mailctl.domain.secret import Secret
 
 _LONGEST = 256
+_QUOTES = frozenset({"''", '""', "``", "“”", "‘’", "«»", "„“"})
+"""Pairs of quotation marks that come along when a password is pasted, or written to a file for a shell."""
+_OPENING = frozenset({"<", '"', "'", "(", "“", "‘"})
+"""What an address begins with where more than the address was pasted."""
 
 
 def login_facts(login: Login, address: str, secret: Secret, provider: Provider | None) -> frozenset[str]:
@@ -21,6 +25,7 @@ def login_facts(login: Login, address: str, secret: Secret, provider: Provider |
         "user_non_ascii": not user.isascii(),
         "user_edge_space": user != user.strip(),
         "user_not_address": "@" in user and "@" in address and user.lower() != address.lower(),
+        "user_decorated": user.strip()[:1] in _OPENING or user.lower().startswith("mailto:"),
     }
     if login.secret.kind is SourceKind.OAUTH:
         facts["oauth_used"] = True
@@ -30,7 +35,7 @@ def login_facts(login: Login, address: str, secret: Secret, provider: Provider |
 
 
 def _password_facts(value: str, provider: Provider | None) -> dict[str, bool]:
-    bare = value.strip().replace(" ", "")
+    bare = "".join(value.split())
     shaped = bool(provider and provider.app_password)
     like = bool(
         provider and shaped and len(bare) <= _LONGEST and re.fullmatch(provider.app_password, bare, re.IGNORECASE)
@@ -39,7 +44,9 @@ def _password_facts(value: str, provider: Provider | None) -> dict[str, bool]:
         "secret_like_app_password": like,
         "secret_unlike_app_password": shaped and not like,
         "secret_line_end": value.endswith(("\n", "\r")),
+        "secret_line_break": "\n" in value or "\r" in value,
+        "secret_quoted": len(value.strip()) > 2 and value.strip()[0] + value.strip()[-1] in _QUOTES,
         "secret_edge_space": value != value.strip() and not value.endswith(("\n", "\r")),
-        "secret_spaced_app_password": like and " " in value.strip(),
+        "secret_spaced_app_password": like and bare != value.strip(),
         "secret_non_ascii": not value.isascii(),
     }

@@ -155,3 +155,46 @@ def test_words_that_depend_on_the_stage_are_less_sure_without_one() -> None:
 
 def test_a_permission_denied_by_a_server_is_no_local_firewall() -> None:
     assert judge(Evidence(text="550 5.7.1 permission denied"), KNOWLEDGE).cause != "tcp_blocked_locally"
+
+
+@pytest.mark.parametrize(
+    "secret", ["'s3cret-of-alice'", '"s3cret-of-alice"', "“s3cret-of-alice”", ' "s3cret-of-alice"']
+)
+def test_a_password_that_was_pasted_with_its_quotes(secret: str) -> None:
+    said = refused(Login(ALICE), ALICE, secret)
+    assert "quotation marks" in said or "white space" in said
+
+
+@pytest.mark.parametrize("secret", ["abcd\u00a0efgh\u00a0ijkl\u00a0mnop", "abcd\tefgh ijkl mnop"])
+def test_an_app_password_with_other_white_space(secret: str) -> None:
+    assert "spaces" in refused(Login("a@gmail.com"), "a@gmail.com", secret, "gmail")
+
+
+@pytest.mark.parametrize("secret", [" s3cret-of-alice", "s3cret-of-alice ", "\ts3cret-of-alice"])
+def test_white_space_around_a_password(secret: str) -> None:
+    assert "white space" in refused(Login(ALICE), ALICE, secret)
+
+
+@pytest.mark.parametrize("user", ["<alice@example.org>", "mailto:alice@example.org", '"alice@example.org"'])
+def test_a_user_name_with_more_than_a_name_in_it(user: str) -> None:
+    assert refused(Login(user), ALICE, "s3cret-of-alice").startswith("username_format:")
+
+
+def test_a_user_name_beyond_ascii() -> None:
+    assert "outside ASCII" in refused(Login("аlice@example.org"), ALICE, "s3cret-of-alice")
+
+
+def test_a_user_name_of_another_mailbox_is_asked_about() -> None:
+    facts = login_facts(Login("bob@example.org"), ALICE, Secret("s3cret-of-alice"), None)
+    verdict = judge(Evidence("imap", "authenticate", text="NO [AUTHENTICATIONFAILED] x", facts=facts), KNOWLEDGE)
+    assert verdict.cause == "bad_credentials"
+    assert "another address" in " ".join(verdict.remedy)
+
+
+@pytest.mark.parametrize("secret", ["s3cret\n", "s3cret\r\n", "s3\ncret"])
+def test_a_line_break_in_a_password_is_told_though_nothing_was_sent(secret: str) -> None:
+    facts = login_facts(Login(ALICE), ALICE, Secret(secret), None) | {"error:bad_argument"}
+    text = "The password has a line break in it"
+    verdict = judge(Evidence("imap", "authenticate", text=text, facts=facts, exit_code=ExitCode.USAGE), KNOWLEDGE)
+    assert (verdict.cause, verdict.exit_code) == ("bad_credentials", ExitCode.AUTH)
+    assert "not sent" in verdict.explanation

@@ -365,3 +365,20 @@ def test_a_login_page_in_a_providers_place() -> None:
         report = check(server, IMAP, STARTTLS, host="imap.gmail.com")
     assert report.cause == "connection_redirected"
     assert "login.hotel.example" in report.explanation
+
+
+@pytest.mark.parametrize("secret", [f"{CANARY}\n", f"{CANARY}\r\n", f"{CANARY[:5]}\n{CANARY[5:]}"])
+def test_B4_a_password_with_a_line_break_is_named_by_its_shape(secret: str, certificates: Certificates) -> None:
+    def script(peer: Peer) -> None:
+        peer.line("* OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready")
+        peer.wait_for_end()
+
+    with ScriptedServer(script, server_context(certificates.good)) as server:
+        endpoint = Endpoint("localhost", server.port, TLS, CertificatePolicy(ca_file=str(certificates.ca)))
+        job = CheckJob("work", "alice@mail.test", IMAP, endpoint, Login("alice@mail.test"), timeout=5.0)
+        report = run_check(job, open_session, lambda _: Secret(secret), lambda: KNOWLEDGE)
+        assert CANARY.encode() not in server.inside
+    assert (report.stage, report.cause) == ("authenticate", "bad_credentials")
+    assert "line break" in report.explanation
+    assert "`mailctl gateway password set work`" in report.remedy[0]
+    assert CANARY not in repr(report)
