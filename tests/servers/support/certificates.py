@@ -9,7 +9,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 HOSTS = (
     *("localhost", "127.0.0.1", "127.0.0.2", "::1"),
@@ -45,9 +45,7 @@ class Certificates:
         self.ca = folder / "ca.pem"
         authority.cert_pem.write_to_path(self.ca)
         self._issuer = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
-        issuer_key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
-        assert isinstance(issuer_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
-        self._issuer_key = issuer_key
+        self._issuer_key = _private_key(authority)
         stranger = trustme.CA(organization_name="an authority nobody knows").issue_cert(*HOSTS)
 
         self.good = self._make("good")
@@ -64,8 +62,10 @@ class Certificates:
         scanned = scanner.issue_cert(*HOSTS)
         whole = scanned.cert_chain_pems[0].bytes() + scanner.cert_pem.bytes()
         self.intercepted = self._write("intercepted", whole, scanned.private_key_pem.bytes())
-        leaf = authority.create_child_ca().issue_cert(*HOSTS)
-        self.incomplete = self._write("incomplete", leaf.cert_chain_pems[0].bytes(), leaf.private_key_pem.bytes())
+        between = authority.create_child_ca()
+        self._issuer = x509.load_pem_x509_certificate(between.cert_pem.bytes())
+        self._issuer_key = _private_key(between)
+        self.incomplete = self._make("incomplete", issuer_url="http://authority.mail.test/between.der")
 
     def __getitem__(self, name: str) -> Certificate:
         """The certificate of that name, such as `certificates["expired"]`."""
@@ -82,6 +82,7 @@ class Certificates:
         until: dt.timedelta = 365 * _DAY,
         key: _Key | None = None,
         self_signed: bool = False,
+        issuer_url: str = "",
     ) -> Certificate:
         key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
@@ -102,6 +103,10 @@ class Certificates:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName(list(map(_general_name, hosts))), critical=False
             )
+        if issuer_url:
+            method, where = AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer_url)
+            access = x509.AuthorityInformationAccess([x509.AccessDescription(method, where)])
+            builder = builder.add_extension(access, critical=False)
         issuer_key = key if self_signed else self._issuer_key
         if not self_signed:
             known = self._issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
@@ -123,6 +128,12 @@ class Certificates:
         paths[1].chmod(0o644)  # servers read it under another account; it protects nothing
         digest = x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256())
         return Certificate(*paths, digest.hex())
+
+
+def _private_key(authority: trustme.CA) -> _Key:
+    key = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+    return key
 
 
 def _general_name(host: str) -> x509.GeneralName:

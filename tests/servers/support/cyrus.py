@@ -81,6 +81,12 @@ class Cyrus:
         if os.getuid() == 0:
             os.chown(database, self._user.uid, self._user.gid)
 
+    def deny(self, name: str) -> None:
+        """Let a user in no more, at any time once it was started; the password stays right."""
+        program, config = self._root / "usr/lib/cyrus/bin/cyr_deny", self._folder / "imapd.conf"
+        account = {"user": self._user.uid, "group": self._user.gid, "extra_groups": []} if os.getuid() == 0 else {}
+        subprocess.run([program, "-C", config, name], env=self._env, check=True, capture_output=True, **account)  # type: ignore[call-overload]  # keywords by case
+
     def start(self) -> Self:
         """Start it on free ports; returns when it listens.
 

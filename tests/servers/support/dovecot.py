@@ -96,10 +96,10 @@ class Dovecot:
 
     # -- users
 
-    def add_user(self, name: str, password: str) -> None:
-        """Add a user, at any time. A password has no colon and no line end."""
+    def add_user(self, name: str, password: str, extra: str = "") -> None:
+        """Add a user, at any time. A password has no colon and no line end. extra: more fields, such as `nologin`."""
         # a file for each, since Dovecot looks for changes to a known file only once a second
-        (self._folder / "users" / name).write_text(f"{name}:{{PLAIN}}{password}::::::\n", encoding="utf-8")
+        (self._folder / "users" / name).write_text(f"{name}:{{PLAIN}}{password}::::::{extra}\n", encoding="utf-8")
         self.passwords[name] = password
 
     def new_user(self) -> str:
