@@ -13,6 +13,7 @@ from mailctl.errors import ConfigError, MailctlError, combined_exit_code
 
 if TYPE_CHECKING:
     from mailctl.cli.context import Context
+    from mailctl.diagnosis.ladder import Climb
     from mailctl.domain.discovery import Discovery
     from mailctl.domain.effective import EffectiveGateway
     from mailctl.domain.gateway import Gateway, Login
@@ -42,6 +43,9 @@ class CheckOptions:
     parallel: int = 8
     trace: bool = False
 
+
+_TOLD = 2
+"""How many checks under way are named at a time."""
 
 Planned = CheckJob | CheckReport
 """A check to be carried out, or the report on one that can't be, since something is not configured."""
@@ -166,11 +170,15 @@ def run_planned(
             count.advance()
             _log(context, report)
 
+        def waiting(climbs: "Sequence[Climb]") -> None:
+            at = [f"{each.job.gateway or each.job.address} {each.job.protocol.upper()} {each.stage}" for each in climbs]
+            count.say(", ".join([*at[:_TOLD], *(["…"] if at[_TOLD:] else [])]))
+
         for entry in planned:
             if isinstance(entry, CheckReport):
                 _log(context, entry)
         opened, looks = context.open_session, context.looks  # made here, in the main thread
-        done = iter(run_checks(jobs, opened, secret, lambda: context.knowledge, parallel, ended, looks))
+        done = iter(run_checks(jobs, opened, secret, lambda: context.knowledge, parallel, ended, looks, waiting))
     return [next(done) if isinstance(entry, CheckJob) else entry for entry in planned]
 
 

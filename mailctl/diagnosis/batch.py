@@ -24,12 +24,13 @@ def run_checks(
     parallel: int = 8,
     on_report: Callable[[CheckReport], None] | None = None,
     looks: Looks | None = None,
+    on_wait: Callable[[Sequence[Climb]], None] | None = None,
 ) -> list[CheckReport]:
     """Carry out `jobs`, at most `parallel` at a time, and return their reports in the order of `jobs`.
 
     Never two at a time with the same login on the same endpoint: servers count parallel sign-ins. on_report: called
-    in this thread with each report as it comes. looks: carries out second looks at what failed. KeyboardInterrupt
-    passes at once.
+    in this thread with each report as it comes. looks: carries out second looks at what failed. on_wait: called
+    with those on their way while none ends. KeyboardInterrupt passes at once.
     """
     waiting = list(range(len(jobs)))
     running: dict[int, tuple[Climb, float]] = {}
@@ -52,6 +53,8 @@ def run_checks(
             keep(*ended.get(timeout=_LOOK_UP))
         except Empty:
             now = monotonic()
+            if on_wait:
+                on_wait([climb for climb, _ in running.values()])
             for number in [number for number, (_, end) in running.items() if end < now]:
                 keep(number, running[number][0].overdue())
     return [reports[number] for number in range(len(jobs))]

@@ -61,6 +61,11 @@ class Climb:
         self._lines: Callable[[], Sequence[str]] = tuple
         self._late: Mapping[str, Mapping[str, object]] = {}
 
+    @property
+    def stage(self) -> str:
+        """The stage in hand, or the last."""
+        return self._names[min(len(self._done), len(self._names) - 1)]
+
     def run(self) -> CheckReport:
         """Climb as far as it goes. Errors become the report; KeyboardInterrupt passes."""
         session: Session | None = None
@@ -91,7 +96,7 @@ class Climb:
     def failed(self, error: MailctlError) -> CheckReport:
         """The report on a check that ended with `error` at the stage in hand."""
         done = list(self._done)
-        stage = self._names[min(len(done), len(self._names) - 1)]
+        stage = self.stage
         done.append(StageReport(stage, StageStatus.FAILED, self._elapsed(), mask_within(error.detail)))
         verdict = self._judge(stage, error, done)
         return self._report(

@@ -102,11 +102,12 @@ class Count:
                 BarColumn(bar_width=24),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
+                TextColumn("{task.fields[said]}", markup=False, style="dim"),
                 console=_live(self._stream, colour=self._colour),
                 transient=True,
             )
             self._rich.start()
-            self._task = self._rich.add_task(self._what, total=self._total)
+            self._task = self._rich.add_task(self._what, total=self._total, said="")
         return self
 
     def __exit__(
@@ -114,6 +115,11 @@ class Count:
     ) -> None:
         if self._rich is not None:
             self._rich.stop()
+
+    def say(self, text: str) -> None:
+        """What is being waited for, beside the bar."""
+        if self._rich is not None:
+            self._rich.update(self._task, said=visible(text))
 
     def advance(self) -> None:
         """One more is done."""
