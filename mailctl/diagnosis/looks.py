@@ -14,7 +14,9 @@ from mailctl.domain.server import Protocol, Security
 from mailctl.errors import NetworkError
 
 PORTS = 2.0
-"""Seconds for the ports, all together."""
+"""Seconds for the ports, all together, where the server itself could not be reached."""
+QUICK = 1.0
+"""Seconds for them where it could: then the look is only to confirm, and the verdict is due within three seconds."""
 HOME = 1.5
 """Seconds for the MX records of the domain."""
 LEAST = 0.1
@@ -37,11 +39,14 @@ _RELAY = 25
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which looks a failure deserves. ports: each with whether TLS is spoken from the start; none: no such look."""
+    """Which looks a failure deserves. ports: each with whether TLS is spoken from the start, none: no such look;
+    seconds: for all of them.
+    """
 
     ports: tuple[tuple[int, bool], ...] = ()
     home: bool = False
     host: bool = False
+    seconds: float = PORTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,10 @@ def wanted(job: CheckJob, stage: str, cause: str, *, sure: bool = True) -> Wante
         ports = [(port, security is Security.TLS) for port, security in USUAL[job.protocol] if port != asked]
         if cause in _MIXED_UP:  # the port itself, the other way round
             ports.append((asked, job.endpoint.security is not Security.TLS))
-        return Wanted(tuple(ports))
+        return Wanted(tuple(ports), seconds=PORTS if cause in _UNREACHED else QUICK)
     if job.protocol is Protocol.SMTP and asked == _RELAY and cause == "auth_not_offered":
-        return Wanted(tuple((port, security is Security.TLS) for port, security in USUAL[job.protocol]))
+        usual = tuple((port, security is Security.TLS) for port, security in USUAL[job.protocol])
+        return Wanted(usual, seconds=QUICK)
     return Wanted()
 
 
@@ -78,7 +84,7 @@ def look(want: Wanted, job: CheckJob, looks: Looks, deadline: Deadline) -> Seen:
     """Carry out the looks of `want` as far as the check's deadline leaves time for them. Never raises."""
     ports: tuple[PortSeen, ...] = ()
     home, similar = None, ""
-    if want.ports and (within := _within(deadline, PORTS)):
+    if want.ports and (within := _within(deadline, want.seconds)):
         ports = looks.ports(job.endpoint.host, want.ports, within)
     domain = job.address.rpartition("@")[2]
     if want.home and domain and (within := _within(deadline, HOME)):

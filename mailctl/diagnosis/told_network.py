@@ -77,14 +77,14 @@ def _security(seen: PortSeen) -> Security:
 
 def _none(job: CheckJob, cause: str, others: list[PortSeen]) -> str:
     """One sentence where no port of the protocol gives a connection."""
-    ports = " nor ".join(str(each.port) for each in others)
+    ports = ", ".join(str(each.port) for each in others)
     name, host = job.protocol.upper(), job.endpoint.host
     if _LOCAL.fullmatch(host):
         return f"No other usual port of {name} ({ports}) answers on this machine: the service is not running."
     if {cause, *(each.cause for each in others)} == {"tcp_refused"}:
         return f"Neither does {host} take connections on the other usual ports of {name} ({ports}): it runs no {name}."
     return (
-        f"No usual port of {name} on {host} answers (nor {ports}), though the name is known: the host is down, "
+        f"No usual port of {name} on {host} answers, not {ports} either, though the name is known: the host is down, "
         "or a firewall, of this network or of the server's, keeps mail out."
     )
 

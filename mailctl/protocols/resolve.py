@@ -11,7 +11,8 @@ from mailctl.protocols.idn import a_labels
 
 LONGEST = 15.0
 """Seconds that one look-up may take: the system resolver's three tries of five seconds."""
-_NOT_FOUND = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_NO_ADDRESS = getattr(socket, "EAI_NODATA", None)
+"""The name exists, without an address; not every system tells it from no such name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,14 @@ def failure(host: str, error: Exception) -> NetworkError:
     """The NetworkError for what getaddrinfo raised."""
     if isinstance(error, UnicodeError):
         return NetworkError(f"{host!r} is not a host name", cause="dns_bad_name")
-    if isinstance(error, socket.gaierror) and error.errno in _NOT_FOUND:
+    if isinstance(error, socket.gaierror) and error.errno == _NO_ADDRESS:
+        return NetworkError(
+            f"{host} exists, but has no address",
+            hint="Check the spelling of the server's name.",
+            code="dns_no_address",
+            cause="dns_not_found",
+        )
+    if isinstance(error, socket.gaierror) and error.errno == socket.EAI_NONAME:
         return NetworkError(
             f"There is no host named {host}", hint="Check the spelling of the server's name.", cause="dns_not_found"
         )

@@ -130,7 +130,9 @@ def refused() -> NetworkError:
 def test_ports_are_looked_at_where_they_may_settle_it(
     stage: str, cause: str, of: CheckJob, ports: tuple[tuple[int, bool], ...]
 ) -> None:
-    assert wanted(of, stage, cause) == Wanted(ports)
+    want = wanted(of, stage, cause)
+    assert want.ports == ports
+    assert (want.home, want.host) == (False, False)
 
 
 @pytest.mark.parametrize("cause", ["encryption_required", "oauth_required", "too_many_connections"])

@@ -111,6 +111,7 @@ def test_a_bad_host_name_is_named_at_the_first_stage(host: str) -> None:
     ("error", "cause"),
     [
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "dns_not_found"),
+        (socket.gaierror(socket.EAI_NODATA, "No address associated with hostname"), "dns_not_found"),
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), "dns_temporary"),
         (socket.gaierror(socket.EAI_FAIL, "Non-recoverable failure"), "dns_temporary"),
         (UnicodeError("label too long"), "dns_bad_name"),
