@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from mailctl.diagnosis.knowledge import PHRASES
 from mailctl.diagnosis.signals import words
 
 FOLDER = Path(__file__).parents[1] / "mailctl/diagnosis"
@@ -27,8 +28,7 @@ def gathered(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
 def _ready(data: dict[str, Any]) -> dict[str, Any]:
     """The content of a file with its patterns in the form in which texts are searched."""
     for failure in data.get("failure", ()):
-        if "pattern" in failure:
-            failure["pattern"] = [words(pattern) for pattern in failure["pattern"]]
+        failure.update({key: [words(phrase) for phrase in failure[key]] for key in PHRASES if key in failure})
     return data
 
 

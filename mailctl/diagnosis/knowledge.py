@@ -11,7 +11,8 @@ A file of failures may begin with `[provider]`: whose words these are (`id`, `pr
     protocols    imap, pop3, smtp, or a layer (dns, tcp, tls); none: any
     stages       only at these stages of the ladder; none: any
     codes        any of these codes (see `signals`)
-    pattern      any of these phrases (see `signals.Phrase`), besides the codes if both are given
+    pattern      any of these phrases (see `phrase.Phrase`), besides the codes if both are given
+    without      none of these phrases
     facts        all of these facts; `unless`: none of these
     instead_of   refines a reading of one of these causes, rather than the text itself
     only_here    true: the words are too common to mean this at another provider
@@ -30,7 +31,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mailctl.diagnosis.signals import Phrase
+from mailctl.diagnosis.phrase import Phrase
 from mailctl.errors import ConfigError, ExitCode
 
 _VAGUE = frozenset(
@@ -76,6 +77,7 @@ class Failure:
     stages: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
     pattern: tuple[Phrase, ...] = ()
+    without: tuple[Phrase, ...] = ()
     facts: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
     instead_of: frozenset[str] = frozenset()
@@ -194,6 +196,7 @@ def read_provider(data: Mapping[str, Any]) -> Provider | None:
 
 _SETS = ("protocols", "stages", "codes", "facts", "unless", "instead_of")
 _TUPLES = ("alternatives", "remedy")
+PHRASES = ("pattern", "without")
 
 
 def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Mapping[str, Cause]) -> Failure:
@@ -207,6 +210,6 @@ def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Ma
     values: dict[str, Any] = dict(table)
     values.update({key: frozenset(table[key]) for key in _SETS if key in table})
     values.update({key: tuple(table[key]) for key in _TUPLES if key in table})
-    values["pattern"] = tuple(Phrase(text) for text in table.get("pattern", ()))
+    values.update({key: tuple(Phrase(text) for text in table[key]) for key in PHRASES if key in table})
     values["provider"] = provider.id if provider else ""
     return Failure(**values)

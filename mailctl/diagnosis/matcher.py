@@ -123,7 +123,7 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
     if failure.codes and not fitting:
         return None
     longest = max((phrase.length for phrase in failure.pattern if phrase.found_in(case.words)), default=0)
-    if failure.pattern and not longest:
+    if (failure.pattern and not longest) or any(phrase.found_in(case.words) for phrase in failure.without):
         return None
     elsewhere = bool(failure.provider) and case.provider is not None and not here
     unplaced = bool(failure.stages) and not case.stage  # the same words mean something else at another stage

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mailctl.diagnosis.knowledge import Cause, Failure, Knowledge, Provider, read_failure, read_provider
+from mailctl.diagnosis.knowledge import PHRASES, Cause, Failure, Knowledge, Provider, read_failure, read_provider
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.signals import words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence
@@ -17,7 +17,18 @@ from mailctl.errors import ConfigError
 
 _FIRST = 200
 """What an own entry's rank begins with: above that of everything that ships."""
-_LISTS = ("protocols", "stages", "codes", "pattern", "facts", "unless", "instead_of", "alternatives", "remedy")
+_LISTS = (
+    "protocols",
+    "stages",
+    "codes",
+    "pattern",
+    "without",
+    "facts",
+    "unless",
+    "instead_of",
+    "alternatives",
+    "remedy",
+)
 _CHOICES = {
     "confidence": CONFIDENCES,
     "fixer": ("user", "admin", "provider"),
@@ -109,7 +120,7 @@ def _entry(table: object, provider: Provider | None, causes: Mapping[str, Cause]
         raise TypeError("it is no table")
     for fault in _wrong_types(table):
         raise ValueError(fault)
-    ready = table | {"pattern": [words(pattern) for pattern in table.get("pattern", ())]}
+    ready = table | {key: [words(phrase) for phrase in table.get(key, ())] for key in PHRASES}
     failure = read_failure(ready, provider, causes)
     if not (failure.pattern or failure.codes or failure.facts):
         raise ValueError("it has neither pattern nor codes nor facts, so nothing shows it")

@@ -10,25 +10,30 @@ from mailctl.domain.secret import MASK
 
 _COMMANDS = (
     # RFC 9051 section 6.2.3: tag LOGIN user password
-    re.compile(r"""(?i)((?:^|[\s'">:])(?!(?:no|bad|ok)\s)[a-z0-9.]{1,12} LOGIN ("[^"]*"|[^\s"{]+) )(?![a-z]+:).+"""),
-    re.compile(r"""(^\W{0,8}(?:[CS>]: ?)?LOGIN ("[^"]*"|[^\s"{]+) )\S+\s*$"""),
+    (("login",), r"""(?i)((?:^|[\s'">:])(?!(?:no|bad|ok)\s)[a-z0-9.]{1,12} LOGIN ("[^"]*"|[^\s"{]+) )(?![a-z]+:).+"""),
+    (("login",), r"""(^\W{0,8}(?:[CS]>: ?)?LOGIN ("[^"]*"|[^\s"{]+) )\S+\s*$"""),
     # RFC 1939 section 7: PASS password; APOP name digest
-    re.compile(r"""((?:^|[\s'">:])PASS )(?!(?:command|failed|rejected)\b).+"""),
-    re.compile(r"(^\W{0,8}(?:[Cc]: ?)?pass )\S.*"),
-    re.compile(r"(\bAPOP \S+ )[0-9a-fA-F]{8,}"),
+    (("pass",), r"""((?:^|[\s'">:])PASS )(?!(?:command|failed|rejected)\b).+"""),
+    (("pass",), r"(^\W{0,8}(?:[Cc]: ?)?pass )\S.*"),
+    (("apop",), r"(\bAPOP \S+ )[0-9a-fA-F]{8,}"),
     # RFC 4954, 9051, 5034: AUTH MECHANISM initial-response
-    re.compile(r"(?i)(\bAUTH(?:ENTICATE)? [A-Z0-9][A-Z0-9_-]{2,19} )[A-Za-z0-9+/=_-]{8,}"),
-    re.compile(r"(?i)(\b(?:Bearer|Basic) )[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{1,128}:)[^\s@]{1,1024}(?=@)"),
-    re.compile(
+    (("auth",), r"(?i)(\bAUTH(?:ENTICATE)? [A-Z0-9][A-Z0-9_-]{2,19} )[A-Za-z0-9+/=_-]{8,}"),
+    (("bearer", "basic"), r"(?i)(\b(?:Bearer|Basic) )[A-Za-z0-9._~+/=-]{8,}"),
+    (("://",), r"(?i)(\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{1,128}:)[^\s@]{1,1024}(?=@)"),
+    (
+        ("pass", "pwd", "secret", "token"),
         r"""(?ix)(["']?\b(?:password|passwd|passphrase|pwd|secret|client_secret|access_token|refresh_token|id_token"""
-        r"""|auth-password|auth_password)["']?\s{0,2}(?:=>|[=:])\s{0,2})(?:"[^"]+"|'[^']+'|[^\s,;&)}'"]+)"""
+        r"""|auth-password|auth_password)["']?\s{0,2}(?:=>|[=:])\s{0,2})(?:"[^"]+"|'[^']+'|[^\s,;&)}'"]+)""",
     ),
-    re.compile(r"""(\s(?:-u|--user)[ =]["']?[^\s:"']{1,128}:)[^\s"']+"""),
-    re.compile(r"""(\s(?:-ap|--auth-password|--password)[ =])\S+"""),
+    (("-u",), r"""(\s(?:-u|--user)[ =]["']?[^\s:"']{1,128}:)[^\s"']+"""),
+    (("-ap", "pass"), r"""(\s(?:-ap|--auth-password|--password)[ =])\S+"""),
     # tokens that tell what they are: JWT, Google's, Microsoft's
-    re.compile(r"(\b)(?:eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*|ya29\.[A-Za-z0-9._-]{8,}|EwB[A-Za-z0-9+/=]{40,})"),
+    (
+        ("eyj", "ya29", "ewb"),
+        r"(\b)(?:eyJ[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*|ya29\.[A-Za-z0-9._-]{8,}|EwB[A-Za-z0-9+/=]{40,})",
+    ),
 )
+"""Where a secret stands, after what begins the match; each with the letters without which it needs no compiling."""
 _PREFIX = r"^\W{0,8}(?:[CS]: ?|send: ?|reply: ?)?[b'\"]{0,2}"
 _BASE64 = re.compile(_PREFIX + r"([A-Za-z0-9+/_-]{4,}={0,2})(?:\\r\\n|['\"\s])*$")
 _ASKS = re.compile(r"(?i)(?:^|\W)(?:334(?:[ '\\]|$)|\+ ?[A-Za-z0-9+/=]*\W*$|AUTH(?:ENTICATE)? [A-Z0-9-]{3,20}\W*$)")
@@ -54,8 +59,10 @@ def conceal(lines: Iterable[str]) -> Iterator[str]:
 
     asked = literal = 0
     for line in lines:
-        for command in _COMMANDS:
-            line = command.sub(hide, line)
+        lower = line.lower()
+        for needed, command in _COMMANDS:
+            if any(letters in lower for letters in needed):
+                line = re.sub(command, hide, line)
         for value in hidden:
             line = line.replace(value, MASK)
         alone = _BASE64.match(line)

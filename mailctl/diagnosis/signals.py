@@ -5,14 +5,9 @@ same), `5.7.8` (RFC 3463, 5248), `535` (RFC 5321), `AADSTS50076` (Microsoft's), 
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
-from itertools import product
 
 LONGEST = 8192
 """Characters of a text that are looked at."""
-GAP = 100
-"""Characters that a `*` of a phrase stands for at most."""
 
 _BRACKETED = re.compile(r"\[([A-Za-z][A-Za-z0-9/-]{1,30})(?=[\] ])")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
@@ -32,7 +27,6 @@ _SAME = (
     *(("authoris", "authoriz"), ("recognis", "recogniz"), ("honour", "honor"), ("selfsigned", "self signed")),
 )
 """Spellings of the same word."""
-_GROUP = re.compile(r"\(([^()|]*\|[^()]*)\)")
 _GREETINGS = (
     ("speaks:imap", ("* OK", "* PREAUTH", "* BYE")),
     ("speaks:pop3", ("+OK", "-ERR")),
@@ -61,60 +55,3 @@ def words(text: str) -> str:
     for spelling, same in _SAME:
         text = text.replace(spelling, same)
     return text
-
-
-class Phrase:
-    """Words to be found in a text: whole words, in order. Both are in the form that `words` gives.
-
-    ` * ` stands for anything short between (`GAP`); a `*` that touches a letter goes on inside the word: `greylist*`.
-    `no such (user|mailbox)` stands for each of them.
-    """
-
-    __slots__ = ("_pieces", "length")
-
-    def __init__(self, source: str) -> None:
-        self._pieces: list[tuple[tuple[str, ...], bool, bool]] = []
-        parts = source.split("*")
-        for number, part in enumerate(parts):
-            if piece := part.strip():
-                inside_left = number > 0 and part[:1] != " "
-                inside_right = number < len(parts) - 1 and part[-1:] != " "
-                self._pieces.append((_alternatives(piece), inside_left, inside_right))
-        if not self._pieces:
-            raise ValueError("a pattern needs words")
-        self.length = sum(min(map(len, piece)) for piece, _, _ in self._pieces)
-
-    def found_in(self, text: str) -> bool:
-        """Whether `text` holds the phrase."""
-        ends: list[int] = []
-        for number, (piece, inside_left, inside_right) in enumerate(self._pieces):
-            found = (each for one in piece for each in _places(text, one, inside_left, inside_right))
-            ends = sorted(end for start, end in found if number == 0 or _follows(start, ends))
-            if not ends:
-                return False
-        return True
-
-
-def _alternatives(piece: str) -> tuple[str, ...]:
-    """`no such (user|mailbox)` as the texts that it stands for."""
-    parts = _GROUP.split(piece)
-    choices = [part.split("|") if number % 2 else [part] for number, part in enumerate(parts)]
-    return tuple("".join(choice).strip() for choice in product(*choices))
-
-
-def _follows(start: int, ends: list[int]) -> bool:
-    """Whether one of `ends`, in order, lies at most `GAP` before `start`."""
-    at = bisect_left(ends, start - GAP)
-    return at < len(ends) and ends[at] <= start
-
-
-def _places(text: str, piece: str, inside_left: bool, inside_right: bool) -> Iterator[tuple[int, int]]:
-    """Where `piece` begins and ends in `text`, not inside a longer word unless it may."""
-    at = text.find(piece)
-    while at >= 0:
-        end = at + len(piece)
-        left = inside_left or at == 0 or not (piece[0].isalnum() and text[at - 1].isalnum())
-        right = inside_right or end == len(text) or not (piece[-1].isalnum() and text[end].isalnum())
-        if left and right:
-            yield at, end
-        at = text.find(piece, at + 1)

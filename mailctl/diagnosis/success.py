@@ -18,11 +18,27 @@ _SUCCESS = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_ROUTINE = re.compile(
+    r"""
+      postfix/ (?:\S*/)? (?: qmgr\[\d+\]:\ \w+:\ (?:from=|removed) | cleanup\[\d+\]:\ \w+:\ (?:message-id|replace:)
+        | anvil\[\d+\]:\ statistics: | smtpd\[\d+\]:\ (?:connect\ from | disconnect\ from\b.*\bcommands=\d+$)
+        | smtpd\[\d+\]:\ \w+:\ client=
+        | pickup\[\d+\]:\ \w+:\ uid= | scache\[\d+\]:\ statistics: | \S*\[\d+\]:\ .*\bstatus=sent\b )
+    | \bdovecot: .*\b(?: Login:\ user=< | Logged\ out\b | Connection\ closed\ \((?:IDLE|LOGOUT|[A-Z]+\ finished)
+        | stored\ mail\ into | saved\ mail\ to | starting\ up ) | \bimap\([^)]*\).*:\ (?:Disconnected:\ )?Logged\ out\b
+    | (?:imap|pop3)(?:-login)?\b.*\bLogged\ out\b | \bConnection\ closed\ \(IDLE\ running\b
+    | ^\d{4}-\d\d-\d\d\ [\d:.]+\ (?:\[\d+\]\ )?[\w-]{6,}\ (?: (?:<=|=>|->|>>)\ | Completed\b )  # Exim
+    | sendmail\[\d+\]:\ .*\bstat=Sent\b | \bqmail: .*\bdelivery\ \d+:\ success | \bLOGIN,\ user= | \bLOGOUT,\ user=
+    """,
+    re.VERBOSE,
+)
+"""Lines of logs that mail servers write all day, whatever words stand in them."""
 _SAYS_SO = re.compile(
     r"""
     \b(?: status=sent | successful(?:ly)? | success | succeeded | logged\ (?:in|out) | queued\ as | is\ up\ to\ date
-      | verify\ return\ code:\ 0\b | verify\ return:1 | noerror | delivered | accepted | completed | established
-      | (?:mail|message)\ sent | login\ ok | connected\ to | (?:spf|dkim|dmarc)=pass
+      | verify\ return\ code:\ 0\b | verify\ return:1 | verification:\ ok | noerror | delivered | accepted | completed
+      | established | (?:mail|message|email)\ (?:was\ |has\ been\ )?sent | login\ ok | connected\ to | connect\ from
+      | (?:spf|dkim|dmarc)=pass | exitcode=ex_ok | no\ (?:new\ )?(?:mail|messages)\ for | 0\ (?:new\ )?messages
       | login:\ user=< | everything\ (?:is\ )?(?:fine|ok|well|works) | works\ (?:fine|well|now|again) )
     """,
     re.IGNORECASE | re.VERBOSE,
@@ -38,7 +54,9 @@ _ENGLISH = frozenset(
 _FEWEST = 2
 """Common words that a text without a word of trouble needs, to be taken for chatter instead of not understood."""
 _NO_ERROR = re.compile(
-    r"\b(?:no|0|without) (?:errors?|problems?|failures?|issues?)\b|\berrors?[:=] ?0\b", re.IGNORECASE
+    r"\b(?:no|0|without) (?:errors?|problems?|failures?|issues?)\b|\berrors?[:=] ?0\b"
+    r"|\bno (?:new )?(?:mail|messages)\b",
+    re.IGNORECASE,
 )
 
 
@@ -46,13 +64,13 @@ def no_failure(text: str) -> str:
     """The confidence with which `text` reports no failure: high, medium, or "" if that can't be said."""
     text = _NO_ERROR.sub("success", text[:LONGEST].replace("\\n", "\n"))
     lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    rest = [line for line in lines if not _SUCCESS.search(line) and not _ROUTINE.search(line)]
+    if not rest:
+        return "high" if lines else ""
+    left = "\n".join(rest)
+    if _CODE.search(left) or trouble(left):
         return ""
-    if all(_SUCCESS.search(line) for line in lines):
-        return "high"
-    if _CODE.search(text) or trouble(text):
-        return ""
-    if _SAYS_SO.search(text) or any(_SUCCESS.search(line) for line in lines):
+    if _SAYS_SO.search(text) or len(rest) < len(lines):
         return "high"
     found = {word.lower() for word in _PLAIN.findall(text)} | ({"i", "a"} & set(text.lower().split()))
     return "medium" if text.isascii() and len(found & _ENGLISH) >= _FEWEST else ""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 import tools.knowledge
 from mailctl.diagnosis.knowledge import Failure, Knowledge, load_knowledge, read_causes, read_failures
 from mailctl.diagnosis.matcher import judge
-from mailctl.diagnosis.signals import LONGEST, Phrase, codes, words
+from mailctl.diagnosis.phrase import Phrase
+from mailctl.diagnosis.signals import LONGEST, codes, words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence
 from mailctl.errors import ConfigError, ExitCode
 
@@ -34,7 +35,7 @@ def evidence_of(failure: Failure, knowledge: Knowledge = KNOWLEDGE) -> Evidence:
         stage=min(failure.stages, default=""),
         provider=min(presets),
         text=failure.example,
-        port=25 if "port:25" in failure.facts else 0,
+        port=int(min((f[5:] for f in failure.facts | failure.codes if f.startswith("port:")), default="0")),
     )
 
 
@@ -55,10 +56,15 @@ def test_a_refinement_takes_the_place_of_what_it_refines(failure: Failure) -> No
     ]
     hint = "bad_credentials" if "bad_credentials" in failure.instead_of else min(failure.instead_of)
     text = "AUTH=XOAUTH2" if failure.pattern else ""
-    evidence = Evidence("imap", "authenticate", next(iter(presets), ""), text, hint, facts=failure.facts)
+    facts = failure.facts | set(sorted(failure.codes)[:1])
+    stage = min(failure.stages, default="authenticate")
+    evidence = Evidence("imap", stage, next(iter(presets), ""), text, hint, facts=facts)
     verdict = judge(evidence, KNOWLEDGE)
     assert verdict.cause == failure.cause
-    assert verdict.explanation == (failure.explanation or KNOWLEDGE.causes[failure.cause].meaning)
+    said = failure.explanation or KNOWLEDGE.causes[failure.cause].meaning
+    for place, value in (("{host}", "the server"), ("{port}", "used"), ("{protocol}", "IMAP")):
+        said = said.replace(place, value)
+    assert verdict.explanation == said
 
 
 def test_what_the_program_reads_is_what_the_files_say() -> None:

@@ -1,0 +1,103 @@
+"""Phrases: words to be found in a text, with what may stand between them and what may stand for them."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+GAP = 100
+"""Characters that a ` * ` stands for at most."""
+_GROUP = re.compile(r"\(([^()|]*\|[^()]*)\)")
+_STAR = re.compile(r"(?<=\*)(?=.)")
+
+
+class Phrase:
+    """Whole words in order. The phrase and the text are in the form that `signals.words` gives.
+
+    `a * b`: a, anything short (`GAP`), b. `block*`: a word that begins so; `*list`: one that ends so.
+    `no such (user|mailbox)`: one of them; `(very |)full`: with or without.
+    """
+
+    __slots__ = ("_pieces", "_source")
+
+    def __init__(self, source: str) -> None:
+        """Raises ValueError if there is no word in `source`."""
+        if not source.strip(" *(|)"):
+            raise ValueError("a pattern needs words")
+        self._source = source
+        self._pieces: list[_Piece] | None = None  # most phrases never get as far as being taken apart
+
+    @property
+    def length(self) -> int:
+        """Letters that a text must at least have to hold it."""
+        return sum(piece.length for piece in self._parts())
+
+    def found_in(self, text: str) -> bool:
+        """Whether `text` holds the phrase."""
+        if "(" not in self._source and max(self._source.split("*"), key=len).strip() not in text:
+            return False  # the quick way for most
+        ends: list[int] | None = None
+        for piece in self._parts():
+            ends = sorted({end for start, end in piece.spans(text) if ends is None or _follows(start, ends)})
+            if not ends:
+                return False
+        return True
+
+    def _parts(self) -> "list[_Piece]":
+        if self._pieces is None:
+            self._pieces = [_Piece(piece) for part in self._source.split(" * ") if (piece := part.strip())]
+        return self._pieces
+
+
+class _Piece:
+    """What of a phrase stands together: segments, each a choice of texts; a star at the end: the word goes on."""
+
+    __slots__ = ("_inside", "_segments")
+
+    def __init__(self, source: str) -> None:
+        self._inside = source.startswith("*")
+        segments: list[Sequence[str]] = []
+        for number, part in enumerate(_GROUP.split(source.lstrip("*"))):
+            segments += [part.split("|")] if number % 2 else [[each] for each in _STAR.split(part) if each]
+        while len(segments) > 1 and "" in segments[0]:  # a search needs something to begin with
+            segments[:2] = [[first + second for first in segments[0] for second in segments[1]]]
+        self._segments = segments
+
+    @property
+    def length(self) -> int:
+        return sum(min(len(choice.rstrip("*")) for choice in segment) for segment in self._segments)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where it begins and ends in `text`."""
+        for choice in self._segments[0]:
+            word = choice.rstrip("*")
+            at = text.find(word)
+            while at >= 0:
+                if self._inside or not _within(text, at):
+                    for end in self._ends(text, at, 0, choice):
+                        yield at, end
+                at = text.find(word, at + 1)
+
+    def _ends(self, text: str, at: int, number: int, *choices: str) -> Iterator[int]:
+        """Where the segments from `number` on end, if they stand at `at`."""
+        for choice in choices or self._segments[number]:
+            word = choice.rstrip("*")
+            if not text.startswith(word, at):
+                continue
+            end = at + len(word)
+            while word != choice and end < len(text) and text[end].isalnum():
+                end += 1
+            if number + 1 < len(self._segments):
+                yield from self._ends(text, end, number + 1)
+            elif not _within(text, end):
+                yield end
+
+
+def _within(text: str, at: int) -> bool:
+    """Whether `at` lies inside a word."""
+    return 0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum()
+
+
+def _follows(start: int, ends: Sequence[int]) -> bool:
+    """Whether one of `ends`, in order, lies at most `GAP` before `start`."""
+    at = bisect_left(ends, start - GAP)
+    return at < len(ends) and ends[at] <= start
