@@ -12,6 +12,7 @@ from mailctl.domain.server import Security
 
 _NAME = re.compile(r"(?<![\w.@-])(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![\w@-])")
 _LOCATION = re.compile(r"(?i)\blocation: *https?://([A-Za-z0-9.-]{1,253})")
+_COMMON_NAME = re.compile(r"(?:^|,)CN=([^,]{1,255})")
 _FILES = (".html", ".htm", ".php", ".com/", ".net/")
 _LONGEST = 2000
 _DOUBTFUL = frozenset(
@@ -39,6 +40,7 @@ def told_answerer(
         return Told(public | {"greets:elsewhere"}, (f"What answered calls itself {strange[0]}.",))
     held = detail.get("names")
     certified = [str(each).removeprefix("*.") for each in held] if isinstance(held, list | tuple) else []
+    certified = certified or _COMMON_NAME.findall(str(detail.get("subject", "")))
     if certified and not any(site(name) in own for name in certified):
         return Told(public | {"cert:elsewhere"})
     return Told(public)

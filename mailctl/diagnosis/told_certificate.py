@@ -89,7 +89,7 @@ def _issuer(issuer: str, subject: str, detail: Mapping[str, object]) -> Told:
             where = "on this machine" if kind == "antivirus" else "in the network"
             return Told(frozenset({f"cert:{kind}"}), (f"It was made {where} by {product}: issued by {issuer}.",))
     facts: set[str] = set()
-    says: list[str] = [] if issuer == subject else [f"It was issued by {issuer}."]
+    says: list[str] = [f"It names itself {subject}." if issuer == subject else f"It was issued by {issuer}."]
     known = bool(_AUTHORITIES.search(said))
     rooted = any(each.get("subject") == each.get("issuer") for each in others)
     if issuer == subject:

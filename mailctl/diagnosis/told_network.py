@@ -33,7 +33,7 @@ _FITS_AT_MOST = 253
 
 def is_public(owner: Provider | None) -> bool:
     """Whether a host is one of a known provider's, which are well run and show what they always show."""
-    return owner is not None and owner.status in (Status.ACTIVE, Status.ENDING, Status.LEGACY)
+    return owner is not None and owner.status in (Status.ACTIVE, Status.ENDING)
 
 
 def told_ports(job: CheckJob, cause: str, seen: Seen) -> Told:

@@ -343,6 +343,12 @@ def untrusted(cause: str = "tls_unknown_issuer", **detail: object) -> TlsError:
             "login.hotel.example",
         ),
         (
+            "imap.gmail.com",
+            untrusted("tls_self_signed", names=[], subject="CN=Guest portal", issuer="CN=Guest portal"),
+            "connection_redirected",
+            "names itself CN=Guest portal",
+        ),
+        (
             "mail.example.org",
             untrusted("tls_hostname_mismatch", names=["*.hoster.example", "server12.hoster.example"]),
             "tls_hostname_mismatch",
