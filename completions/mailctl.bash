@@ -38,7 +38,7 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'gateway password check') subs='' opts='--imap --smtp --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password clear') subs='' opts='--imap --smtp --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password source') subs='' opts='--imap --smtp --keyring --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
-        'test') subs='' opts='--all --imap --smtp --pop3 --jobs --timeout --trace --yes --login --password-stdin --password-command --password-env --password-file --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'test') subs='' opts='--all --imap --smtp --pop3 --jobs --timeout --trace --report --format --send --yes --login --password-stdin --password-command --password-env --password-file --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'explain') subs='' opts='--protocol --provider --host --port --security --stage --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'sync') subs='' opts='--all --folder --dry-run --jobs --confirm-deletes --start-afresh --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'status') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
@@ -195,6 +195,8 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway password source --state-dir') value='dirs' ;;
         'test --jobs') value='none' ;;
         'test --timeout') value='none' ;;
+        'test --report') value='files' ;;
+        'test --format') value='words nagios prometheus' ;;
         'test --login') value='none' ;;
         'test --password-command') value='none' ;;
         'test --password-env') value='none' ;;

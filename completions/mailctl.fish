@@ -30,7 +30,7 @@ function __mailctl_at -a wanted # whether the command typed so far is exactly th
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --after --attachment-limit --before --ca-file --config-dir --daily-limit --display-name --domain --email --fingerprint --folder --gateway --host --imap --imap-security --interval --jobs --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --region --reply-to --run --save --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --timeout --unset --until --where
+        else if contains -- $word --after --attachment-limit --before --ca-file --config-dir --daily-limit --display-name --domain --email --fingerprint --folder --format --gateway --host --imap --imap-security --interval --jobs --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --region --reply-to --report --run --save --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --timeout --unset --until --where
             set skip 1
         else if contains -- (string trim -- "$path $word") 'server' 'server presets' 'server add' 'server list' 'server show' 'server edit' 'server rename' 'server remove' 'server discover' 'gateway' 'gateway add' 'gateway list' 'gateway show' 'gateway edit' 'gateway rename' 'gateway remove' 'gateway enable' 'gateway disable' 'gateway default' 'gateway move' 'gateway password' 'gateway password set' 'gateway password check' 'gateway password clear' 'gateway password source' 'test' 'explain' 'sync' 'status' 'log' 'log show' 'log export' 'log import' 'config' 'config path' 'config check' 'schema' 'demo'
             set path (string trim -- "$path $word")
@@ -451,7 +451,10 @@ complete -c mailctl -n '__mailctl_at "test"' -l pop3 -d 'Test POP3'
 complete -c mailctl -n '__mailctl_at "test"' -l jobs -x -d 'Checks at a time; by default jobs of config.toml, or 8'
 complete -c mailctl -n '__mailctl_at "test"' -l timeout -x -d 'How long one check may take in all; by default timeout of config.toml, or 30'
 complete -c mailctl -n '__mailctl_at "test"' -l trace -d 'Show the conversations, secrets masked, on stderr'
-complete -c mailctl -n '__mailctl_at "test"' -l yes -d 'For an address: sign in without asking where DNS alone names the server'
+complete -c mailctl -n '__mailctl_at "test"' -l report -r -F -d 'Write all that was found, for whoever is to help, to FILE.html, FILE.md or FILE.json; no secrets'
+complete -c mailctl -n '__mailctl_at "test"' -l format -x -a 'nagios prometheus' -d 'Print what a monitor reads; nagios has exit codes of its own'
+complete -c mailctl -n '__mailctl_at "test"' -l send -d 'Then send a message to itself, find it, and remove it; --timeout bounds that too'
+complete -c mailctl -n '__mailctl_at "test"' -l yes -d 'For an address: sign in though DNS alone names the server; with --all: --send without asking'
 complete -c mailctl -n '__mailctl_at "test"' -l login -x -d 'For an address: the user name to sign in with'
 complete -c mailctl -n '__mailctl_at "test"' -l password-stdin -d 'Take the password from the first line of stdin'
 complete -c mailctl -n '__mailctl_at "test"' -l password-command -x -d 'Have this command print the password whenever it is needed; split like a shell would, run without one'

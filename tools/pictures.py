@@ -1,4 +1,4 @@
-"""Makes docs/pictures/*.svg anew: a run of the demo on a pseudo-terminal, drawn by rich.
+"""Makes docs/pictures/ anew: a run of the demo on a pseudo-terminal, drawn by rich, and a report, seen by Chromium.
 
 python -m tools.pictures
 """
@@ -7,7 +7,10 @@ import contextlib
 import os
 import pty
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -68,8 +71,38 @@ def draw(name: str, text: str) -> None:
     (FOLDER / f"{name}.svg").write_text(svg)
 
 
+def report(file: Path) -> None:
+    """Write the report on a check with a wrong password, on the demo's servers."""
+    program = Path(sys.executable).with_name("mailctl")
+    demo = subprocess.Popen([program, "demo", "--keep"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert demo.stdout is not None  # a pipe, by Popen's arguments  # noqa: S101
+    try:
+        exports = next(line for line in demo.stdout if line.startswith("  export "))
+        places = dict(word.split("=", 1) for word in exports.removeprefix("  export ").split())
+        env = {**os.environ, **places, "TYPED": "correct horse"}
+        wrong = ("--server", "demo", "--email", "bert@demo.example", "--password-env", "TYPED")
+        subprocess.run([program, "gateway", "add", "bert", *wrong], env=env, check=True, capture_output=True)
+        subprocess.run([program, "test", "bert", "--imap", "--report", file], env=env, check=False, capture_output=True)
+    finally:
+        demo.terminate()
+        demo.wait()
+
+
+def photograph(page: Path, picture: Path) -> None:
+    """Take a picture of a page as Chromium shows it."""
+    browser = shutil.which("chromium") or sys.exit("the picture of a report needs Chromium")
+    options = ("--headless=new", "--disable-gpu", "--hide-scrollbars", "--window-size=880,1180", "--no-first-run")
+    alone = (f"--user-data-dir={page.parent / 'profile'}", *(("--no-sandbox",) if os.geteuid() == 0 else ()))
+    command = [browser, *options, *alone, f"--screenshot={picture}", page.as_uri()]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+
 def main() -> int:
     """Record once, draw all."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        report(page)
+        photograph(page, FOLDER / "report.png")
     played = scenes(record())
     for name, commands in PICTURES.items():
         chosen = [text for command, text in played if any(command.startswith(start) for start in commands)]

@@ -75,7 +75,9 @@ class Report:
 
     @property
     def title(self) -> str:
-        """`anna: 1 of 2 checks failed`, at most a line."""
+        """`anna: 1 of 2 checks failed`, `anna IMAP failed`, at most a line."""
+        if len(self.tested) == 1:
+            return f"{tested_name(self.tested[0])} {'failed' if self.failed else 'is ok'}"
         names = list(dict.fromkeys(each.gateway or each.address for each in self.tested))
         whose = names[0] if len(names) == 1 else f"{len(names)} mailboxes"
         count = counted(len(self.tested), "check")
@@ -84,6 +86,8 @@ class Report:
     @property
     def lead(self) -> str:
         """All of it in a sentence."""
+        if len(self.tested) == 1 and self.failed:
+            return f"{self.tested[0].cause}: {self.tested[0].explanation or self.tested[0].message}"
         if not self.probes:
             return str(self.summary)
         arrived = sum(probe.ok for probe in self.probes)

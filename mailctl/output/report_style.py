@@ -31,7 +31,7 @@ a { color: var(--link); }
 .bad { color: var(--bad); }
 .warn { color: var(--warn); }
 .mark { font-weight: 600; white-space: nowrap; }
-.lead { font-size: 1.1rem; margin: .25rem 0 .5rem; }
+.lead { font-size: 1.1rem; margin: .25rem 0 .5rem; white-space: normal; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .925rem; }
 caption { text-align: left; color: var(--soft); padding-bottom: .35rem; }

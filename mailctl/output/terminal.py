@@ -178,4 +178,4 @@ def _fields(view: Fields, to: "Console") -> None:
     labels = [cell_text(label) for label, _ in view.pairs]
     indent = max(map(cell_len, labels), default=0) + 2
     for label, (_, value) in zip(labels, view.pairs, strict=True):
-        beside(Text(label, style="dim"), cell(value), to, indent)
+        beside(Text.assemble((label, "dim")), cell(value), to, indent)

@@ -49,6 +49,7 @@ def test_the_bar_has_the_colour_of_the_outcome() -> None:
     assert "\x1b[1;31m█" in shown
     assert "\x1b[32m█" in shown
     assert "\x1b" not in drawn(checks_view([BAD]))
+    assert "\x1b[2mmeaning\x1b[0m" in shown  # the label is dim, what it means is not
 
 
 def test_findings_come_last_warnings_before_notes() -> None:

@@ -24,8 +24,10 @@ def test_rows_are_shown_while_the_work_goes_on() -> None:
 def test_a_count_is_shown_while_the_work_goes_on() -> None:
     stream = Terminal()
     with Count(stream, "checks", 7, active=True, colour=False) as count:
+        count.say("work IMAP tls\x1b[31m")
         count.advance()
     assert "1/7" in stream.getvalue()
+    assert "work IMAP tls\\x1b[31m" in stream.getvalue()
 
 
 def test_nothing_is_shown_when_nobody_watches() -> None:
