@@ -71,9 +71,9 @@ def check(
     """Climb from DNS to an open mailbox, stage by stage, and say what works and what doesn't.
 
     Without a name it tests the default gateway. An address that is no gateway's name is looked up, its password is
-    asked for, and nothing is saved. --quiet prints the verdicts alone. A report takes the place of an older report, never
-    of another file. With --format nagios the exit codes are those of monitoring plugins: 0 OK, 1 WARNING, 2 CRITICAL,
-    3 UNKNOWN.
+    asked for, and nothing is saved. --quiet prints the verdicts alone. A report takes the place of an older report,
+    never of another file. With --format nagios the exit codes are those of monitoring plugins: 0 OK, 1 WARNING,
+    2 CRITICAL, 3 UNKNOWN.
     """
     context = Context.of(ctx)
     flags = ((imap, Protocol.IMAP), (pop3, Protocol.POP3), (smtp, Protocol.SMTP))
