@@ -24,7 +24,11 @@ Server = Dovecot | Cyrus | Courier | Postfix | Exim
 
 @dataclass(frozen=True)
 class Expected:
-    """What a check must say. step: words of the steps to take; cause: or several, where the server's answer varies."""
+    """What a check must say.
+
+    cause: or several, where the server's answer varies. stage: "": that of the gateway's security, `tls` or `starttls`.
+    step: words of the steps to take.
+    """
 
     cause: str | tuple[str, ...]
     code: int
@@ -77,9 +81,9 @@ def gateways(
     security: str = "tls",
     there: dict[str, int] | None = None,
 ) -> None:
-    """A gateway for each protocol of `server`, named PROTOCOL-SECURITY-USER; there: other ports than those it has."""
+    """A gateway for each protocol of `server`, named SERVER-PROTOCOL-SECURITY-USER; there: other ports than it has."""
     for protocol, port in (there or ports(server, security)).items():
-        name = f"{protocol}-{security}-{user}"
+        name = f"{type(server).__name__.lower()}-{protocol}-{security}-{user}"
         home.gateway(name, user, password or f"{user}-pw", f"{protocol} {server.host} {port} {security}")
 
 
@@ -90,10 +94,10 @@ def check(home: Home, expected: Expected, *names: str) -> list[dict[str, Any]]:
     assert monotonic() - began < TIMEOUT
     causes = (expected.cause,) if isinstance(expected.cause, str) else expected.cause
     for found in checks:
-        told = f"{found['protocol']}: {found['cause']} at {found['stage']}: {found['server_text']!r}, {found['remedy']}"
+        told = f"{found['gateway']}: {found['cause']} at {found['stage']}: {found['server_text']!r}, {found['remedy']}"
         assert not found["ok"], told
         assert found["cause"] in causes, told
-        assert found["stage"] == expected.stage, told
+        assert found["stage"] == (expected.stage or found["security"]), told
         assert found["fixer"] == expected.fixer, told
         assert expected.step in "\n".join(found["remedy"]), told
         assert found["explanation"], told

@@ -22,7 +22,7 @@ def test_what_is_right_works(request: pytest.FixtureRequest, home: Home, name: s
     """So that no other row fails for a reason of its own."""
     server = shared(request, name)
     gateways(home, server)
-    gateways(home, server, security="starttls")
+    gateways(home, server, "alice", security="starttls")
     assert all(found["ok"] for found in home.test("--all"))
 
 
@@ -54,9 +54,9 @@ def test_disabled_user_on_courier(request: pytest.FixtureRequest, home: Home, co
     courier_users.add_user("dismissed", "dismissed-pw", options="disableimap=1,disablepop3=1")
     gateways(home, shared(request, "courier"), "dismissed")
     off = "protocol_disabled_admin"
-    check(home, Expected(off, 7, "authenticate", "Ask the administrator", fixer="admin"), "pop3-tls-dismissed")
+    check(home, Expected(off, 7, "authenticate", "Ask the administrator", fixer="admin"), "courier-pop3-tls-dismissed")
     varying = Expected((off, "mailbox_session_refused"), 7, "authenticate", "Ask", fixer="admin")
-    check(home, varying, "imap-tls-dismissed")
+    check(home, varying, "courier-imap-tls-dismissed")
 
 
 def test_sign_in_out_of_order_on_exim(home: Home, exim: Exim) -> None:

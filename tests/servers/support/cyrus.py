@@ -164,4 +164,5 @@ class Cyrus:
         if self._certificate:
             parameters["tls_server_cert"] = str(self._certificate.certificate)
             parameters["tls_server_key"] = str(self._certificate.key)
+            parameters["tls_ciphers"] = "ALL:@SECLEVEL=0"  # so that old versions and weak keys can be had
         return parameters | dict(self._settings.parameters)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from .certificates import Certificates
-from .dovecot_config import AUTOMATIC, LISTENERS, DovecotSettings, Place, render
+from .dovecot_config import AUTOMATIC, LISTENERS, OPENSSL, DovecotSettings, Place, render
 from .dovecot_programs import DovecotPrograms
 from .imap_pipe import ImapPipe, quote
 from .mail import Held, Mail
@@ -179,12 +179,17 @@ class Dovecot:
     def _make(self, ports: Sequence[int]) -> Daemon:
         for name, port in zip(LISTENERS, ports, strict=True):
             setattr(self, name, port)
+        env = dict(self._programs.env)
+        if self.settings.tls_maximum:  # Dovecot has no such setting, but OpenSSL has
+            openssl = self._folder / "openssl.conf"
+            openssl.write_text(OPENSSL.format(self.settings.tls_maximum))
+            env["OPENSSL_CONF"] = str(openssl)
         place = Place(
             self._folder,
             dict(zip(LISTENERS, ports, strict=True)),
             self._user,
             self._programs.libexec,
-            {name: value for name, value in self._programs.env.items() if name != "PATH"},
+            {name: value for name, value in env.items() if name != "PATH"},
             self._programs.version,
         )
         config = self._folder / "dovecot.conf"
@@ -192,7 +197,7 @@ class Dovecot:
         argv: list[str | Path] = [self._programs.dovecot, "-F", "-c", config]
         output = self._folder / "output"
         # mail is safe against SIGKILL, and Dovecot takes a second to end by SIGTERM
-        return Daemon(argv, output=output, env=self._programs.env, user=self._user, patience=0.1)
+        return Daemon(argv, output=output, env=env, user=self._user, patience=0.1)
 
     def _listens(self, daemon: Daemon, port: int) -> bool:
         """Dovecot opens all its sockets, then writes master.pid; a connection as a probe would stay in its log."""

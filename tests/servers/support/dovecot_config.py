@@ -19,6 +19,9 @@ CAPABILITIES = (
 # fmt: on
 
 
+# openssl.cnf with the newest TLS version to be offered
+OPENSSL = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMaxProtocol = {}\n"
+
 # folders that everybody has: Dovecot lists them, and makes them when first opened
 AUTOMATIC = ("Sent", "Junk", "Trash")
 
@@ -31,7 +34,7 @@ class DovecotSettings:
         plaintext_auth: whether a password may travel without TLS. Dovecot always allows it where client and server have
             the same address, so a server that forbids it listens on 127.0.0.2 and clients come from 127.0.0.1.
         certificate: an attribute of `Certificates`; None: no TLS at all.
-        tls_minimum: `TLSv1`, `TLSv1.1`, `TLSv1.2` or `TLSv1.3`.
+        tls_minimum: `TLSv1`, `TLSv1.1`, `TLSv1.2` or `TLSv1.3`. tls_maximum: likewise; None: no limit.
         without: capabilities not offered, such as `("UIDPLUS", "CONDSTORE", "QRESYNC")`; the commands still work.
         mechanisms: SASL mechanisms on offer.
         connections: how many one user may have at once from one address.
@@ -44,6 +47,7 @@ class DovecotSettings:
     plaintext_auth: bool = True
     certificate: str | None = "good"
     tls_minimum: str = "TLSv1.2"
+    tls_maximum: str | None = None
     without: tuple[str, ...] = ()
     mechanisms: tuple[str, ...] = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256")
     connections: int = 50
