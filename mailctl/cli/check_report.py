@@ -39,11 +39,12 @@ def report_targets(names: Sequence[str]) -> list[Path]:
 
 def write_reports(context: "Context", targets: Sequence[Path], checks: "Checks", plan: "Plan") -> None:
     """Write the report on `checks` to each of `targets`. SafetyError if a secret stands in it; StorageError."""
-    from mailctl.diagnosis.report import betrayed, build
+    from mailctl.diagnosis.report import betrayed, build, from_outside
 
     report = build(checks.checks, checks.probes, plan.joined, _versions(context, plan), context.now())
     documents = {path: document(report, _FORMS[path.suffix.lower()]) for path in targets}
-    found = betrayed(report, list(documents.values()), _secrets(context, plan))
+    outside = from_outside(report)  # before other secrets are known: from then on they would be masked
+    found = betrayed(outside, list(documents.values()), _secrets(context, plan))
     if found:
         raise SafetyError(
             f"The report was not written: the password of {found[0]} would stand in it",

@@ -9,7 +9,7 @@ from mailctl.domain.check import CheckReport
 from mailctl.domain.effective import EffectiveGateway
 from mailctl.domain.probe import ProbeReport
 from mailctl.domain.report import SCHEMA, Report, Setup, summarize
-from mailctl.domain.secret import Secret, like_a_word, mask_own, mask_within, readings, stands_in
+from mailctl.domain.secret import Secret, like_a_word, mask_own, mask_within, stands_in
 from mailctl.domain.server import Server
 from mailctl.domain.units import seconds_text, size_text
 
@@ -68,25 +68,24 @@ def masked(plain: Any) -> Any:
     return mask_within(plain, mask_own)
 
 
-def betrayed(report: Report, documents: Sequence[str], secrets: Mapping[str, Secret]) -> list[str]:
-    """The names under which `secrets` are known that stand in the report or in a document made of it, in any form.
+def betrayed(outside: str, documents: Sequence[str], secrets: Mapping[str, Secret]) -> list[str]:
+    """The names of the `secrets` that stand in a report: in what came from outside, or in a document made of it.
 
     A secret that could be a word is looked for in what came from outside, and only if it isn't all letters: `mail`
     stands in every report, and refusing it would tell everybody whose password that is.
     """
-    theirs = readings("\n".join(_from_outside(report)))
-    everything = (*theirs, *readings("\n".join(documents)))
-    return [name for name, secret in secrets.items() if _stands(secret, theirs, everything)]
+    words = {name: secret for name, secret in secrets.items() if like_a_word(secret)}
+    odd = {name: secret for name, secret in words.items() if not secret.reveal().isalpha()}
+    others = {name: secret for name, secret in secrets.items() if name not in words}
+    return [*stands_in(odd, outside), *stands_in(others, "\n".join((outside, *documents)))]
 
 
-def _stands(secret: Secret, theirs: Sequence[str], everything: Sequence[str]) -> bool:
-    if like_a_word(secret):
-        return not secret.reveal().isalpha() and stands_in(secret, theirs)
-    return stands_in(secret, everything)
+def from_outside(report: Report) -> str:
+    """Every text of the report that a server has had a hand in, with what is known to be secret by now masked."""
+    return mask_own("\n".join(_from_outside(report)))
 
 
 def _from_outside(report: Report) -> Iterator[str]:
-    """Every text of the report that a server, or whoever poses as one, has had a hand in."""
     both: list[CheckReport | ProbeReport] = [*report.checks, *report.probes]
     for check in both:
         yield check.server_text

@@ -108,6 +108,11 @@ def tested_name(tested: Tested) -> str:
     return f"{tested.gateway or tested.address} {what}"
 
 
+def tested_where(tested: Tested) -> str:
+    """`imap.example.org:993 tls`, "" if there is no such place."""
+    return f"{tested.endpoint} {tested.security}".strip() if isinstance(tested, CheckReport) else tested.endpoint
+
+
 def travelled(probe: ProbeReport) -> dict[str, str]:
     """How the message of a probe travelled: words for each thing that is known."""
     found = {

@@ -1,6 +1,6 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -119,23 +119,29 @@ def is_secret(text: str) -> bool:
     return text in _seen
 
 
-def readings(text: str) -> tuple[str, ...]:
-    """`text` as it is, and as those read it who undo percent-encoding, HTML's references or quoted-printable."""
+def stands_in(secrets: Mapping[str, Secret], text: str) -> list[str]:
+    """The names of the `secrets` that are in `text`, in any of the forms in which software quotes one."""
+    undone = _undone(text)
+    return [
+        name
+        for name, secret in secrets.items()
+        if any(form in text for form in _forms(secret.reveal()))
+        or (len(secret.reveal()) > 2 and any(secret.reveal() in each for each in undone))
+    ]
+
+
+def _undone(text: str) -> set[str]:
+    """`text` as those read it who undo percent-encoding, HTML's references or quoted-printable; where that differs."""
     import re
     from html import unescape
     from urllib.parse import unquote, unquote_plus
 
-    def undone(match: "re.Match[str]") -> str:
+    def undo(match: "re.Match[str]") -> str:
         return bytes.fromhex(match[0].replace("=", "")).decode("utf-8", "replace")
 
-    quoted = re.sub("(?:=[0-9A-Fa-f]{2})+", undone, text)
-    spaced = re.sub("(?:=[0-9A-Fa-f]{2})+", undone, text.replace("_", " "))
-    return (text, *dict.fromkeys((unquote(text), unquote_plus(text), unescape(text), quoted, spaced)))
-
-
-def stands_in(secret: Secret, texts: Sequence[str]) -> bool:
-    """Whether `secret` is in one of `texts`, in any of the forms in which software quotes one."""
-    return any(form in text for form in _forms(secret.reveal()) for text in texts)
+    found = {unquote(text), unquote_plus(text), unescape(text)}
+    found |= {re.sub("(?:=[0-9A-Fa-f]{2})+", undo, each) for each in (text, text.replace("_", " "))}
+    return found - {text}
 
 
 def like_a_word(secret: Secret) -> bool:

@@ -13,7 +13,7 @@ from html import escape
 from mailctl.domain.check import Level, StageReport, StageStatus
 from mailctl.domain.learned import learned
 from mailctl.domain.probe import ProbeReport
-from mailctl.domain.report import Report, Setup, Tested, tested_name, travelled
+from mailctl.domain.report import Report, Setup, Tested, tested_name, tested_where, travelled
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import Span, show_ms, spans, total_ms
 from mailctl.domain.who import who
@@ -70,9 +70,8 @@ def _overview(checks: Sequence[Tested]) -> str:
     rows = []
     for number, check in enumerate(checks, 1):
         name = f'<a href="#check-{number}">{_text(tested_name(check))}</a>'
-        shown = (
-            f'<td class="any">{_text(check.endpoint)}</td><td>{_text(check.stage)}</td><td>{_text(check.cause)}</td>'
-        )
+        where = f'<td class="any">{_text(tested_where(check))}</td>'
+        shown = f"{where}<td>{_text(check.stage)}</td><td>{_text(check.cause)}</td>"
         took = show_ms(total_ms(check.stages)) if check.stages else ""
         rows.append(
             f'<tr><th scope="row">{name}</th><td>{_result(check)}</td>{shown}<td class="number">{_text(took)}</td></tr>'
@@ -82,7 +81,7 @@ def _overview(checks: Sequence[Tested]) -> str:
 
 
 def _check(number: int, check: Tested) -> str:
-    where = f" at {check.endpoint}" if check.endpoint else ""
+    where = f" at {tested_where(check)}" if check.endpoint else ""
     parts = [
         f'<section id="check-{number}" aria-labelledby="check-{number}-title">',
         f'<h2 id="check-{number}-title">{_text(tested_name(check) + where)}: {_result(check)}</h2>',

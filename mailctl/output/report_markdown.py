@@ -11,7 +11,7 @@ from datetime import UTC
 from mailctl.domain.check import StageStatus
 from mailctl.domain.learned import learned
 from mailctl.domain.probe import ProbeReport
-from mailctl.domain.report import Report, Tested, tested_name, travelled
+from mailctl.domain.report import Report, Tested, tested_name, tested_where, travelled
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import blocks, show_ms, spans, total_ms
 from mailctl.domain.who import who
@@ -57,7 +57,14 @@ def render(report: Report) -> str:
 
 def _overview(checks: Sequence[Tested]) -> Iterator[str]:
     rows = (
-        (_name(check), _code(check.endpoint), _result(check), check.stage, check.cause, show_ms(total_ms(check.stages)))
+        (
+            _name(check),
+            _code(tested_where(check)),
+            _result(check),
+            check.stage,
+            check.cause,
+            show_ms(total_ms(check.stages)),
+        )
         for check in checks
     )
     titles = ["Check", "Server", "Result", "Failed at", "Cause", "-Time"]
@@ -65,7 +72,7 @@ def _overview(checks: Sequence[Tested]) -> Iterator[str]:
 
 
 def _check(check: Tested) -> Iterator[str]:
-    where = f" at {_code(check.endpoint)}" if check.endpoint else ""
+    where = f" at {_code(tested_where(check))}" if check.endpoint else ""
     yield from ("", f"## {_name(check)}{where}: {_result(check)}")
     if not check.ok:
         yield from _verdict(check)

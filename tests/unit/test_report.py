@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mailctl.diagnosis.report import betrayed, build, gateway_setup, server_setup
+from mailctl.diagnosis.report import betrayed, build, from_outside, gateway_setup, server_setup
 from mailctl.domain.check import StageReport
 from mailctl.domain.effective import effective
 from mailctl.domain.gateway import Gateway, Inbound, Login, SecretSource, SourceKind
@@ -268,21 +269,32 @@ SECRET = "Tr0ub4dor&3 ü<x"
     ],
 )
 def test_a_secret_in_any_form_is_found_wherever_it_stands(form: str) -> None:
-    secrets = {"the password of 'b'": Secret(SECRET)}
-    for field in ("server_text", "message", "explanation", "endpoint", "cause"):
-        report = report_on(replace(BAD, **{field: f"x{form}y"}))  # type: ignore[arg-type]  # all of them are texts
-        documents = [f"{getattr(report.checks[0], field)}"]
-        assert betrayed(report, documents, secrets) == ["the password of 'b'"], field
-    for place in (
-        replace(BAD, transcript=(f"S: {form}",)),
-        replace(BAD, stages=(StageReport("dns", FAILED, 1, {"a": {"b": [form]}}),)),
-    ):
-        assert betrayed(report_on(place), [], secrets)
-    assert not betrayed(report_on(BAD), [report_html.render(report_on(BAD))], secrets)
+    secrets = {"b": Secret(SECRET)}
+    assert betrayed(f"x{form}y", [], secrets) == ["b"]
+    assert betrayed("", ["nothing", f"x{form}y"], secrets) == ["b"]
+    assert betrayed("", [report_html.render(report_on(BAD))], secrets) == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"server_text": "told"},
+        {"message": "told"},
+        {"transcript": ("+0.1 S: told",)},
+        {"evidence": ("told",)},
+        {"stages": (StageReport("dns", FAILED, 1, {"a": {"b": ["told"]}}),)},
+        {"findings": WARNED.findings[:1]},
+    ],
+    ids=lambda place: next(iter(place)),
+)
+def test_all_that_came_from_outside_is_looked_at(place: dict[str, Any]) -> None:
+    text = from_outside(report_on(replace(BAD, **place)))
+    assert "told" in text or "expires in 9 days" in text
 
 
 def test_a_password_that_is_a_word_of_every_report_keeps_none_from_being_written() -> None:
-    report = report_on(BAD)
-    documents = [report_html.render(report), report_markdown.render(report)]
-    assert betrayed(report, documents, {"w": Secret("server"), "x": Secret("AUTHENTICATE"), "y": Secret("ok")}) == []
-    assert betrayed(report_on(hostile("the PIN is 4711x")), [], {"z": Secret("4711x")}) == ["z"]
+    documents = [report_html.render(report_on(BAD)), report_markdown.render(report_on(BAD))]
+    outside = from_outside(report_on(BAD))
+    words = {"w": Secret("server"), "x": Secret("AUTHENTICATE"), "y": Secret("ok")}
+    assert betrayed(outside, documents, words) == []
+    assert betrayed("the PIN is 4711x", [], {"z": Secret("4711x")}) == ["z"]
