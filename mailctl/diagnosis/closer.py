@@ -7,7 +7,8 @@ from mailctl.diagnosis.looks import Seen, look, wanted
 from mailctl.diagnosis.told import Told
 from mailctl.diagnosis.told_answerer import told_answerer
 from mailctl.diagnosis.told_certificate import told_certificate
-from mailctl.diagnosis.told_network import told_home, told_host, told_ports
+from mailctl.diagnosis.told_network import told_family, told_home, told_host, told_ports
+from mailctl.diagnosis.told_provider import told_provider
 from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.deadline import Deadline
@@ -30,12 +31,24 @@ def closer_look(
     """
     stage, cause = stages[-1].name, verdict.cause
     want = wanted(job, stage, cause, sure=verdict.confidence == "high")
-    seen = look(want, job, looks, deadline) if looks else Seen()
+    seen = look(want, job, _other_family(stages), looks, deadline) if looks else Seen()
     told = (
-        told_ports(job, cause, seen)
+        told_family(job, seen)
+        | told_provider(job, cause, seen)
+        | told_ports(job, cause, seen)
         | told_host(job, stage, seen)
         | told_home(job, stage, seen)
         | told_certificate(job, cause, error.detail, seen)
         | told_answerer(job, cause, stages, error.server_text, error.detail, seen)
     )
     return replace(told, says=tuple(mask(each) for each in told.says), steps=tuple(mask(each) for each in told.steps))
+
+
+def _other_family(stages: Sequence[StageReport]) -> str:
+    """The address family that the host has and the connection did not use, by what the stages learnt; ""."""
+    learnt = {stage.name: stage.detail for stage in stages}
+    used, known = learnt.get("tcp", {}).get("address"), learnt.get("dns", {}).get("addresses")
+    if not isinstance(used, str) or not isinstance(known, list | tuple):
+        return ""
+    over_6 = ":" in used
+    return ("IPv4" if over_6 else "IPv6") if any((":" in str(each)) is not over_6 for each in known) else ""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from mailctl.diagnosis.beyond import beyond
+from mailctl.diagnosis.told_certificate import inspector
 from mailctl.domain.check import CheckJob, Finding, Level, StageReport, StageStatus
 from mailctl.domain.when import counted
 
@@ -38,6 +39,13 @@ def _told(detail: Mapping[str, object]) -> Iterator[Finding]:
 
 
 def _certificate(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
+    found = inspector(str(detail.get("issuer", "")))
+    if found:
+        _, where, product = found
+        text = (
+            f"{product} opens the encrypted connection to {job.endpoint.host} {where} and can read along, passwords too"
+        )
+        yield Finding("certificate_of_inspector", Level.NOTE, text)
     days = detail.get("days_left")
     if isinstance(days, int | float) and 0 <= days <= EXPIRES_SOON:
         text = f"the certificate of {job.endpoint} expires in {counted(round(days), 'day')}"

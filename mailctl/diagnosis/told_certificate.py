@@ -79,15 +79,22 @@ def told_certificate(job: CheckJob, cause: str, detail: Mapping[str, object], se
     return Told(frozenset(facts), tuple(says), tuple(steps))
 
 
+def inspector(issuer: str) -> tuple[str, str, str] | None:
+    """Who opens encrypted connections and signs like that: (`antivirus` or `proxy`, where, product); None if nobody."""
+    for kind, pattern, product in _INSPECTORS:
+        if re.search(pattern, issuer, re.IGNORECASE):
+            return kind, "on this machine" if kind == "antivirus" else "in the network", product
+    return None
+
+
 def _issuer(issuer: str, subject: str, detail: Mapping[str, object]) -> Told:
     """Who vouches for it, and what the server sent along."""
     chain = detail.get("chain")
     others = [each for each in chain if isinstance(each, Mapping)] if isinstance(chain, list) else []
     said = " ".join((issuer, *(f"{each.get('subject')} {each.get('issuer')}" for each in others)))
-    for kind, pattern, product in _INSPECTORS:
-        if re.search(pattern, said, re.IGNORECASE):
-            where = "on this machine" if kind == "antivirus" else "in the network"
-            return Told(frozenset({f"cert:{kind}"}), (f"It was made {where} by {product}: issued by {issuer}.",))
+    if found := inspector(said):
+        kind, where, product = found
+        return Told(frozenset({f"cert:{kind}"}), (f"It was made {where} by {product}: issued by {issuer}.",))
     facts: set[str] = set()
     says: list[str] = [f"It names itself {subject}." if issuer == subject else f"It was issued by {issuer}."]
     known = bool(_AUTHORITIES.search(said))
@@ -128,8 +135,16 @@ def _better_name(job: CheckJob, names: Sequence[str]) -> list[str]:
 
 def name_fits(host: str, name: str) -> bool:
     """Whether a name of a certificate is for `host` (RFC 9525: a `*` stands for the whole of the first label)."""
-    host, name = host.lower().rstrip("."), name.lower()
+    host, name = _ascii(host.lower().rstrip(".")), name.lower()
     return host == name or (name.startswith("*.") and host.partition(".")[2] == name[2:] and "." in host)
+
+
+def _ascii(host: str) -> str:
+    """`host` as certificates spell it, as far as IDNA 2003 tells; as it is where that fails."""
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError:
+        return host
 
 
 def _texts(value: object) -> list[str]:

@@ -10,7 +10,7 @@ from mailctl.domain.look import MailHome, PortSeen
 from mailctl.domain.provider import Provider, Status
 from mailctl.domain.server import Security
 
-_USE = "Use what answers: `mailctl server edit {server} --{flag} {where} --{flag}-security {security}`."
+USE = "Use this: `mailctl server edit {server} --{flag} {where} --{flag}-security {security}`."
 _MEANT = "Correct the host: `mailctl server edit {server} --{flag} {where}`."
 _DISCOVER = "Let mailctl look for the servers of this address: `mailctl server discover {address}`."
 _GO_THERE = (
@@ -18,6 +18,7 @@ _GO_THERE = (
     "then `mailctl gateway edit {gateway} --server {preset}`."
 )
 _ADDRESS = "Correct the address: `mailctl gateway edit {gateway} --email {address}`."
+_FAMILY = "Tell whoever runs this network, or the server, that {broken} fails: a ban, a block list or a broken way."
 _SPEAKS = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP (a web server)", "ssh": "SSH"}
 _CAUSES = {
     "tcp_refused": "refuses connections",
@@ -51,7 +52,7 @@ def told_ports(job: CheckJob, cause: str, seen: Seen) -> Told:
         best = next((each for each in fitting if each.tls), fitting[0])
         facts.add("ports:fit")
         where = str(replace(job.endpoint, port=best.port))
-        steps.append(step(_USE, job, where=where, security=_security(best).value))
+        steps.append(step(USE, job, where=where, security=_security(best).value))
         if asked == _RELAY and cause in ("tcp_timeout", "tcp_unreachable"):
             says.append("So it is port 25 alone that is closed, as in most networks for homes, offices and clouds.")
     elif cause.startswith("tcp_") and others and all(each.cause for each in others):
@@ -61,6 +62,18 @@ def told_ports(job: CheckJob, cause: str, seen: Seen) -> Told:
     if here and here.speaks not in ("", protocol):
         facts.add("asked:other")
     return Told(frozenset(facts), tuple(says), tuple(steps))
+
+
+def told_family(job: CheckJob, seen: Seen) -> Told:
+    """What the same port tells over the address family that was not in use."""
+    if seen.other_family is None:
+        return NOTHING
+    family, port = seen.other_family
+    if port.speaks != job.protocol.value:
+        return NOTHING
+    broken = "IPv6" if family == "IPv4" else "IPv4"
+    said = f"Over {family} the same port answers as it should: it is the way over {broken} that fails."
+    return Told(frozenset({"family:other_works"}), (said,), (_FAMILY.replace("{broken}", broken),))
 
 
 def _port(seen: PortSeen) -> str:

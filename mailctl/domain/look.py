@@ -42,10 +42,13 @@ class MailHome:
 class Looks(Interface):
     """Who carries second looks out. No secret takes part, nothing is signed in to, and nothing is ever raised."""
 
-    def ports(self, host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline) -> tuple[PortSeen, ...]:
+    def ports(
+        self, host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline, family: str = ""
+    ) -> tuple[PortSeen, ...]:
         """What `ports` of `host` answer, asked side by side, in the order asked; those alone that were settled in time.
 
-        ports: each with whether TLS is spoken from the start. Nothing is sent but the handshake of TLS.
+        ports: each with whether TLS is spoken from the start. family: `IPv4` or `IPv6`, to go that way alone.
+        Nothing is sent but the handshake of TLS.
         """
         ...
 

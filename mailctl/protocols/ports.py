@@ -22,6 +22,7 @@ MOST = 512
 """Octets of a greeting that are looked at."""
 LINE = 200
 """Characters of it that are kept."""
+_FAMILIES = {"IPv4": socket.AF_INET, "IPv6": socket.AF_INET6}
 _SPEAKS = (
     (b"* OK", "imap"),
     (b"* PREAUTH", "imap"),
@@ -38,14 +39,19 @@ _SPEAKS = (
 )
 
 
-def see_ports(host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline) -> tuple[PortSeen, ...]:
+def see_ports(
+    host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline, family: str = ""
+) -> tuple[PortSeen, ...]:
     """See `domain.look.Looks.ports`."""
     answers: SimpleQueue[tuple[int, PortSeen]] = SimpleQueue()
     each_within = Deadline((deadline.remaining() or WORDS) * SHARE)
 
     def see(number: int, port: int, implicit: bool) -> None:
         try:
-            answers.put((number, _see(host, resolve(host, port, each_within), port, implicit, each_within)))
+            addresses = resolve(host, port, each_within)
+            if family:
+                addresses = [each for each in addresses if each.family == _FAMILIES[family]]
+            answers.put((number, _see(host, addresses, port, implicit, each_within)))
         except MailctlError:
             return  # a look that can't be had tells nothing
 

@@ -16,7 +16,7 @@ from mailctl.providers import catalog
 _NO_DOMAINS = ("test", "invalid", "example", "localhost", "local", "example.com", "example.net", "example.org")
 """Names that no public DNS knows (RFC 6761, 6762) and that it is not to be troubled with."""
 
-PortLook = Callable[[str, Sequence[tuple[int, bool]], Deadline], tuple[PortSeen, ...]]
+PortLook = Callable[[str, Sequence[tuple[int, bool]], Deadline, str], tuple[PortSeen, ...]]
 
 
 class Surroundings:
@@ -26,14 +26,16 @@ class Surroundings:
 
     def __init__(self, see_ports: PortLook, resolver: Resolver, *, private: bool = False) -> None:
         self._see_ports, self._resolver, self._private = see_ports, resolver, private
-        self._ports: dict[tuple[str, tuple[tuple[int, bool], ...]], tuple[PortSeen, ...]] = {}
+        self._ports: dict[tuple[str, tuple[tuple[int, bool], ...], str], tuple[PortSeen, ...]] = {}
         self._homes: dict[str, MailHome] = {}
 
-    def ports(self, host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline) -> tuple[PortSeen, ...]:
+    def ports(
+        self, host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline, family: str = ""
+    ) -> tuple[PortSeen, ...]:
         """See `domain.look.Looks`."""
-        key = host.lower(), tuple(ports)
+        key = host.lower(), tuple(ports), family
         if key not in self._ports:
-            self._ports[key] = self._see_ports(host, ports, deadline)
+            self._ports[key] = self._see_ports(host, ports, deadline, family)
         return self._ports[key]
 
     def mail_home(self, domain: str, deadline: Deadline) -> MailHome:

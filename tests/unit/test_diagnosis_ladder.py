@@ -213,6 +213,15 @@ def test_a_broken_family_is_told_of_a_check_that_fails_later_too() -> None:
     assert [finding.name for finding in report.findings] == ["ipv6_broken"]
 
 
+def test_a_connection_that_is_opened_on_the_way_is_noted_though_it_is_trusted_here() -> None:
+    report, _ = check({"tls": {"issuer": "CN=Avast Web/Mail Shield Root,O=Avast", "days_left": 90}})
+    assert report.ok
+    assert [(each.name, each.level.value) for each in report.findings] == [("certificate_of_inspector", "note")]
+    assert report.warnings == ()
+    report, _ = check({"tls": {"issuer": "CN=R10,O=Let's Encrypt,C=US", "days_left": 90}})
+    assert report.findings == ()
+
+
 def test_a_trace_is_kept_if_asked_for() -> None:
     report, _ = check({"tls": TlsError("x", cause="tls_eof")}, trace=True)
     assert report.transcript == ("+0.001 S: * OK hello",)

@@ -55,8 +55,10 @@ class Made:
         self._ports, self._home, self._similar, self._owner = ports, home, similar, owner
         self.asked: list[str] = []
 
-    def ports(self, host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline) -> tuple[PortSeen, ...]:
-        self.asked.append(f"ports {host} {list(ports)}")
+    def ports(
+        self, host: str, ports: Sequence[tuple[int, bool]], deadline: Deadline, family: str = ""
+    ) -> tuple[PortSeen, ...]:
+        self.asked.append(f"ports {host} {list(ports)} {family}".rstrip())
         return self._ports
 
     def mail_home(self, domain: str, deadline: Deadline) -> MailHome:
@@ -209,6 +211,55 @@ def test_a_mix_up_with_another_service_is_no_mix_up() -> None:
     error = TlsError("x", cause="tls_on_plain_port")
     assert failed("tls", error, Made(PortSeen(143, speaks="imap")), job(port=143)).cause == "tls_on_plain_port"
     assert failed("tls", error, Made(PortSeen(143, speaks="smtp")), job(port=143)).cause == "wrong_protocol"
+
+
+def test_where_starttls_is_missing_the_port_with_tls_is_offered() -> None:
+    error = TlsError("no STARTTLS", cause="starttls_unavailable", code="starttls_not_offered")
+    report = failed("starttls", error, Made(PortSeen(993, tls=True, speaks="imap")), job(port=143, security=STARTTLS))
+    assert "`mailctl server edit ours --imap mail.example.org:993 --imap-security tls`" in report.remedy[0]
+
+
+@pytest.mark.parametrize(
+    ("of", "said"),
+    [
+        (job("smtp.gmail.com"), "serves IMAP at imap.gmail.com, port 993."),
+        (job("imap.gmail.com", 143, STARTTLS), "serves IMAP at imap.gmail.com, port 993."),
+        (job("imap.gmail.com", 25, STARTTLS, protocol=SMTP), "serves SMTP at smtp.gmail.com, port 465."),
+    ],
+)
+def test_what_is_known_of_a_provider_corrects_host_and_port(of: CheckJob, said: str) -> None:
+    report = failed("tcp", NetworkError("x", cause="tcp_timeout"), Made(), of)
+    assert said in report.explanation
+    assert "gmail.com:" in report.remedy[0]
+    right = failed("tcp", NetworkError("x", cause="tcp_timeout"), Made(), job("imap.gmail.com"))
+    assert "serves" not in right.explanation
+
+
+# -- the other address family
+
+
+def cut(looks: Made, *addresses: str, cause: str = "eof_no_greeting") -> CheckReport:
+    learned: dict[str, Mapping[str, object]] = {"dns": {"addresses": list(addresses)}, "tcp": {"address": addresses[0]}}
+    return failed("greeting", NetworkError("it hung up", cause=cause), looks, learned=learned)
+
+
+def test_a_server_that_hangs_up_on_one_family_alone() -> None:
+    looks = Made(PortSeen(993, tls=True, speaks="imap"))
+    report = cut(looks, "2001:db8::1", "192.0.2.1")
+    assert "ports mail.example.org [(993, True)] IPv4" in looks.asked
+    assert report.cause == "eof_no_greeting"
+    assert "Over IPv4 the same port answers as it should" in report.explanation
+    assert "IPv6" in report.remedy[0]
+
+
+def test_one_family_alone_has_no_other() -> None:
+    looks = Made(PortSeen(993, tls=True, speaks="imap"))
+    assert "Over IPv" not in cut(looks, "192.0.2.1", "192.0.2.2").explanation
+    assert not any(asked.endswith(("IPv4", "IPv6")) for asked in looks.asked)
+
+
+def test_the_other_family_may_fail_too() -> None:
+    assert "Over IPv" not in cut(Made(PortSeen(993, cause="tcp_timeout")), "192.0.2.1", "2001:db8::1").explanation
 
 
 # -- where the mail arrives
@@ -396,6 +447,7 @@ def test_a_name_that_the_certificate_holds_is_offered_but_never_in_a_providers_p
         ("example.org", "*.example.org", False),
         ("a.mail.example.org", "*.example.org", False),
         ("mail.example.org", "*", False),
+        ("mail.bücher.example", "mail.xn--bcher-kva.example", True),
         ("org", "*.", False),
     ],
 )

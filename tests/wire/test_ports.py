@@ -73,3 +73,11 @@ def test_what_never_ends_is_bounded() -> None:
 
 def test_a_host_that_is_none_tells_nothing() -> None:
     assert see((993, True), host="a..b", seconds=0.5) == ()
+
+
+def test_one_family_alone_may_be_asked() -> None:
+    with ScriptedServer(says("+OK six"), listen_on="::1") as six:
+        found = see_ports("localhost", ((six.port, False),), Deadline(2), "IPv6")
+        four = see_ports("localhost", ((six.port, False),), Deadline(2), "IPv4")
+    assert found in ((PortSeen(six.port, False, "pop3", "+OK six"),), (PortSeen(six.port, cause="tcp_timeout"),))
+    assert four[0].cause == "tcp_refused"
