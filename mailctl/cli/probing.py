@@ -68,6 +68,8 @@ def probe(
         local, _, domain = key[1].rpartition("@")
         message = probe_message(f"{local}@{tools.a_labels(domain)}", context.now(), token_hex(16))
         jobs.append(ProbeJob(ways[Protocol.SMTP], inbound, message, PATIENCE if timeout is None else timeout))
+    if not jobs:
+        return extend(outcome, probes)
     with context.emitter.count("messages", len(jobs)) as count:
 
         def ended(report: ProbeReport) -> None:

@@ -57,8 +57,14 @@ def run_probes(
         def send() -> tuple[CheckReport, bool]:
             return _send(probes[key], tools.open_outgoing, secret, knowledge)
 
+        def reopen() -> Incoming:
+            return tools.open_incoming(job, secret_in, deadline)[0]
+
+        def judge(error: MailctlError) -> CheckReport:
+            return _refused(probes[key], secret_in, error, knowledge)
+
         incoming, lines = tools.open_incoming(job, secret_in, deadline)
-        arrivals[key] = Arrival(probes[key], incoming, lambda: tools.open_incoming(job, secret_in, deadline)[0], send)
+        arrivals[key] = Arrival(probes[key], incoming, reopen, send, judge)
         return arrivals[key], lines
 
     def report(check: CheckReport) -> ProbeReport:
@@ -70,21 +76,16 @@ def run_probes(
             probes[key],
             arrival.sending,
             check,
+            returned=arrival.returned,
             handed_over=arrival.handed_over,
             found=arrival.found,
             delay=arrival.delay,
             left=arrival.left,
         )
 
-    checks = run_checks(
-        [_whole(job) for job in probes.values()],
-        open_arrival,
-        secret,
-        knowledge,
-        parallel,
-        (lambda check: on_report(report(check))) if on_report else None,
-    )
-    return [report(check) for check in checks]
+    whole = [_whole(job) for job in probes.values()]
+    told = (lambda check: on_report(report(check))) if on_report else None
+    return [report(check) for check in run_checks(whole, open_arrival, secret, knowledge, parallel, told)]
 
 
 def _whole(job: ProbeJob) -> CheckJob:
@@ -110,11 +111,38 @@ def _send(
     return report, any(session.handed_over for session in opened)
 
 
+def _refused(job: ProbeJob, secret: Secret, error: MailctlError, knowledge: Callable[[], Knowledge]) -> CheckReport:
+    """The verdict on a refusal that came back by mail: that of SMTP, as if the server had given it at once."""
+    return run_check(job.outbound, lambda *_: (_Refusal(error), tuple), lambda _: secret, knowledge)
+
+
+class _Refusal:
+    """A `domain.check.Session` that is refused once the message was sent."""
+
+    protocol = Protocol.SMTP
+    stages: tuple[str, ...] = ("data",)
+
+    def __init__(self, error: MailctlError) -> None:
+        self._error = error
+
+    def climb(self, stage: str) -> Mapping[str, object]:
+        """See `domain.check.Session`."""
+        raise self._error
+
+    def late(self) -> Mapping[str, Mapping[str, object]]:
+        """See `domain.check.Session`."""
+        return {}
+
+    def close(self) -> None:
+        """See `domain.check.Session`."""
+
+
 class Arrival:
     """A `domain.check.Session`: the mailbox up to sign-in, then send, find and remove.
 
     sending: the report on sending, once that was tried. found: the message. delay: seconds until it was found. left:
-    where something of it is left, "" if nothing is, None as long as its removal was not tried.
+    where something of it is left, "" if nothing is, None as long as its removal was not tried. returned: the
+    verdict on a refusal that came back by mail.
     """
 
     def __init__(
@@ -123,6 +151,7 @@ class Arrival:
         session: Incoming,
         reopen: Callable[[], Incoming],
         send: Callable[[], tuple[CheckReport, bool]],
+        judge: Callable[[MailctlError], CheckReport],
         clock: Callable[[], float] = monotonic,
         wait: Callable[[float], None] = sleep,
     ) -> None:
@@ -134,7 +163,8 @@ class Arrival:
         self.found: Found | None = None
         self.delay: float | None = None
         self.left: str | None = None
-        self._job, self._session, self._reopen, self._submit = job, session, reopen, send
+        self.returned: CheckReport | None = None
+        self._job, self._session, self._reopen, self._submit, self._judge = job, session, reopen, send, judge
         self._clock, self._wait = clock, wait
         self._looker: Looker | None = None
         self._others: list[Incoming] = []
@@ -195,7 +225,9 @@ class Arrival:
             last = passed >= patience
             found = self.looker.look(thorough=last or looks % THOROUGH == THOROUGH - 1)
             if isinstance(found, Bounce):
-                raise RefusedError("the message came back: it could not be delivered", server_text=found.text)
+                error = RefusedError("the message came back: it could not be delivered", server_text=found.text)
+                self.returned = self._judge(error)
+                raise error
             if found:
                 self.found, self.delay = found, self._clock() - self._sent_at
                 return {"folder": found.folder, "looks": looks + 1}

@@ -278,16 +278,17 @@ class _Sink:
 
 
 def bounce_text(message: bytes, message_id: str) -> str:
-    """What a delivery report says of the message `message_id`: its diagnostic, or ""; "" too if it names no such one.
+    """What a delivery report says of the message `message_id`: status and diagnostic; "" if it is on another message.
 
-    Both fields are those of RFC 3464 section 2.3; servers that write their own way are told by their status code alone.
+    Both fields are those of RFC 3464 section 2.3; what other reports say is for people to read.
     """
     text = message.decode("utf-8", "replace")
     if message_id not in text:
         return ""
     fields = dict(header_fields(message)[::-1])  # of each name the first
-    diagnostic = fields.get("diagnostic-code", "")
-    return diagnostic.partition(";")[2].strip() or diagnostic or fields.get("status", "") or "the message came back"
+    status, diagnostic = fields.get("status", ""), fields.get("diagnostic-code", "")
+    said = diagnostic.partition(";")[2].strip() or diagnostic
+    return (said if status in said else f"{status} {said}".strip()) or "the message came back"
 
 
 def _is_junk(folder: Folder) -> bool:

@@ -64,6 +64,7 @@ def probe_report(
     sending: CheckReport | None,
     looking: CheckReport,
     *,
+    returned: CheckReport | None = None,
     handed_over: bool,
     found: Found | None,
     delay: float | None,
@@ -72,8 +73,9 @@ def probe_report(
     """The report on a probe.
 
     sending: the climb that sent it, None if it never came to that. looking: the climb around it, in the mailbox.
-    handed_over: whether the whole message left. delay: seconds from then until it was found. left: where something of
-    it is left in the mailbox, and why; "" if nothing is, None if it was not tried.
+    returned: the verdict on a refusal that came back by mail. handed_over: whether the whole message left. delay:
+    seconds from then until it was found. left: where something of it is left in the mailbox, and why; "" if nothing is,
+    None if it was not tried.
     """
     sent = "no" if sending is None else "yes" if sending.ok else "unknown" if handed_over else "no"
     fields = header_fields(found.header) if found else []
@@ -103,7 +105,9 @@ def probe_report(
         return report
     failed = looking if sending is None or sending.ok else sending
     stages = report.stages if sending else looking.stages
-    return replace(report, ok=False, stages=stages, **verdict_of(failed))
+    failing = verdict_of(returned or failed)
+    failing["stage"] = failed.stage
+    return replace(report, ok=False, stages=stages, **failing)
 
 
 def _findings(sent: str, found: Found | None, told: Authentication | None, left: str | None) -> Iterator[Finding]:

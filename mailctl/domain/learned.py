@@ -54,6 +54,14 @@ def _quota(value: object, _: Mapping[str, object]) -> str:
     return ""
 
 
+def _folders(value: object, detail: Mapping[str, object]) -> str:
+    if not isinstance(value, int):
+        return ""
+    unreadable = detail.get("unreadable")
+    shut = len(unreadable) if isinstance(unreadable, list | tuple) else 0
+    return counted(value, "folder") + (f", {shut} of them don't open" if shut else "")
+
+
 def _banner(value: object, detail: Mapping[str, object]) -> str:
     text = str(value or "")
     if text.startswith("[CAPABILITY") and "]" in text:
@@ -93,7 +101,9 @@ _TELL: dict[str, _Tell] = {
     "messages": lambda value, _: counted(value, "message") if isinstance(value, int) else "",
     "octets": lambda value, _: show_size(value) if isinstance(value, int) else "",
     "size": lambda value, _: f"messages up to {show_size(value)}" if isinstance(value, int) and value else "",
+    "folders": _folders,
     "quota": _quota,
+    "relay": lambda value, _: {"relays": "passes mail on", "relay_denied": "passes no mail on"}.get(str(value), ""),
     "reply": _quoted,
 }
 """How each thing that stages learn is told; anything else is for programs."""

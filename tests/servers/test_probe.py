@@ -151,7 +151,7 @@ def test_a_message_that_comes_back_is_told_with_the_reason(
     report = through(home, mailbox, make_postfix(PostfixSettings(parameters=parameters)), code=8)
     assert report["stage"] == "find"
     assert report["sent"] == "yes"
-    assert "mailbox disabled" in report["server_text"]
+    assert report["server_text"] == "5.2.1 mailbox disabled, not accepting messages"
     assert "came back" in report["message"]
 
 
