@@ -7,7 +7,7 @@ from typing import Self
 
 from .certificates import Certificates
 from .courier_users import CourierUsers
-from .process import Daemon, start_on_free_ports
+from .process import Daemon, listening, start_on_free_ports
 from .workspace import Workspace
 
 _CAPABILITIES = "IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE"
@@ -68,7 +68,7 @@ class Courier:
         Raises:
             NotStartedError: it did not come up; the message has its words.
         """
-        _, self._daemon = start_on_free_ports(self.host, 4, self._make)
+        _, self._daemon = start_on_free_ports(self.host, 4, self._make, lambda _, port: listening(port))
         return self
 
     def stop(self) -> None:

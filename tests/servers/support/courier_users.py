@@ -1,6 +1,7 @@
 """Courier's account daemon, and its users: `find_courier`, `CourierUsers`."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Self
@@ -66,6 +67,10 @@ class CourierUsers:
             program = "usr/lib/courier/courier-authlib/makedatprog"
             self._run(program, "-", f"{table}.tmp", f"{table}.dat", given=f"{lines}.\n")
             Path(f"{table}.dat").chmod(0o644)  # the daemon reads it under another account
+
+    def remove_home(self, name: str) -> None:
+        """Take a user's mail away; the account stays."""
+        shutil.rmtree(self._folder / name)
 
     def start(self) -> Self:
         """Start it; returns when it answers.

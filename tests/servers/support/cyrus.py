@@ -9,7 +9,7 @@ from typing import Self
 
 from .certificates import Certificates
 from .dovecot_programs import CACHE
-from .process import Daemon, start_on_free_ports
+from .process import Daemon, listening, start_on_free_ports
 from .relocation import libraries
 from .workspace import Workspace
 
@@ -93,7 +93,7 @@ class Cyrus:
         Raises:
             NotStartedError: it did not come up; the message has its words.
         """
-        _, self._daemon = start_on_free_ports(self.host, len(_SERVICES), self._make)
+        _, self._daemon = start_on_free_ports(self.host, len(_SERVICES), self._make, lambda _, port: listening(port))
         return self
 
     def stop(self) -> None:

@@ -94,6 +94,10 @@ class Dovecot:
         """
         return self._doveadm(*args).decode(errors="replace")
 
+    def socket(self, name: str) -> Path:
+        """The path of the Unix socket of a service that `DovecotSettings.extra` added."""
+        return self._folder / "run" / name
+
     # -- users
 
     def add_user(self, name: str, password: str, extra: str = "") -> None:
