@@ -22,6 +22,8 @@ _GENERIC = frozenset(
     | {"connection_lost", "alert_shown", "tls_verify_failed", "protocol_violation", "not_possible", "not_configured"}
 )
 """Causes that often only follow from another one, or that servers give for more than they mean."""
+_SPECIFIC = 60
+"""The rank from which a code alone says as much as words."""
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
 """Words of a greeting or reply that no other provider has."""
 
@@ -76,11 +78,11 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
     found = passages(lines, _MOST_JUDGED)
     speaker = _speaker(text, known, knowledge)
     judged = [_judged(passage, known, speaker, knowledge) for passage in found]
-    best = max(judged, key=lambda each: each.points, default=None)
+    best = max(judged, key=_weight, default=None)
     if len(text) <= _WHOLE and len(found) != 1 and (best is None or best.points < 20):
         whole = judge(_evidence(text, known, known.protocol, known.stage, speaker, knowledge), knowledge)
         judged.append(_Judged(whole, _points(whole), 0, len(lines) - 1))
-        best = max(judged, key=lambda each: each.points)
+        best = max(judged, key=_weight)
     if best and best.verdict.cause == "no_failure":  # a line that says nothing bad doesn't speak for one that does
         odd = (each for each, passage in zip(judged, found, strict=False) if each.points == 0 and passage.weight)
         best = next(odd, best)
@@ -147,12 +149,16 @@ def _speaker(text: str, known: Evidence, knowledge: Knowledge) -> str:
     return named.pop() if len(named) == 1 else ""
 
 
+def _weight(judged: _Judged) -> tuple[int, int]:
+    return judged.points, judged.verdict.rank
+
+
 def _points(verdict: Verdict) -> int:
     """How much a verdict says: sure beats unsure, specific beats generic, words beat a code."""
     if verdict.cause in _NOTHING:
         return _NOTHING.index(verdict.cause)
     points = 2 + 10 * CONFIDENCES.index(verdict.confidence)
-    points += 6 if any(why.startswith("text ") for why in verdict.evidence) else 0
+    points += 6 if verdict.rank >= _SPECIFIC or any(why.startswith("text ") for why in verdict.evidence) else 0
     return points + (0 if verdict.cause in _GENERIC else 5)
 
 

@@ -13,7 +13,7 @@ A file of failures may begin with `[provider]`: whose words these are (`id`, `pr
     codes        any of these codes (see `signals`)
     pattern      any of these phrases (see `phrase.Phrase`), besides the codes if both are given
     without      none of these phrases
-    facts        all of these facts; `unless`: none of these
+    facts        all of these facts; `unless`: none of these facts or codes
     instead_of   refines a reading of one of these causes, rather than the text itself
     only_here    true: the words are too common to mean this at another provider
     priority     beats what the matcher works out (see `Failure.rank`)

@@ -116,7 +116,7 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
         or (failure.stages and case.stage and case.stage not in failure.stages)
         or (failure.only_here and not here)
         or not failure.facts <= case.facts
-        or failure.unless & case.facts
+        or failure.unless & (case.facts | case.codes)
     ):
         return None
     fitting = failure.codes & (case.codes | case.facts)
@@ -171,6 +171,7 @@ def _verdict(chosen: _Match, others: Sequence[_Match], case: _Case, knowledge: K
         exit_code=reading.exit_code,
         evidence=chosen.why,
         alternatives=tuple(_reading(m, case, knowledge) for m in list(distinct.values())[:_MOST_ALTERNATIVES]),
+        rank=chosen.rank[0],
     )
 
 

@@ -1,7 +1,8 @@
 """From a text to what the matcher compares: its codes, and a normal form of its words. Text is hostile: bounded first.
 
 A code is what a standard gives a meaning: `[AUTHENTICATIONFAILED]` (RFC 5530; POP3's, RFC 2449 and 3206, look the
-same), `5.7.8` (RFC 3463, 5248), `535` (RFC 5321), `AADSTS50076` (Microsoft's), `speaks:pop3` (whose greeting it is).
+same), `5.7.8` (RFC 3463, 5248), `535` (RFC 5321), `BAD` (RFC 9051, to a command), `AADSTS50076`
+(Microsoft's), `speaks:pop3` (whose greeting it is).
 """
 
 import re
@@ -13,6 +14,7 @@ _BRACKETED = re.compile(r"\[([A-Za-z][A-Za-z0-9/-]{1,30})(?=[\] ])")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _REPLY = re.compile(r"^\W{0,4}([2-5]\d\d)(?=[ \-,:]|$)", re.MULTILINE)
 _REPLY_BEFORE_ENHANCED = re.compile(r"(?<!\d)([245]\d\d)[ -]#?[245]\.\d")
+_TAGGED = re.compile(r"^\W{0,4}[A-Za-z0-9.]{1,16} (BAD)(?= )", re.MULTILINE | re.IGNORECASE)
 _MICROSOFT = re.compile(r"\b(AADSTS\d{4,7})\b")
 _CONTINUED = re.compile(r"\r?\n\W{0,2}[2-5]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3}\s)?")
 _SPACE = re.compile(r"\s+")
@@ -42,6 +44,7 @@ def codes(text: str) -> frozenset[str]:
     found = {f"[{code.upper()}]" for code in _BRACKETED.findall(text)}
     found.update(_ENHANCED.findall(text), _REPLY.findall(text), _REPLY_BEFORE_ENHANCED.findall(text))
     found.update(_MICROSOFT.findall(text))
+    found.update(each.upper() for each in _TAGGED.findall(text))
     begin = text.lstrip("b'\"( \t\r\n")
     found.update(name for name, starts in _GREETINGS if begin.startswith(starts))
     return frozenset(found)

@@ -52,7 +52,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Reading):
-    """The most likely reading; `evidence` says what decided, `alternatives` what else it may be, likeliest first."""
+    """The most likely reading; `evidence` says what decided, `alternatives` what else it may be, likeliest first.
+
+    rank: how specific what decided is (`Failure.rank`).
+    """
 
     evidence: tuple[str, ...] = ()
     alternatives: tuple[Reading, ...] = ()
+    rank: int = 0
