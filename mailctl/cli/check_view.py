@@ -7,7 +7,7 @@ from mailctl.domain.check import CheckReport, Level, StageReport, StageStatus
 from mailctl.domain.learned import learned
 from mailctl.domain.report import summarize
 from mailctl.domain.waterfall import show_ms, spans, total_ms
-from mailctl.output.view import Fields, Lines, Moment, Stack, Style, Styled, Table, Timeline, View, columns
+from mailctl.output.view import Cell, Fields, Lines, Moment, Stack, Styled, Table, Timeline, View, columns
 
 FEW = 3
 """Up to so many checks are shown in full."""
@@ -21,14 +21,14 @@ _STATUS: dict[StageStatus, Styled] = {
 def checks_view(reports: Sequence[CheckReport]) -> View:
     """For a terminal: few checks in full; of many a table, worst first, their count, and what is wrong with each."""
     if len(reports) <= FEW:
-        return Stack([part for report in reports for part in _block(report)])
+        return Stack([part for report in reports for part in _block(report, alone=len(reports) == 1)])
     ordered = worst_first(reports)
     parts: list[View] = [_overview(ordered), Lines([str(summarize(reports))])]
     for report in ordered:
         if not report.ok:
             parts += [_title(report), verdict_view(report, report.server_text)]
         elif report.warnings:
-            parts += [_title(report), *_findings(report, Level.WARNING)]
+            parts += [_title(report), Fields(_warnings(report))]
     return Stack(parts)
 
 
@@ -96,13 +96,15 @@ def _title(report: CheckReport) -> Lines:
     return Lines([Styled(f"{head}  FAILED{took}: {report.message}", "bad")])
 
 
-def _block(report: CheckReport) -> list[View]:
+def _block(report: CheckReport, *, alone: bool) -> list[View]:
+    """alone: the only one, of which notes are told in full."""
     parts: list[View] = [_title(report)]
     if report.stages:
         parts.append(_ladder(report.stages))
     if not report.ok:
         parts.append(verdict_view(report, report.server_text))
-    return parts + _findings(report, Level.WARNING, Level.NOTE)
+    found = [*_warnings(report), *_notes(report, alone)]
+    return [*parts, Fields(found)] if found else parts
 
 
 def _ladder(stages: Sequence[StageReport]) -> Timeline:
@@ -117,12 +119,17 @@ def _ladder(stages: Sequence[StageReport]) -> Timeline:
     )
 
 
-def _findings(report: CheckReport, *levels: Level) -> list[View]:
-    """The findings of these levels, a line each; nothing if there are none."""
-    styles: dict[Level, Style] = {Level.WARNING: "warn", Level.NOTE: "dim"}
-    pairs = [(each.level.value, Styled(each.text, styles[each.level])) for each in report.findings]
-    shown = [pair for pair, each in zip(pairs, report.findings, strict=True) if each.level in levels]
-    return [Fields(shown)] if shown else []
+def _warnings(report: CheckReport) -> list[tuple[str, Cell]]:
+    return [("warning", Styled(each.text, "warn")) for each in report.findings if each.level is Level.WARNING]
+
+
+def _notes(report: CheckReport, in_full: bool) -> list[tuple[str, Cell]]:
+    """The notes, each with what it costs; or all on a line, without."""
+    texts = [each.text for each in report.findings if each.level is Level.NOTE]
+    if in_full:
+        return [("note", Styled(text, "dim")) for text in texts]
+    short = "; ".join(text.partition(": ")[0] for text in texts)
+    return [("notes", Styled(short, "dim"))] if short else []
 
 
 def _ms(report: CheckReport) -> int:

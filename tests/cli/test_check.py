@@ -76,6 +76,17 @@ def test_a_terminal_is_not_told_twice(cli: Cli, closed: int) -> None:
     assert "2 of 2 checks failed: 1 not_configured, 1 secret_unavailable" in both.err
 
 
+def test_a_terminal_sees_each_warning_once_and_a_pipe_on_stderr(cli: Cli, closed: int) -> None:
+    cli.ok("server", "add", "s", "--imap", f"127.0.0.1:{closed}", "--imap-security", "none")
+    cli.ok("gateway", "add", "work", "--server", "s", "--email", "w@example.org", "--password-stdin", stdin="s3cret\n")
+    shown = cli.run("test", "work", terminal=True)
+    assert " ".join(shown.out.split()).count("without encryption") == 1
+    assert "without encryption" not in shown.err
+    piped = cli.run("test", "work")
+    assert piped.err.count("without encryption") == 1
+    assert "warning: work IMAP: " in cli.run("test", "work", "--quiet", terminal=False).err
+
+
 def test_a_pipe_is_told_the_next_step(cli: Cli, closed: int) -> None:
     add(cli, "work", closed)
     done = cli.run("test", "work", "--imap")

@@ -60,6 +60,17 @@ def test_the_report_as_json_is_what_its_schema_says(work: Cli, tmp_path: Path) -
     jsonschema.validate(found, json.loads(work.ok("schema", "report").out))
 
 
+def test_a_report_on_an_address_has_no_set_up(cli: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "r.md"
+    done = cli.run("test", "alice@outlook.com", "--imap", "--report", str(file))
+    assert done.code == 7, done.err
+    text = file.read_text()
+    assert "# mailctl report: `alice@outlook.com IMAP failed`" in text
+    assert "oauth\\_required" in text
+    assert "## Configuration" not in text
+    assert "| `Keyring` | `not used` |" in text
+
+
 def test_conversations_are_in_the_report_and_elsewhere_only_if_asked_for(work: Cli, tmp_path: Path) -> None:
     checks = work.json("test", "work", "--report", str(tmp_path / "r.json"), code=5)["result"]["checks"]
     assert [check["transcript"] for check in checks] == [[], []]

@@ -57,6 +57,13 @@ def test_findings_come_last_warnings_before_notes() -> None:
     assert shown.index("works in 100 ms") < shown.index("warning  the certificate") < shown.index("note     no IDLE")
 
 
+def test_notes_are_told_in_full_where_there_is_one_check() -> None:
+    assert "note     no IDLE: new mail is only seen when asked for" in drawn(checks_view([WARNED]))
+    shown = drawn(checks_view([WARNED, GOOD]))
+    assert "notes    no IDLE\n" in shown
+    assert "warning  the certificate expires in 9 days\n" in shown
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 132])
 def test_no_word_is_broken_and_no_line_too_long(width: int) -> None:
     long = ("2001:db8:1234:5678:9abc:def0:1234:5678", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256")

@@ -23,6 +23,7 @@ from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Securit
 from mailctl.domain.settings import Settings
 from mailctl.domain.waterfall import blocks, spans, total_ms
 from mailctl.output import report_html, report_markdown
+from mailctl.output.report_style import STYLE
 from tests.unit.reports import BAD, FAILED, GOOD, PASSED, WARNED, hostile, report_on
 
 ANY = st.text(st.characters(), max_size=60)
@@ -298,3 +299,21 @@ def test_a_password_that_is_a_word_of_every_report_keeps_none_from_being_written
     words = {"w": Secret("server"), "x": Secret("AUTHENTICATE"), "y": Secret("ok")}
     assert betrayed(outside, documents, words) == []
     assert betrayed("the PIN is 4711x", [], {"z": Secret("4711x")}) == ["z"]
+
+
+def luminance(colour: str) -> float:
+    """WCAG 2.2, relative luminance of `#rgb` or `#rrggbb`."""
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("look", [0, 1, 2], ids=["light", "dark", "paper"])
+def test_every_colour_can_be_read(look: int) -> None:
+    blocks = re.findall(r"(?s):root \{(.*?)\}", STYLE)
+    colours = dict(re.findall(r"--(\w+): (#\w+);", blocks[look]))
+    for name in ("text", "soft", "good", "bad", "warn", "link"):
+        for ground in ("page", "panel"):
+            light, dark = sorted((luminance(colours[name]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (name, ground)
