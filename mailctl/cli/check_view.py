@@ -24,12 +24,21 @@ def checks_view(reports: Sequence[CheckReport]) -> View:
         return Stack([part for report in reports for part in _block(report, alone=len(reports) == 1)])
     ordered = worst_first(reports)
     parts: list[View] = [_overview(ordered), Lines([str(summarize(reports))])]
+    for alike in _alike([report for report in ordered if not report.ok]):
+        parts += [Lines([_title(report) for report in alike]), verdict_view(alike[0], alike[0].server_text)]
     for report in ordered:
-        if not report.ok:
-            parts += [_title(report), verdict_view(report, report.server_text)]
-        elif report.warnings:
-            parts += [_title(report), Fields(_warnings(report))]
+        if report.ok and report.warnings:
+            parts += [Lines([_title(report)]), Fields(_warnings(report))]
     return Stack(parts)
+
+
+def _alike(failed: Sequence[CheckReport]) -> list[list[CheckReport]]:
+    """Those of which the same is to be said, together."""
+    found: dict[tuple[object, ...], list[CheckReport]] = {}
+    for report in failed:
+        verdict = (report.cause, report.confidence, report.explanation, report.remedy, report.fixer, report.retry)
+        found.setdefault((*verdict, report.alternatives, report.server_text), []).append(report)
+    return list(found.values())
 
 
 def verdicts_view(reports: Sequence[CheckReport]) -> Lines:
@@ -87,18 +96,18 @@ def _overview(reports: Sequence[CheckReport]) -> Table:
     )
 
 
-def _title(report: CheckReport) -> Lines:
+def _title(report: CheckReport) -> Styled:
     where = f"  {report.endpoint}" if report.endpoint else ""
     took = f" in {show_ms(total_ms(report.stages))}" if report.stages else ""
     head = f"{report.gateway or report.address}  {report.protocol.upper()}{where}"
     if report.ok:
-        return Lines([Styled(f"{head}  works{took}", "good")])
-    return Lines([Styled(f"{head}  FAILED{took}: {report.message}", "bad")])
+        return Styled(f"{head}  works{took}", "good")
+    return Styled(f"{head}  FAILED{took}: {report.message}", "bad")
 
 
 def _block(report: CheckReport, *, alone: bool) -> list[View]:
     """alone: the only one, of which notes are told in full."""
-    parts: list[View] = [_title(report)]
+    parts: list[View] = [Lines([_title(report)])]
     if report.stages:
         parts.append(_ladder(report.stages))
     if not report.ok:

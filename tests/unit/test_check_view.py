@@ -100,6 +100,14 @@ def test_a_fleet_is_a_table_worst_first_that_fits() -> None:
     assert "stage" not in lines[0]
 
 
+def test_what_is_the_same_for_several_is_said_once() -> None:
+    same = replace(BAD, gateway="other", endpoint="imap.example.net:993")
+    shown = drawn(checks_view([BAD, GOOD, same, GOOD, replace(BAD, gateway="third", server_text="NO go away")]))
+    assert shown.count("step 1") == 2
+    assert shown.index("\nanna  IMAP  imap.example.org") < shown.index("\nother  IMAP  imap.ex") < shown.index("step 1")
+    assert shown.index("step 1") < shown.index("\nthird  IMAP") < shown.index("NO go away")
+
+
 def test_the_verdicts_alone_are_a_line_each() -> None:
     assert list(plain_lines(verdicts_view([BAD, GOOD]))) == [
         "anna imap FAILED bad_credentials: Sign in to the web mail.",
