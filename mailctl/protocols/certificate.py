@@ -4,7 +4,8 @@ The `ssl` module tells names and dates only of a certificate that it has verifie
 was not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
@@ -27,7 +28,7 @@ def certificate_facts(der: bytes) -> dict[str, object]:
     from cryptography import x509
 
     facts: dict[str, object] = {"fingerprint": fingerprint(der)}
-    try:
+    with _hostile(facts):
         leaf = x509.load_der_x509_certificate(der)
         facts |= {
             "subject": leaf.subject.rfc4514_string(),
@@ -38,8 +39,6 @@ def certificate_facts(der: bytes) -> dict[str, object]:
             "days_left": int((leaf.not_valid_after_utc - datetime.now(UTC)) / timedelta(days=1)),
             "key": _key(leaf),
         }
-    except ValueError:  # hostile or merely odd DER; x509 raises ValueError and its subclasses for all of it
-        facts["unreadable"] = True
     return facts
 
 
@@ -57,18 +56,33 @@ def chain_facts(chain: Sequence[bytes]) -> dict[str, object]:
         "sent": len(chain),
         "clock": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    try:
+    with _hostile(facts), suppress(x509.ExtensionNotFound):
+        facts["issuer_url"] = False
         leaf, *others = [x509.load_der_x509_certificate(der) for der in chain[:MOST_SENT]]
         facts["chain"] = [
             {"subject": each.subject.rfc4514_string(), "issuer": each.issuer.rfc4514_string()} for each in others
         ]
         access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
         facts["issuer_url"] = any(each.access_method == AuthorityInformationAccessOID.CA_ISSUERS for each in access)
-    except x509.ExtensionNotFound:
-        facts["issuer_url"] = False
-    except ValueError:  # hostile or merely odd DER
-        facts["unreadable"] = True
     return facts
+
+
+@contextmanager
+def _hostile(facts: dict[str, object]) -> Iterator[None]:
+    """Where the block meets hostile or merely odd DER, `facts` gets `unreadable: true` and what it has already."""
+    from warnings import catch_warnings, simplefilter
+
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.utils import CryptographyDeprecationWarning
+
+    odd = (ValueError, OverflowError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion)
+    try:
+        with catch_warnings():  # of certificates that a later release will call unreadable
+            simplefilter("ignore", CryptographyDeprecationWarning)
+            yield
+    except (*odd, x509.UnsupportedGeneralNameType, x509.AttributeNotFound):
+        facts["unreadable"] = True
 
 
 def _names(leaf: "x509.Certificate") -> list[str]:
