@@ -10,12 +10,14 @@ from typing import Protocol as Interface
 from mailctl.diagnosis.probe_headers import FIELDS, has_message_id, header_fields
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.probe import ProbeMailbox, ProbePopMailbox
-from mailctl.errors import RefusedError
+from mailctl.errors import AuthError, RefusedError
 
 NEW = 50
 """New messages whose headers are read at once, the newest."""
 FOLDERS = 60
 """Folders that a thorough look goes through."""
+_NOT_NOW = ("[LOGIN-DELAY]", "[IN-USE]", "[SYS/TEMP]")
+"""Why a POP3 server may refuse a sign-in that it takes later (RFC 2449 section 8, RFC 3206)."""
 _JUNK_NAMES = frozenset({"junk", "spam", "junk e-mail", "junk email", "bulk", "bulk mail", "inbox.junk", "inbox.spam"})
 
 
@@ -68,22 +70,24 @@ class ImapLooker:
         self._mailbox, self._message_id = mailbox, message_id
         self._folders: tuple[Folder, ...] = ()
         self._usual: list[Folder] = []
+        self._copies: list[Folder] = []
+        """Where servers keep a copy by themselves: sent mail, all mail."""
         self._next: dict[str, int | None] = {}
 
     def begin(self) -> None:
         """See `Looker`."""
         self._folders = tuple(folder for folder in self._mailbox.folders().folders if folder.selectable)
         inbox = next((folder for folder in self._folders if folder.name == "INBOX"), Folder("INBOX", b"INBOX"))
+        self._copies = [each for use in ("\\sent", "\\all") if (each := self._marked(use))]
         self._usual = [inbox, *(folder for folder in self._folders if _is_junk(folder) and folder.name != "INBOX")][:4]
-        for folder in list(self._usual):
+        bin_too = [each for each in (self._marked("\\trash"),) if each and self._marked("\\all")]
+        for folder in [*self._usual, *self._copies, *bin_too]:
             try:
-                status = self._mailbox.select(folder, read_only=True)
+                self._next[folder.name] = _next_uid(self._mailbox.select(folder, read_only=True))
             except RefusedError:
                 if folder is inbox:
                     raise
-                self._usual.remove(folder)
-                continue
-            self._next[folder.name] = _next_uid(status)
+                self._usual = [each for each in self._usual if each is not folder]
 
     def look(self, *, thorough: bool) -> Found | Bounce | None:
         """See `Looker`."""
@@ -115,7 +119,7 @@ class ImapLooker:
         """See `Looker`: UID EXPUNGE; copies that servers keep by themselves (of sent mail, of all mail) too."""
         folder = next((each for each in [*self._usual, *self._folders] if each.name == found.folder), None)
         left: list[str] = []
-        copies = [each for use in ("\\sent", "\\all") if (each := self._marked(use)) and each.name != found.folder]
+        copies = [each for each in self._copies if each.name != found.folder]
         for place in [*([folder] if folder else []), *copies]:
             try:
                 self._remove_from(place)
@@ -215,7 +219,12 @@ class PopLooker:
 
     def look(self, *, thorough: bool) -> Found | Bounce | None:
         """See `Looker`."""
-        self._mailbox = self._reopen()
+        try:
+            self._mailbox = self._reopen()
+        except (AuthError, RefusedError) as error:
+            if any(code in error.server_text.upper() for code in _NOT_NOW):
+                return None
+            raise
         new = [(number, octets) for number, name, octets in self._mailbox.uidl() if name not in self._before][-NEW:]
         for number, octets in new[::-1]:
             header = self._header(number, octets)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.servers.support.dovecot import Dovecot
 from tests.servers.support.dovecot_config import DovecotSettings
-from tests.servers.support.fixtures import MakeDovecot, MakePostfix
+from tests.servers.support.fixtures import MakeDns, MakeDovecot, MakePostfix
 from tests.servers.support.home import Home
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.support.postfix import Postfix, PostfixSettings
@@ -202,3 +202,49 @@ def test_all_gateways_are_only_written_to_with_a_yes(home: Home, mailbox: Mailbo
     assert "1 gateway" in refused["error"]["message"]
     assert mailbox.messages("INBOX") == []
     assert probe(home, "--all", "--yes")["ok"]
+
+
+def test_one_protocol_alone_can_not_send(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
+    home.gateway("work", mailbox.user, mailbox.password, imap(mailbox.server), smtp(postfix))
+    for only in ("--imap", "--smtp", "--pop3"):
+        refused = home.cli.json("test", "work", "--send", only, code=2)
+        assert "--send needs SMTP" in refused["error"]["message"]
+    assert probe(home, "work", "--imap", "--smtp")["ok"]
+
+
+def test_a_bare_address_sends_to_itself_too(
+    home: Home, mailbox: Mailbox, postfix: Postfix, make_dns: MakeDns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(home.certificates.ca))
+    dns = make_dns(
+        f"_imaps._tcp.mail.test SRV 0 1 {mailbox.server.imaps} localhost",
+        f"_submissions._tcp.mail.test SRV 0 1 {postfix.submissions} localhost",
+    )
+    home.cli.config.mkdir(parents=True, mode=0o700)
+    settings = home.cli.config / "config.toml"
+    settings.write_text(f'nameserver = "{dns.host}:{dns.port}"\n')
+    settings.chmod(0o600)
+    given = (mailbox.address, "--password-stdin", "--login", mailbox.user, "--yes", "--send")
+    found = home.cli.json("test", *given, stdin=f"{mailbox.password}\n")
+    (report,) = found["result"]["probes"]
+    assert report["ok"], report
+    assert (report["gateway"], report["address"], report["removed"]) == ("", mailbox.address, True)
+    assert mailbox.messages("INBOX") == []
+
+
+def test_a_domain_beyond_ascii_travels_as_dns_spells_it(
+    home: Home, mailbox: Mailbox, make_postfix: MakePostfix
+) -> None:
+    parameters = {
+        "virtual_mailbox_domains": "mail.test, xn--mller-kva.test",
+        "virtual_alias_maps": f"inline:{{me@xn--mller-kva.test={mailbox.address}}}",
+        "smtpd_sender_login_maps": f"static:{mailbox.user}",
+    }
+    postfix = make_postfix(PostfixSettings(parameters=parameters))
+    home.gateway("work", mailbox.user, mailbox.password, imap(mailbox.server), smtp(postfix))
+    path = home.cli.config / "gateways/work.toml"
+    path.write_text(path.read_text().replace(f"{mailbox.user}@mail.test", "me@müller.test"))
+    report = probe(home, "work")
+    assert report["ok"], report
+    assert report["message_id"].endswith("@xn--mller-kva.test>")
+    assert report["address"] == "me@müller.test"

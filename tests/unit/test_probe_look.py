@@ -140,6 +140,7 @@ def test_a_thorough_look_goes_everywhere_but_to_sent_mail_and_to_all_mail_last()
 
 def test_copies_of_sent_and_of_all_mail_go_too() -> None:
     mailbox = FakeImap(Sent={1: OTHER}, All={1: OTHER}, Trash={1: OTHER})
+    mailbox.search_header = lambda name, value: []  # type: ignore[method-assign]  # an index that lags behind
     looker = looking(mailbox)
     mailbox.held["INBOX"][1] = mailbox.held["Sent"][2] = mailbox.held["All"][2] = OURS
     found = looker.look(thorough=False)

@@ -13,7 +13,7 @@ from mailctl.protocols.imap.channel import Answer, Channel, quoted
 from mailctl.protocols.imap.names import is_list, parse_listing
 from mailctl.protocols.imap.quota import parse_quota
 
-PATIENCE = 5.0
+PATIENCE = 3.0
 """Seconds for the whole."""
 FOLDERS = 300
 """Folders that are looked into; the rest is only counted."""
