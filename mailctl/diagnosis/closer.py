@@ -7,7 +7,7 @@ from mailctl.diagnosis.looks import Seen, look, wanted
 from mailctl.diagnosis.told import Told
 from mailctl.diagnosis.told_answerer import told_answerer
 from mailctl.diagnosis.told_certificate import told_certificate
-from mailctl.diagnosis.told_network import told_family, told_home, told_host, told_ports
+from mailctl.diagnosis.told_network import told_addresses, told_family, told_home, told_host, told_ports
 from mailctl.diagnosis.told_provider import told_provider
 from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob, StageReport
@@ -33,7 +33,8 @@ def closer_look(
     want = wanted(job, stage, cause, sure=verdict.confidence == "high")
     seen = look(want, job, _other_family(stages), looks, deadline) if looks else Seen()
     told = (
-        told_family(job, seen)
+        told_addresses(job, cause, _addresses(stages), seen)
+        | told_family(job, seen)
         | told_provider(job, cause, seen)
         | told_ports(job, cause, seen)
         | told_host(job, stage, seen)
@@ -44,11 +45,16 @@ def closer_look(
     return replace(told, says=tuple(mask(each) for each in told.says), steps=tuple(mask(each) for each in told.steps))
 
 
+def _addresses(stages: Sequence[StageReport]) -> list[str]:
+    """The addresses of the host, as the stage "dns" learnt them."""
+    known = next((stage.detail.get("addresses") for stage in stages if stage.name == "dns"), ())
+    return [str(each) for each in known] if isinstance(known, list | tuple) else []
+
+
 def _other_family(stages: Sequence[StageReport]) -> str:
     """The address family that the host has and the connection did not use, by what the stages learnt; ""."""
-    learnt = {stage.name: stage.detail for stage in stages}
-    used, known = learnt.get("tcp", {}).get("address"), learnt.get("dns", {}).get("addresses")
-    if not isinstance(used, str) or not isinstance(known, list | tuple):
+    used = next((stage.detail.get("address") for stage in stages if stage.name == "tcp"), None)
+    if not isinstance(used, str):
         return ""
     over_6 = ":" in used
-    return ("IPv4" if over_6 else "IPv6") if any((":" in str(each)) is not over_6 for each in known) else ""
+    return ("IPv4" if over_6 else "IPv6") if any((":" in each) is not over_6 for each in _addresses(stages)) else ""

@@ -32,6 +32,10 @@ _MISTAKEN = frozenset({"wrong_protocol", "starttls_unavailable", "starttls_injec
 _MIXED_UP = frozenset({"tls_on_plain_port", "plain_on_tls_port", "tls_handshake_timeout"})
 MISPLACED = _UNREACHED | _MISTAKEN | _MIXED_UP
 """Causes behind which there may be a wrong port, host or security."""
+UNTRUSTED = frozenset(
+    {"tls_unknown_issuer", "tls_intercepted", "tls_self_signed", "tls_verify_failed", "tls_hostname_mismatch"}
+)
+"""Causes by which a certificate proves nothing of who answers."""
 _CUT = frozenset({"eof_no_greeting", "tcp_reset", "tls_eof", "tls_handshake_timeout", "ip_blocked", "ip_banned"})
 """Causes that may hold for one address family alone: a ban, a block list, a broken way."""
 _NO_HOST = frozenset({"dns_not_found", "dns_bad_name"})

@@ -3,21 +3,19 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from mailctl.diagnosis.looks import Seen
+from mailctl.diagnosis.looks import UNTRUSTED, Seen
 from mailctl.diagnosis.told import NOTHING, Told, site
 from mailctl.diagnosis.told_network import is_public
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.provider import Provider
-from mailctl.domain.server import Security
 
 _NAME = re.compile(r"(?<![\w.@-])(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?![\w@-])")
 _LOCATION = re.compile(r"(?i)\blocation: *https?://([A-Za-z0-9.-]{1,253})")
 _COMMON_NAME = re.compile(r"(?:^|,)CN=([^,]{1,255})")
 _FILES = (".html", ".htm", ".php", ".com/", ".net/")
 _LONGEST = 2000
-_DOUBTFUL = frozenset(
+_DOUBTFUL = UNTRUSTED | frozenset(
     {"starttls_unavailable", "wrong_protocol", "tls_on_plain_port", "protocol_violation", "plain_on_tls_port"}
-    | {"tls_unknown_issuer", "tls_self_signed", "tls_intercepted", "tls_hostname_mismatch", "tls_verify_failed"}
 )
 """Causes by which nothing proves that the peer is the one that was asked."""
 
@@ -62,8 +60,7 @@ def _standing(job: CheckJob, owner: Provider | None) -> frozenset[str]:
     known = [
         each for each in owner.endpoints.get(job.protocol, ()) if (each.host, each.port) == (asked.host, asked.port)
     ]
-    promised = {"starttls:promised"} if any(each.security is Security.STARTTLS for each in known) else set()
-    return frozenset({"host:public", *promised})
+    return frozenset({"host:public", *(f"{each.security.value}:promised" for each in known)})
 
 
 def _own_sites(job: CheckJob, owner: Provider | None) -> set[str]:

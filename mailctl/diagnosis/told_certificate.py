@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from mailctl.diagnosis.looks import Seen
+from mailctl.diagnosis.looks import UNTRUSTED, Seen
 from mailctl.diagnosis.told import NOTHING, Told, site, step
 from mailctl.diagnosis.told_network import is_public
 from mailctl.domain.check import CheckJob
@@ -49,7 +49,7 @@ _AUTHORITIES = re.compile(
     re.IGNORECASE,
 )
 """Organisations whose roots every system's store holds."""
-_UNTRUSTED = frozenset({"tls_unknown_issuer", "tls_intercepted", "tls_self_signed", "tls_verify_failed"})
+_UNTRUSTED = UNTRUSTED - {"tls_hostname_mismatch"}
 _JUDGED = _UNTRUSTED | {"tls_expired", "tls_clock", "tls_hostname_mismatch"}
 _OTHER_NAME = (
     "If {name} is what your provider calls its server, use that name: `mailctl server edit {server} --{flag} {where}`."

@@ -1,9 +1,11 @@
 """What second looks around the server tell: its ports, where the mail of the domain arrives, how its name is spelt."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from mailctl.diagnosis.looks import USUAL, Seen
+from mailctl.diagnosis.looks import MISPLACED, UNTRUSTED, USUAL, Seen
 from mailctl.diagnosis.told import NOTHING, Told, site, step
 from mailctl.domain.check import CheckJob
 from mailctl.domain.look import MailHome, PortSeen
@@ -62,6 +64,28 @@ def told_ports(job: CheckJob, cause: str, seen: Seen) -> Told:
     if here and here.speaks not in ("", protocol):
         facts.add("asked:other")
     return Told(frozenset(facts), tuple(says), tuple(steps))
+
+
+def told_addresses(job: CheckJob, cause: str, addresses: Sequence[str], seen: Seen) -> Told:
+    """What the addresses of the host tell: those of no server, or of this network in a provider's place."""
+    found = [ip for each in addresses if (ip := _ip(each)) is not None]
+    if not found or cause not in MISPLACED | UNTRUSTED:
+        return NOTHING
+    shown = ", ".join(map(str, found[:3]))
+    if any(ip.is_unspecified for ip in found):
+        said = f"The name server in use gives {shown} for {job.endpoint.host}, which is no server's address."
+        return Told(frozenset({"dns:blocked"}), (said,))
+    if is_public(seen.owner) and not any(ip.is_global for ip in found):
+        said = f"The name server in use gives {shown} for {job.endpoint.host}, an address inside a private network."
+        return Told(frozenset({"dns:private"}), (said,))
+    return NOTHING
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
 
 
 def told_family(job: CheckJob, seen: Seen) -> Told:

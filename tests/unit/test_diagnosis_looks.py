@@ -235,6 +235,33 @@ def test_what_is_known_of_a_provider_corrects_host_and_port(of: CheckJob, said: 
     assert "serves" not in right.explanation
 
 
+# -- addresses
+
+
+@pytest.mark.parametrize(
+    ("host", "addresses", "cause", "said"),
+    [
+        ("imap.gmail.com", ["192.168.1.1"], "connection_redirected", "an address inside a private network"),
+        ("imap.gmail.com", ["142.250.1.1", "2a00:1450::1"], "tcp_refused", "accepts connections"),
+        ("mail.example.org", ["192.168.1.1"], "tcp_refused", "accepts connections"),
+        ("mail.example.org", ["0.0.0.0"], "connection_redirected", "blocks mail.example.org"),
+        ("mail.example.org", ["::"], "connection_redirected", "leads nowhere"),
+        ("mail.example.org", ["nonsense", "7"], "tcp_refused", "accepts connections"),
+    ],
+)
+def test_addresses_that_no_server_has(host: str, addresses: list[str], cause: str, said: str) -> None:
+    report = failed("tcp", refused(), Made(), job(host), {"dns": {"addresses": addresses}})
+    assert report.cause == cause
+    assert said in report.explanation
+
+
+def test_plain_text_where_a_provider_always_speaks_tls() -> None:
+    report = failed("tls", TlsError("x", cause="tls_on_plain_port"), Made(), job("imap.gmail.com"))
+    assert report.cause == "connection_redirected"
+    mine = failed("tls", TlsError("x", cause="tls_on_plain_port"), Made(), job())
+    assert mine.cause == "tls_on_plain_port"
+
+
 # -- the other address family
 
 
