@@ -25,6 +25,8 @@ COMMANDS = [
     "config check",
     "test work --trace --timeout 5",
     "test --all --timeout 5",
+    "test work --timeout 5 --report r.html --report r.md --report r.json",
+    "test work --timeout 5 --quiet",
     "sync work",
     "sync work --dry-run",
     "status",
