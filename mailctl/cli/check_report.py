@@ -43,8 +43,9 @@ def write_reports(context: "Context", targets: Sequence[Path], checks: "Checks",
 
     report = build(checks.checks, checks.probes, plan.joined, _versions(context, plan), context.now())
     documents = {path: document(report, _FORMS[path.suffix.lower()]) for path in targets}
-    outside = from_outside(report)  # before other secrets are known: from then on they would be masked
-    found = betrayed(outside, list(documents.values()), _secrets(context, plan))
+    # both before other secrets are known: from then on they would be masked. JSON has no escapes that hide one
+    searched, outside = [*documents.values(), document(report, "json")], from_outside(report)
+    found = betrayed(outside, searched, _secrets(context, plan))
     if found:
         raise SafetyError(
             f"The report was not written: the password of {found[0]} would stand in it",
@@ -92,11 +93,16 @@ def _versions(context: "Context", plan: "Plan") -> dict[str, str]:
 
 def _keyring(context: "Context", plan: "Plan") -> str:
     """The kind of keyring that the gateways' passwords are in, "" if in none."""
-    for joined in plan.joined:
-        for role, login in joined.gateway.logins.items():
-            if login.secret.kind is SourceKind.KEYRING:
-                return context.secrets.check(joined.name, role, login.secret).backend or "not available"
-    return ""
+    held = [
+        (joined, role, login)
+        for joined in plan.joined
+        for role, login in joined.gateway.logins.items()
+        if login.secret.kind is SourceKind.KEYRING
+    ]
+    for joined, role, login in held:
+        if any(name.startswith(f"{joined.name} ") for name in plan.resolved):  # else a person might be asked again
+            return context.secrets.check(joined.name, role, login.secret).backend
+    return "not available" if held else ""
 
 
 def _secrets(context: "Context", plan: "Plan") -> "dict[str, Secret]":
