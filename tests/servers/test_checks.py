@@ -1,10 +1,9 @@
-"""`mailctl test` on real servers, by the whole command line: what is right passes, what is wrong is named."""
+"""`mailctl test` on real servers, by the whole command line. How failures are named: see `test_matrix_*.py`."""
 
 import pytest
 
 from tests.servers.support.dovecot import Dovecot
-from tests.servers.support.dovecot_config import DovecotSettings
-from tests.servers.support.fixtures import MakeDns, MakeDovecot
+from tests.servers.support.fixtures import MakeDns
 from tests.servers.support.home import Home
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.support.postfix import Postfix
@@ -47,57 +46,6 @@ def test_the_log_has_each_check(home: Home, mailbox: Mailbox) -> None:
     assert events["wrong"]["protocol"] == "imap"
 
 
-@pytest.mark.parametrize("protocol", ["imap", "pop3", "smtp"])
-def test_a_wrong_password(home: Home, mailbox: Mailbox, postfix: Postfix, protocol: str) -> None:
-    ports = {"imap": mailbox.server.imaps, "pop3": mailbox.server.pop3s, "smtp": postfix.submissions}
-    home.gateway("work", mailbox.user, "not-the-password", f"{protocol} localhost {ports[protocol]} tls")
-    check = home.one("work", f"--{protocol}", code=7)
-    assert (check["stage"], check["cause"]) == ("authenticate", "bad_credentials"), check
-    assert check["fixer"] == "user"
-    assert check["remedy"]
-    assert check["server_text"]
-    assert "not-the-password" not in repr(check)
-
-
-def test_tls_on_the_plain_port(home: Home, mailbox: Mailbox) -> None:
-    home.gateway("work", mailbox.user, mailbox.password, f"imap localhost {mailbox.server.imap} tls")
-    check = home.one("work", code=6)
-    assert (check["stage"], check["cause"]) == ("tls", "tls_on_plain_port")
-
-
-@pytest.mark.parametrize("security", ["starttls", "none"])
-def test_no_tls_on_the_tls_port(home: Home, mailbox: Mailbox, security: str) -> None:
-    home.gateway("work", mailbox.user, mailbox.password, f"imap localhost {mailbox.server.imaps} {security}")
-    check = home.one("work", code=6)
-    assert (check["stage"], check["cause"]) == ("greeting", "plain_on_tls_port")
-
-
-def test_another_service_on_the_port(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
-    home.gateway("pop", mailbox.user, mailbox.password, f"imap localhost {mailbox.server.pop3s} tls")
-    home.gateway("smtp", mailbox.user, mailbox.password, f"imap localhost {postfix.mx} starttls")
-    assert [check["cause"] for check in home.test("--all", code=9)] == ["wrong_protocol"] * 2
-
-
-@pytest.mark.parametrize(
-    ("certificate", "cause"),
-    [
-        ("expired", "tls_expired"),
-        ("not_yet_valid", "tls_clock"),
-        ("self_signed", "tls_self_signed"),
-        ("wrong_host", "tls_hostname_mismatch"),
-        ("untrusted", "tls_unknown_issuer"),
-    ],
-)
-def test_a_bad_certificate(home: Home, make_dovecot: MakeDovecot, certificate: str, cause: str) -> None:
-    server = make_dovecot(DovecotSettings(certificate=certificate))
-    home.gateway("implicit", "alice", "alice-pw", imap(server))
-    home.gateway("start", "alice", "alice-pw", imap(server, "starttls"))
-    checks = home.test("--all", code=6)
-    assert [check["cause"] for check in checks] == [cause] * 2
-    assert [check["stage"] for check in checks] == ["tls", "starttls"]
-    assert checks[0]["stages"][3]["detail"]["fingerprint"] == home.certificates[certificate].sha256
-
-
 def test_a_pinned_certificate_works_and_another_is_refused(home: Home, mailbox: Mailbox) -> None:
     good = home.certificates.good.sha256
     other = home.certificates.rsa.sha256
@@ -117,42 +65,6 @@ def test_verification_off_warns_each_time(home: Home, mailbox: Mailbox) -> None:
     home.gateway("work", mailbox.user, mailbox.password, imap(mailbox.server), trust="verify = false")
     done = home.cli.ok("test", "work")
     assert "verif" in done.err
-
-
-def test_a_password_does_not_travel_in_clear(home: Home, make_dovecot: MakeDovecot) -> None:
-    server = make_dovecot(DovecotSettings(plaintext_auth=False, mechanisms=("plain",)))
-    home.gateway("work", "alice", "alice-pw", f"imap 127.0.0.2 {server.imap} none")
-    check = home.one("work", code=7)
-    assert (check["stage"], check["cause"]) == ("authenticate", "encryption_required")
-
-
-def test_no_starttls_on_offer(home: Home, make_dovecot: MakeDovecot) -> None:
-    server = make_dovecot(DovecotSettings(certificate=None))
-    home.gateway("work", "alice", "alice-pw", imap(server, "starttls"))
-    check = home.one("work", code=6)
-    assert (check["stage"], check["cause"]) == ("starttls", "starttls_unavailable")
-
-
-def test_a_server_that_is_down(home: Home, free_port: int) -> None:
-    home.gateway("work", "alice", "alice-pw", f"imap localhost {free_port} tls", f"smtp localhost {free_port} tls")
-    checks = home.test("work", code=5)
-    assert [(check["stage"], check["cause"]) for check in checks] == [("tcp", "tcp_refused")] * 2
-
-
-def test_a_name_that_does_not_exist(home: Home) -> None:
-    home.gateway("work", "alice", "alice-pw", "imap nowhere.invalid 993 tls")
-    check = home.one("work", code=5)
-    assert check["stage"] == "dns"
-    assert check["cause"] in ("dns_not_found", "dns_temporary")  # a machine without a resolver can't tell
-
-
-def test_a_sender_that_is_not_ones_own(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
-    home.gateway("work", "bob", "bob-pw", f"smtp localhost {postfix.submissions} tls", more="")
-    path = home.cli.config / "gateways/work.toml"
-    path.write_text(path.read_text().replace("bob@mail.test", "alice@mail.test"))
-    check = home.one("work", "--smtp", code=8)
-    assert check["cause"] == "sender_not_permitted"
-    assert check["stage"] in ("mail", "rcpt")
 
 
 def test_several_different_failures_have_their_own_code(home: Home, mailbox: Mailbox, free_port: int) -> None:

@@ -1,6 +1,8 @@
 """A Cyrus of the tests' own, IMAP and POP3 on loopback: `Cyrus`."""
 
+import imaplib
 import os
+import ssl
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,6 +65,7 @@ class Cyrus:
         self._certificate = certificates[self._settings.certificate] if self._settings.certificate else None
         self._folder = workspace.folder("cyrus")
         self._daemon: Daemon | None = None
+        self._passwords: dict[str, str] = {}
         plugins = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu*/sasl2"))
         self._env = {"PATH": "/usr/bin:/bin", "TZ": "UTC", "LD_LIBRARY_PATH": libraries(root), "SASL_PATH": plugins}
         for user in ("alice", "bob"):
@@ -70,6 +73,7 @@ class Cyrus:
 
     def add_user(self, name: str, password: str) -> None:
         """Add a user, at any time."""
+        self._passwords[name] = password
         database = self._folder / "sasldb2"
         subprocess.run(
             [self._root / "usr/sbin/saslpasswd2", "-p", "-c", "-f", database, "-u", "localhost", name],
@@ -86,6 +90,12 @@ class Cyrus:
         program, config = self._root / "usr/lib/cyrus/bin/cyr_deny", self._folder / "imapd.conf"
         account = {"user": self._user.uid, "group": self._user.gid, "extra_groups": []} if os.getuid() == 0 else {}
         subprocess.run([program, "-C", config, name], env=self._env, check=True, capture_output=True, **account)  # type: ignore[call-overload]  # keywords by case
+
+    def open_mailboxes(self, trust: ssl.SSLContext) -> None:
+        """Let all users sign in once, which makes their mailboxes; two at once that do so stand in each other's way."""
+        for name, password in self._passwords.items():
+            with imaplib.IMAP4_SSL(self.host, self.imaps, ssl_context=trust) as client:
+                client.login(name, password)
 
     def start(self) -> Self:
         """Start it on free ports; returns when it listens.

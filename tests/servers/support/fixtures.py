@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -141,6 +142,7 @@ def cyrus(workspace: Workspace, certificates: Certificates) -> Iterator[Cyrus]:
     if isinstance(root, str):
         unavailable("Cyrus", root)
     with Cyrus(workspace, root, certificates) as server:
+        server.open_mailboxes(ssl.create_default_context(cafile=certificates.ca))
         yield server
 
 
