@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mailctl.diagnosis.looks import Seen, look, wanted
-from mailctl.diagnosis.told import Told
+from mailctl.diagnosis.told import NOTHING, Told
 from mailctl.diagnosis.told_answerer import told_answerer
 from mailctl.diagnosis.told_certificate import told_certificate
 from mailctl.diagnosis.told_network import told_addresses, told_family, told_home, told_host, told_ports
@@ -32,11 +32,14 @@ def closer_look(
     stage, cause = stages[-1].name, verdict.cause
     want = wanted(job, stage, cause, sure=verdict.confidence == "high")
     seen = look(want, job, _other_family(stages), looks, deadline) if looks else Seen()
+    provider, ports = told_provider(job, cause, seen), told_ports(job, cause, seen)
+    if "provider:elsewhere" in provider.facts and "ports:none" in ports.facts:
+        ports = NOTHING  # the host was never meant to have them
     told = (
         told_addresses(job, cause, _addresses(stages), seen)
         | told_family(job, seen)
-        | told_provider(job, cause, seen)
-        | told_ports(job, cause, seen)
+        | provider
+        | ports
         | told_host(job, stage, seen)
         | told_home(job, stage, seen)
         | told_certificate(job, cause, error.detail, seen)

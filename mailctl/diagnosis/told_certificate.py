@@ -51,6 +51,8 @@ _AUTHORITIES = re.compile(
 """Organisations whose roots every system's store holds."""
 _UNTRUSTED = UNTRUSTED - {"tls_hostname_mismatch"}
 _JUDGED = _UNTRUSTED | {"tls_expired", "tls_clock", "tls_hostname_mismatch"}
+_PINNED = frozenset({"cert:self_signed", "cert:private_root"})
+"""What is settled by comparing fingerprints with whoever runs the server."""
 _OTHER_NAME = (
     "If {name} is what your provider calls its server, use that name: `mailctl server edit {server} --{flag} {where}`."
 )
@@ -71,10 +73,12 @@ def told_certificate(job: CheckJob, cause: str, detail: Mapping[str, object], se
         says += _dates(cause, detail)
     if not matches and names:
         more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-        says.append(f"It is for {', '.join(names[:FEW])}{more}.")
+        says.append(f"The certificate is for {', '.join(names[:FEW])}{more}.")
         steps += _better_name(job, names) if cause == "tls_hostname_mismatch" and not is_public(seen.owner) else []
     if cause in _UNTRUSTED:
         told = _issuer(issuer, subject, detail)
+        if not is_public(seen.owner) and told.facts & _PINNED and "fingerprint" in detail:
+            says.append(f"Its fingerprint is sha256:{detail['fingerprint']}.")
         return Told(frozenset(facts) | told.facts, (*told.says, *says), tuple(steps))
     return Told(frozenset(facts), tuple(says), tuple(steps))
 
@@ -94,16 +98,20 @@ def _issuer(issuer: str, subject: str, detail: Mapping[str, object]) -> Told:
     said = " ".join((issuer, *(f"{each.get('subject')} {each.get('issuer')}" for each in others)))
     if found := inspector(said):
         kind, where, product = found
-        return Told(frozenset({f"cert:{kind}"}), (f"It was made {where} by {product}: issued by {issuer}.",))
+        return Told(
+            frozenset({f"cert:{kind}"}), (f"The certificate was made {where} by {product}: issued by {issuer}.",)
+        )
     facts: set[str] = set()
-    says: list[str] = [f"It names itself {subject}." if issuer == subject else f"It was issued by {issuer}."]
+    says: list[str] = [
+        f"The certificate names itself {subject}." if issuer == subject else f"The certificate was issued by {issuer}."
+    ]
     known = bool(_AUTHORITIES.search(said))
     rooted = any(each.get("subject") == each.get("issuer") for each in others)
     if issuer == subject:
         facts.add("cert:self_signed")
     elif detail.get("sent") == 1 and (known or detail.get("issuer_url") is True):
         facts.add("cert:chain_incomplete")
-        says.append("The server sent that certificate alone, not its issuer's.")
+        says.append("The server sent it alone, without its issuer's.")
     elif known:
         facts.add("cert:public_issuer")
     elif rooted or detail.get("issuer_url") is False:
@@ -115,9 +123,11 @@ def _dates(cause: str, detail: Mapping[str, object]) -> list[str]:
     clock = str(detail.get("clock", ""))[:16].replace("T", " ")
     if not clock:
         return []
-    if cause == "tls_clock":
-        return [f"It begins on {str(detail.get('not_before'))[:10]}; the clock of this machine says {clock} UTC."]
-    return [f"It ended on {str(detail.get('not_after'))[:10]}; the clock of this machine says {clock} UTC."]
+    begins = cause == "tls_clock"
+    what = (
+        f"begins on {str(detail.get('not_before'))[:10]}" if begins else f"ended on {str(detail.get('not_after'))[:10]}"
+    )
+    return [f"The certificate {what}; the clock of this machine says {clock} UTC."]
 
 
 def _better_name(job: CheckJob, names: Sequence[str]) -> list[str]:

@@ -430,7 +430,7 @@ def untrusted(cause: str = "tls_unknown_issuer", **detail: object) -> TlsError:
             "mail.example.org",
             untrusted("tls_hostname_mismatch", names=["*.hoster.example", "server12.hoster.example"]),
             "tls_hostname_mismatch",
-            "It is for *.hoster.example, server12.hoster.example.",
+            "The certificate is for *.hoster.example, server12.hoster.example.",
         ),
         (
             "mail.example.org",

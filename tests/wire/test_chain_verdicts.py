@@ -39,7 +39,7 @@ def test_an_incomplete_chain_is_the_servers_fault(tmp_path: Path, security: Secu
     report = verdict(make_chain(tmp_path, PRIVATE), "alone", security=security)
     assert report.cause == "tls_unknown_issuer"
     assert "without the intermediate" in report.explanation
-    assert "sent that certificate alone" in report.explanation
+    assert "sent it alone" in report.explanation
     assert "fullchain" in " ".join(report.remedy)
     assert report.fixer == "provider"
 

@@ -155,7 +155,7 @@ def test_A6_preauth_inside_tls_is_named(certificates: Certificates) -> None:
 FAULTS = {
     "expired": ("tls_expired", "the clock of this machine says"),
     "not_yet_valid": ("tls_clock", "the clock of this machine says"),
-    "wrong_host": ("tls_hostname_mismatch", "It is for another.example."),
+    "wrong_host": ("tls_hostname_mismatch", "The certificate is for another.example."),
     "self_signed": ("tls_self_signed", "signed itself"),
     "untrusted": ("tls_unknown_issuer", "an authority nobody knows"),
     "weak_key": ("tls_weak_certificate", "too weak"),
