@@ -62,6 +62,19 @@ def _folders(value: object, detail: Mapping[str, object]) -> str:
     return counted(value, "folder") + (f", {shut} of them don't open" if shut else "")
 
 
+def _families(value: object, _: Mapping[str, object]) -> str:
+    """How each address family fared, where the host has both."""
+    if not isinstance(value, Mapping) or len(value) < 2:
+        return ""
+
+    def fared(each: object) -> str:
+        if not isinstance(each, Mapping) or "answered" not in each:
+            return "no answer"
+        return f"{each.get('ms', 0):.0f} ms" if isinstance(each.get("ms"), int | float) else "answers"
+
+    return ", ".join(f"{str(name).replace('ip', 'IP')} {fared(each)}" for name, each in value.items())
+
+
 def _banner(value: object, detail: Mapping[str, object]) -> str:
     text = str(value or "")
     if text.startswith("[CAPABILITY") and "]" in text:
@@ -86,6 +99,7 @@ _TELL: dict[str, _Tell] = {
     "addresses": _each,
     "address": _plain,
     "failed": _if("no answer from"),
+    "families": _families,
     "tls_version": _plain,
     "cipher": _plain,
     "names": _if("for"),
