@@ -221,8 +221,9 @@ class Arrival:
     def _find(self) -> Mapping[str, object]:
         looks, patience = 0, self._job.patience
         while True:
-            passed = self._clock() - self._sent_at
-            last = passed >= patience
+            left = self._sent_at + patience - self._clock()
+            self._wait(max(0.0, min(self.looker.pause(looks), left)))
+            last = self._clock() - self._sent_at >= patience
             found = self.looker.look(thorough=last or looks % THOROUGH == THOROUGH - 1)
             if isinstance(found, Bounce):
                 error = RefusedError("the message came back: it could not be delivered", server_text=found.text)
@@ -237,7 +238,6 @@ class Arrival:
                 raise NetworkError(
                     f"the message did not arrive within {patience:g} s", code="not_arrived", cause="not_arrived"
                 )
-            self._wait(min(self.looker.pause(looks), max(0.0, patience - passed)))
             looks += 1
 
     def _remove(self) -> Mapping[str, object]:

@@ -51,7 +51,7 @@ class Looker(Interface):
         """Look once. thorough: in every place where a filter may have put it, not only the usual ones."""
 
     def pause(self, looks: int) -> float:
-        """Seconds to wait after so many looks."""
+        """Seconds to wait before the next look, after so many."""
 
     def full(self, octets: int) -> bool:
         """Whether the mailbox is known to have no room for so many octets."""
@@ -108,7 +108,7 @@ class ImapLooker:
 
     def pause(self, looks: int) -> float:
         """See `Looker`."""
-        return min(0.2 * 1.5**looks, 3.0)
+        return min(0.05 * 2**looks, 0.2 * 1.5**looks, 3.0)
 
     def full(self, octets: int) -> bool:
         """See `Looker`."""
@@ -237,7 +237,7 @@ class PopLooker:
 
     def pause(self, looks: int) -> float:
         """See `Looker`."""
-        return float(min(2**looks, 15))
+        return float(max(min(2**looks, 15), min(self._mailbox.login_delay, 30)))
 
     def full(self, octets: int) -> bool:
         """See `Looker`; POP3 has no quota."""

@@ -124,6 +124,9 @@ class ProbeMailbox(ImapMailbox, Interface):
 class ProbePopMailbox(PopMailbox, Interface):
     """A POP3 mailbox with what a probe needs besides."""
 
+    login_delay: int
+    """Seconds that the server wants between two sign-ins (LOGIN-DELAY); 0 if it doesn't say."""
+
     def top(self, number: int) -> bytes | None:
         """TOP n 0: the header, at most 64 KiB of it; None without TOP."""
 

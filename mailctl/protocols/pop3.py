@@ -45,7 +45,10 @@ class Pop3Session(WireSession):
         """The mailbox; there is one from "authenticate" on."""
         from mailctl.protocols.pop3_mailbox import Pop3Mailbox
 
-        return Pop3Mailbox(self.wire, frozenset(self.capabilities or ()))
+        told = self.capabilities or {}
+        words = told.get("LOGIN-DELAY", "").split()
+        delay = int(words[0][:9]) if words and words[0].isascii() and words[0].isdigit() else 0
+        return Pop3Mailbox(self.wire, frozenset(told), delay)
 
     def rungs(self, security: Security) -> dict[str, Climb]:
         """See `WireSession`."""

@@ -48,9 +48,10 @@ def open_pop3(
 class Pop3Mailbox:
     """See `domain.mailbox.PopMailbox`."""
 
-    def __init__(self, wire: Wire, capabilities: frozenset[str]) -> None:
+    def __init__(self, wire: Wire, capabilities: frozenset[str], login_delay: int = 0) -> None:
         self._wire = wire
         self.capabilities = capabilities
+        self.login_delay = login_delay
 
     def uidl(self) -> list[tuple[int, str, int]]:
         """(message number, unique-id, octets) of every message that both UIDL and LIST name, by number."""

@@ -1,15 +1,20 @@
 """`mailctl test --send` on a real Postfix that delivers to a real Dovecot by LMTP."""
 
+import imaplib
+import ssl
 from typing import Any
 
 import pytest
 
 from tests.servers.support.dovecot import Dovecot
 from tests.servers.support.dovecot_config import DovecotSettings
+from tests.servers.support.exim import Exim
 from tests.servers.support.fixtures import MakeDns, MakeDovecot, MakePostfix
 from tests.servers.support.home import Home
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.support.postfix import Postfix, PostfixSettings
+from tests.servers.test_submission import smtp_until_dot
+from tests.wire.support.scripted import Peer, ScriptedServer
 
 
 def probe(home: Home, *arguments: str, code: int = 0) -> dict[str, Any]:
@@ -248,3 +253,38 @@ def test_a_domain_beyond_ascii_travels_as_dns_spells_it(
     assert report["ok"], report
     assert report["message_id"].endswith("@xn--mller-kva.test>")
     assert report["address"] == "me@müller.test"
+
+
+def test_exim_and_dovecot(home: Home, dovecot: Dovecot, exim: Exim) -> None:
+    home.gateway("work", "alice", "alice-pw", imap(dovecot), f"smtp localhost {exim.submissions} tls")
+    report = probe(home, "work")
+    assert report["ok"], report
+    assert (report["folder"], report["removed"]) == ("INBOX", True)
+    assert len(report["hops"]) >= 2
+
+
+@pytest.mark.parametrize(("software", "protocol"), [("cyrus", "imap"), ("cyrus", "pop3"), ("courier", "imap")])
+def test_cyrus_and_courier(home: Home, software: str, protocol: str, request: pytest.FixtureRequest) -> None:
+    """Neither has a way of delivery in the tests: a scripted server puts the message into the mailbox."""
+    server = request.getfixturevalue(software)
+    trust = ssl.create_default_context(cafile=home.certificates.ca)
+
+    def deliver(peer: Peer, message: bytes) -> None:
+        with imaplib.IMAP4_SSL("localhost", server.imaps, ssl_context=trust) as client:
+            client.login("alice", "alice-pw")
+            client.append("INBOX", "", "", message)
+        peer.line("250 2.0.0 taken")
+        peer.wait_for_end()
+
+    with ScriptedServer(smtp_until_dot(deliver)) as submission:
+        port = {"imap": server.imaps, "pop3": server.pop3s}[protocol]
+        home.gateway(
+            "work",
+            "alice",
+            "alice-pw",
+            f"{protocol} localhost {port} tls",
+            f"smtp 127.0.0.1 {submission.port} none",
+        )
+        report = probe(home, "work", "--timeout", "12")
+    assert report["ok"], report
+    assert (report["sent"], report["removed"]) == ("yes", True)
