@@ -1,13 +1,28 @@
-"""Debian's Chromium without a window: opens a file, says what it found there, takes pictures of it."""
+"""Debian's Chromium without a window, spoken to by the DevTools protocol on two pipes: opens a file, looks at it.
 
+The protocol: JSON objects, each ended by a NUL octet, on the browser's descriptors 3 (to it) and 4 (from it).
+"""
+
+import fcntl
+import json
 import os
+import select
 import shutil
 import subprocess
+import sys
 from pathlib import Path
-from typing import NamedTuple
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
 
 SECONDS = 60.0
 """A busy machine starts it slowly."""
+_COMPLAINTS = {"Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"}
+_HIGH = 10
+_START = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
+)
+"""Gives the pipes the numbers that the browser expects and becomes it."""
 
 
 def program() -> str | None:
@@ -15,50 +30,101 @@ def program() -> str | None:
     return next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
 
 
-class Opened(NamedTuple):
-    """What came of a page. dom: as HTML, once it was loaded. console: lines that were logged, by it or about it."""
-
-    dom: str
-    console: list[str]
-
-
 class Chromium:
-    """Runs the browser with a profile of its own; nothing it might fetch would get through."""
+    """A browser with a profile of its own, and one page; what that might fetch would get nowhere. A context manager.
+
+    complaints: what was said on the console since the page was opened, by it or about it.
+    """
 
     def __init__(self, binary: str, folder: Path) -> None:
-        self._binary, self._folder = binary, folder
-
-    def open(self, page: Path) -> Opened:
-        """Load a page and read it."""
-        done = self._run("--dump-dom", page=page)
-        return Opened(done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line])
-
-    def picture(self, page: Path, *, dark: bool = False, width: int = 1000, height: int = 2400) -> bytes:
-        """A PNG of the page."""
-        out = self._folder / "picture.png"
-        scheme = "--blink-settings=preferredColorScheme=" + ("0" if dark else "1")
-        self._run(f"--screenshot={out}", f"--window-size={width},{height}", "--hide-scrollbars", scheme, page=page)
-        return out.read_bytes()
-
-    def printed(self, page: Path) -> bytes:
-        """A PDF of the page."""
-        out = self._folder / "printed.pdf"
-        self._run(f"--print-to-pdf={out}", "--no-pdf-header-footer", page=page)
-        return out.read_bytes()
-
-    def _run(self, *options: str, page: Path) -> "subprocess.CompletedProcess[str]":
-        usual = (
+        self.complaints: list[dict[str, Any]] = []
+        self._events: list[str] = []
+        self._read, self._number, self._session = b"", 0, ""
+        options = (
             *("--headless=new", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--disable-extensions"),
-            *("--enable-logging=stderr", "--v=0", "--proxy-server=127.0.0.1:9", "--disable-background-networking"),
-            f"--user-data-dir={self._folder / 'profile'}",
+            *("--proxy-server=127.0.0.1:9", "--disable-background-networking", "--remote-debugging-pipe"),
+            f"--user-data-dir={folder / 'profile'}",
             *(("--no-sandbox",) if os.geteuid() == 0 else ()),  # which root can't have
         )
-        env = {"HOME": str(self._folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-        return subprocess.run(
-            [self._binary, *usual, *options, page.as_uri()],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=True,
+        (theirs_in, self._out), (self._in, theirs_out) = os.pipe(), os.pipe()
+        theirs = [fcntl.fcntl(each, fcntl.F_DUPFD, _HIGH) for each in (theirs_in, theirs_out)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _START, *map(str, theirs), binary, *options],
+            env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=theirs,
         )
+        for each in (theirs_in, theirs_out, *theirs):
+            os.close(each)
+
+    def __enter__(self) -> Self:
+        target = self.ask("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Accessibility"):
+            self.ask(f"{domain}.enable")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(SECONDS)
+        for each in (self._in, self._out):
+            os.close(each)
+
+    def open(self, page: Path) -> None:
+        """Load a page, as a screen of 1000 by 2000 shows it by day."""
+        self.look(width=1000)
+        self.complaints.clear()
+        self._events.clear()
+        self.ask("Page.navigate", url=page.as_uri())
+        while "Page.loadEventFired" not in self._events:
+            self._take(monotonic() + SECONDS)
+
+    def look(self, *, width: int, dark: bool = False, paper: bool = False) -> None:
+        """Show the page so wide, light or dark, on a screen or on paper."""
+        self.ask("Emulation.setDeviceMetricsOverride", width=width, height=2000, deviceScaleFactor=1, mobile=False)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.ask("Emulation.setEmulatedMedia", media="print" if paper else "screen", features=[scheme])
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression in the page."""
+        found = self.ask("Runtime.evaluate", expression=expression, returnByValue=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def spoken(self) -> list[tuple[str, str]]:
+        """What a screen reader is told: role and name of everything on the page, in order."""
+        nodes = self.ask("Accessibility.getFullAXTree")["nodes"]
+        shown = [node for node in nodes if not node["ignored"]]
+        return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in shown]
+
+    def ask(self, method: str, **parameters: Any) -> Any:
+        """Call a method of the protocol and return its result."""
+        self._number += 1
+        session = {"sessionId": self._session} if self._session else {}
+        request = {"id": self._number, "method": method, "params": parameters, **session}
+        data = memoryview(json.dumps(request).encode() + b"\0")
+        while data:
+            data = data[os.write(self._out, data) :]
+        end = monotonic() + SECONDS
+        while True:
+            answer = self._take(end)
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    def _take(self, end: float) -> dict[str, Any]:
+        """The next message of the browser; events are noted too."""
+        while b"\0" not in self._read:
+            ready, _, _ = select.select([self._in], [], [], max(end - monotonic(), 0))
+            data = os.read(self._in, 1 << 16) if ready else b""
+            assert data, "the browser says nothing more"
+            self._read += data
+        raw, _, self._read = self._read.partition(b"\0")
+        message: dict[str, Any] = json.loads(raw)
+        self._events.append(message.get("method", ""))
+        if message.get("method") in _COMPLAINTS:
+            self.complaints.append(message["params"])
+        return message
