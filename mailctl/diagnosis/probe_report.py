@@ -8,6 +8,7 @@ from mailctl.diagnosis.probe_headers import authentication, header_fields, hops,
 from mailctl.diagnosis.probe_look import Found
 from mailctl.domain.check import CheckReport, Finding, Level, OtherCause
 from mailctl.domain.probe import Authentication, ProbeJob, ProbeReport
+from mailctl.domain.secret import mask
 from mailctl.errors import ExitCode
 
 _OWN = ("find", "remove")
@@ -78,7 +79,7 @@ def probe_report(
     None if it was not tried.
     """
     sent = "no" if sending is None else "yes" if sending.ok else "unknown" if handed_over else "no"
-    fields = header_fields(found.header) if found else []
+    fields = [(name, mask(value)) for name, value in header_fields(found.header)] if found else []
     told = authentication(fields)
     findings = sorted(_findings(sent, found, told, left), key=lambda each: each.level is Level.NOTE)
     report = ProbeReport(

@@ -187,6 +187,18 @@ def test_what_the_receiving_server_found_of_spf_dkim_and_dmarc(
     assert names(report) == {"spf_failed", "dkim_none"}
 
 
+def test_a_server_that_writes_the_password_into_the_header_shows_it_to_nobody(
+    home: Home, mailbox: Mailbox, make_postfix: MakePostfix
+) -> None:
+    said = f"mx.test; spf=pass reason={mailbox.password} smtp.mailfrom={mailbox.password}"
+    parameters = {"header_checks": f"static:{{PREPEND Authentication-Results: {said}}}"}
+    report = through(home, mailbox, make_postfix(PostfixSettings(parameters=parameters)))
+    assert report["spf"] == "pass"
+    assert mailbox.password not in repr(report)
+    terminal = home.cli.run("test", "work", "--send", "--trace", terminal=True)
+    assert mailbox.password not in terminal.out + terminal.err
+
+
 def test_no_message_is_sent_where_a_check_failed(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:
     home.gateway("work", mailbox.user, "not-the-password", imap(mailbox.server), smtp(postfix))
     found = home.cli.json("test", "work", "--send", code=7)
