@@ -122,7 +122,7 @@ class SmtpSession(WireSession):
     def _mail(self) -> Mapping[str, object]:
         path, parameter = self.path(self.job.address)
         reply = self.command(f"MAIL FROM:<{path}>{parameter}{self.mail_parameters()}")
-        learned = self._accepted(reply, f"{self.wire.endpoint} refuses {path} as sender")
+        learned = self._accepted(reply, f"{self.wire.endpoint} refuses mail from {path}")
         self._open = True
         return learned
 
@@ -134,7 +134,7 @@ class SmtpSession(WireSession):
             self._open = False
         else:
             self.send(f"RCPT TO:<{path}>")
-        return self._accepted(read_reply(self.wire), f"{self.wire.endpoint} refuses {path} as recipient")
+        return self._accepted(read_reply(self.wire), f"{self.wire.endpoint} refuses mail to {path}")
 
     def _relay(self) -> Mapping[str, object]:
         """Whether recipients elsewhere are taken after sign-in: one RCPT to a domain that is nobody's, then RSET.

@@ -62,7 +62,7 @@ class Submission(SmtpSession):
         if last is None:
             whom = ", ".join(self.refused)
             said = "\n".join(reply.text for reply in self.refused.values())
-            raise RefusedError(f"{self.wire.endpoint} refuses {whom} as recipient", server_text=said)
+            raise RefusedError(f"{self.wire.endpoint} refuses mail to {whom}", server_text=said)
         refused = {whom: reply.text for whom, reply in self.refused.items()}
         return {"reply": last.text, "enhanced": last.enhanced} | ({"refused": refused} if refused else {})
 

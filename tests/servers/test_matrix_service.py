@@ -15,6 +15,7 @@ from .support.certificates import Certificates
 from .support.courier import CourierSettings
 from .support.courier_users import CourierUsers
 from .support.cyrus import CyrusSettings
+from .support.dovecot import Dovecot
 from .support.dovecot_config import DovecotSettings
 from .support.dovecot_programs import DovecotPrograms
 from .support.exim import EximSettings
@@ -214,13 +215,18 @@ def test_access_denied_by_postfix(home: Home, make_postfix: MakePostfix) -> None
 
 
 @pytest.mark.parametrize("name", ["postfix", "exim"])
-def test_a_small_size_limit_is_told(request: pytest.FixtureRequest, home: Home, name: str) -> None:
-    """Nothing of that size is sent, so that the check passes; the user is warned."""
-    gateways(home, shared(request, name))
-    (found,) = home.test("--all")
-    assert found["ok"]
-    (limit,) = [each for each in found["findings"] if each["name"] == "message_size_small"]
-    assert "200 kB" in limit["text"]
+def test_size_exceeded(request: pytest.FixtureRequest, home: Home, dovecot: Dovecot, name: str) -> None:
+    """A check sends nothing, and warns of a small limit; the message that a gateway sends itself meets it."""
+    settings = PostfixSettings(size_limit=300) if name == "postfix" else EximSettings(size_limit=300)
+    server = request.getfixturevalue(f"make_{name}")(settings)
+    home.gateway(
+        "small", "bob", "bob-pw", f"imap localhost {dovecot.imaps} tls", f"smtp localhost {server.submissions} tls"
+    )
+    _, sending = home.test("small")
+    assert "message_size_small" in [finding["name"] for finding in sending["findings"]]
+    (probe,) = home.cli.json("test", "small", "--send", code=8)["result"]["probes"]
+    assert (probe["cause"], probe["stage"], probe["fixer"]) == ("size_limit", "mail", "user")
+    assert "smaller" in "\n".join(probe["remedy"])
 
 
 def _write_as(home: Home, name: str, address: str) -> None:
