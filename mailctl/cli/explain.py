@@ -23,7 +23,7 @@ LARGEST = 4 * 1024 * 1024
 """Octets of a log that are read."""
 _STAGES = (
     *("dns", "tcp", "tls", "greeting", "ehlo", "starttls", "capability", "authenticate"),
-    *("select", "stat", "mail", "rcpt", "data"),
+    *("select", "folders", "stat", "mail", "rcpt", "relay", "data", "find"),
 )
 
 
