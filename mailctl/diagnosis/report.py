@@ -95,6 +95,12 @@ def _from_outside(report: Report) -> Iterator[str]:
         yield from (finding.text for finding in check.findings)
         for stage in check.stages:
             yield from _texts(stage.detail)
+    for probe in report.probes:
+        yield from (hop.by for hop in probe.hops)
+        if probe.authentication_results:
+            yield probe.authentication_results.server
+            yield from (each.result for each in probe.authentication_results.results)
+            yield from (text for each in probe.authentication_results.results for text in each.properties.values())
 
 
 def _texts(value: object) -> Iterator[str]:
