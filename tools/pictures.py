@@ -64,7 +64,10 @@ def draw(name: str, text: str) -> None:
     """Write one picture; folders that are new in each run are shortened, to keep the pictures alike."""
     text = re.sub(r"/tmp/mailctl-demo-[a-z0-9_]+", "/tmp/mailctl-demo", text)  # noqa: S108 - text, not a file
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
-    console.print(Text.from_ansi(text.rstrip("\n")))
+    shown = Text.from_ansi(text.rstrip("\n")).split("\n")
+    for line in shown:
+        if not line.plain.startswith("checks "):  # progress, which is gone at the end
+            console.print(line)
     svg = console.export_svg(title="mailctl", theme=MONOKAI, unique_id=f"mailctl-{name}")
     svg = re.sub(r"(?s)@font-face \{.*?\}\s*", "", svg).replace("Fira Code", "monospace")  # nothing is fetched
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -91,7 +94,7 @@ def report(file: Path) -> None:
 def photograph(page: Path, picture: Path) -> None:
     """Take a picture of a page as Chromium shows it."""
     browser = shutil.which("chromium") or sys.exit("the picture of a report needs Chromium")
-    options = ("--headless=new", "--disable-gpu", "--hide-scrollbars", "--window-size=880,1180", "--no-first-run")
+    options = ("--headless=new", "--disable-gpu", "--hide-scrollbars", "--window-size=880,1560", "--no-first-run")
     alone = (f"--user-data-dir={page.parent / 'profile'}", *(("--no-sandbox",) if os.geteuid() == 0 else ()))
     command = [browser, *options, *alone, f"--screenshot={picture}", page.as_uri()]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
