@@ -22,6 +22,8 @@ _GENERIC = frozenset(
     | {"connection_lost", "alert_shown", "tls_verify_failed", "protocol_violation", "not_possible", "not_configured"}
 )
 """Causes that often only follow from another one, or that servers give for more than they mean."""
+_DECIDED = 20
+"""The points from which a passage is believed without a look at the whole."""
 _SPECIFIC = 60
 """The rank from which a code alone says as much as words."""
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
@@ -79,11 +81,13 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
     speaker = _speaker(text, known, knowledge)
     judged = [_judged(passage, known, speaker, knowledge) for passage in found]
     best = max(judged, key=_weight, default=None)
-    if len(text) <= _WHOLE and len(found) != 1 and (best is None or best.points < 20):
+    if len(text) <= _WHOLE and len(found) != 1 and (best is None or best.points < _DECIDED):
         whole = judge(_evidence(text, known, known.protocol, known.stage, speaker, knowledge), knowledge)
         judged.append(_Judged(whole, _points(whole), 0, len(lines) - 1))
         best = max(judged, key=_weight)
-    if best and best.verdict.cause == "no_failure":  # a line that says nothing bad doesn't speak for one that does
+        if best.verdict.cause == "no_failure":  # a line that says nothing bad doesn't speak for one that does
+            best = judged[-1]
+    elif best and best.verdict.cause == "no_failure":
         odd = (each for each, passage in zip(judged, found, strict=False) if each.points == 0 and passage.weight)
         best = next(odd, best)
     if best is None:

@@ -93,7 +93,11 @@ def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
     if not evidence.protocol:  # whose greeting it is tells nothing as long as nobody knows whose it should be
         found = frozenset(code for code in found if not code.startswith("speaks:"))
     stage = evidence.stage or ("authenticate" if found & _SIGN_IN_CODES else "")
-    facts = evidence.facts | {f"port:{evidence.port}", f"security:{evidence.security}"}
+    facts = evidence.facts | {
+        f"port:{evidence.port}",
+        f"security:{evidence.security}",
+        f"protocol:{evidence.protocol}",
+    }
     if evidence.stage not in ("", "secret", "dns", "tcp"):
         facts |= {"connected"}
     if provider:

@@ -23,7 +23,7 @@ _SAME = (
     *(("can't", "can not"), ("cannot", "can not"), ("n't ", " not "), ("'s ", " "), (" e mail", " email")),
     *(("log in", "login"), ("logon", "login"), ("log on", "login"), ("sign in", "login"), ("signin", "login")),
     *(("user name", "username"), ("pass word", "password"), ("mail box", "mailbox"), ("host name", "hostname")),
-    *(("timed out", "timeout"), ("time out", "timeout"), ("timedout", "timeout"), ("over quota", "overquota")),
+    *(("timed out", "timeout"), ("time out", "timeout"), (" timedout", " timeout"), ("over quota", "overquota")),
     *(("black list", "blocklist"), ("blacklist", "blocklist"), ("block list", "blocklist"), ("graylist", "greylist")),
     *(("grey list", "greylist"), ("gray list", "greylist"), ("start tls", "starttls"), ("ratelimit", "rate limit")),
     *(("authoris", "authoriz"), ("recognis", "recogniz"), ("honour", "honor"), ("selfsigned", "self signed")),

@@ -3,18 +3,20 @@
 import re
 
 from mailctl.diagnosis.signals import LONGEST
-from mailctl.diagnosis.trouble import trouble
+from mailctl.diagnosis.trouble import grave, harmless_gone, trouble
 
-_SUCCESS = re.compile(
+_REPLY = re.compile(
     r"""
     ^\W{0,4}(?:[SC<>]:?\s+|\d\d:\d\d:\d\d\S*\s+){0,2}       # who said it, in a transcript
     (?: (?:\*|[a-z]{0,4}\d{1,6}|OK)?\s*OK\b                  # IMAP
       | \*\ (?:CAPABILITY|FLAGS|LIST|LSUB|SEARCH|STATUS|ID|NAMESPACE|PREAUTH|\d+\ (?:EXISTS|RECENT|FETCH|EXPUNGE))\b
-      | \*\ BYE\b.*\b(?:logging\ out|logout)
-      | \+OK\b
+      | \+OK\b | \+\ idling
       | 2[0-5]\d(?:[\ -]|$)                                  # SMTP
       | 354[\ -] | 334\ (?:VXNlcm5hbWU6|UGFzc3dvcmQ6)?$
     )
+    | \*\ BYE\b.*\b(?:logging\ out|logout)
+    | (?:SERVER\ ->\ CLIENT|INBOUND|RECEIVED|RESPONSE|reply|header|<[=~-]*)\W{1,5}(?:b['"])?[23]\d\d[\ -]
+    | \b(?:IMAP|SMTP|POP3?|SSL|TCP|DNS)\ OK\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -22,11 +24,12 @@ _ROUTINE = re.compile(
     r"""
       postfix/ (?:\S*/)? (?: qmgr\[\d+\]:\ \w+:\ (?:from=|removed) | cleanup\[\d+\]:\ \w+:\ (?:message-id|replace:)
         | anvil\[\d+\]:\ statistics: | smtpd\[\d+\]:\ (?:connect\ from | disconnect\ from\b.*\bcommands=\d+$)
-        | smtpd\[\d+\]:\ \w+:\ client=
-        | pickup\[\d+\]:\ \w+:\ uid= | scache\[\d+\]:\ statistics: | \S*\[\d+\]:\ .*\bstatus=sent\b )
-    | \bdovecot: .*\b(?: Login:\ user=< | Logged\ out\b | Connection\ closed\ \((?:IDLE|LOGOUT|[A-Z]+\ finished)
+        | smtpd\[\d+\]:\ \w+:\ client= | pickup\[\d+\]:\ \w+:\ uid= | scache\[\d+\]:\ statistics:
+        | \S*\[\d+\]:\ .*\bstatus=sent\b )
+    | \bdovecot: .*\b(?: Login:\ user=< | Logged\ out\b | Connection\ closed\ (?:in=|\((?:IDLE|LOGOUT|[A-Z]+\ finished))
         | stored\ mail\ into | saved\ mail\ to | starting\ up ) | \bimap\([^)]*\).*:\ (?:Disconnected:\ )?Logged\ out\b
     | (?:imap|pop3)(?:-login)?\b.*\bLogged\ out\b | \bConnection\ closed\ \(IDLE\ running\b
+    | \bPassed\ (?:CLEAN|SPAMMY)\b
     | ^\d{4}-\d\d-\d\d\ [\d:.]+\ (?:\[\d+\]\ )?[\w-]{6,}\ (?: (?:<=|=>|->|>>)\ | Completed\b )  # Exim
     | sendmail\[\d+\]:\ .*\bstat=Sent\b | \bqmail: .*\bdelivery\ \d+:\ success | \bLOGIN,\ user= | \bLOGOUT,\ user=
     """,
@@ -35,16 +38,20 @@ _ROUTINE = re.compile(
 """Lines of logs that mail servers write all day, whatever words stand in them."""
 _SAYS_SO = re.compile(
     r"""
-    \b(?: status=sent | successful(?:ly)? | success | succeeded | logged\ (?:in|out) | queued\ as | is\ up\ to\ date
-      | verify\ return\ code:\ 0\b | verify\ return:1 | verification:\ ok | noerror | delivered | accepted | completed
-      | established | (?:mail|message|email)\ (?:was\ |has\ been\ )?sent | login\ ok | connected\ to | connect\ from
-      | (?:spf|dkim|dmarc)=pass | exitcode=ex_ok | no\ (?:new\ )?(?:mail|messages)\ for | 0\ (?:new\ )?messages
-      | login:\ user=< | everything\ (?:is\ )?(?:fine|ok|well|works) | works\ (?:fine|well|now|again) )
+    \b(?: status=sent | successful(?:ly)? | success | succeeded | logged\ (?:in|out) | queued\ as | up\ to\ date
+      | verify\ return\ code:\ 0\b | verify\ return:1 | verification:\ ok | noerror | delivered | completed | finished
+      | accepted | established | (?:mail|message|email)\ (?:was\ |has\ been\ )?sent | login\ ok | connected
+      | connect\ from
+      | (?:spf|dkim|dmarc)=pass | (?:exitcode=)?ex_ok | no\ (?:new\ )?(?:mail|messages) | retrieved | skipped | synced
+      | transferred | login:\ user=< | idling | idle\ is\ active | poll\ started | tls\ started | passed\ ca
+      | everything\ (?:is\ )?(?:fine|ok|well|works) | works\ (?:fine|well|now|again)
+      | erfolgreich | avec\ succès | correctamente | con\ éxito | con\ successo | com\ sucesso | успешно
+      | keine\ neuen | no\ hay\ mensajes\ nuevos | aucun\ nouveau | nessun\ nuovo ) | 成功 | \(success\)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 _CODE = re.compile(
-    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|0x[0-9a-f]{4,}\b",
+    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|\b0x8[0-9a-f]{7}\b",
     re.IGNORECASE | re.MULTILINE,
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
@@ -53,24 +60,20 @@ _ENGLISH = frozenset(
 )
 _FEWEST = 2
 """Common words that a text without a word of trouble needs, to be taken for chatter instead of not understood."""
-_NO_ERROR = re.compile(
-    r"\b(?:no|0|without) (?:errors?|problems?|failures?|issues?)\b|\berrors?[:=] ?0\b"
-    r"|\bno (?:new )?(?:mail|messages)\b",
-    re.IGNORECASE,
-)
 
 
 def no_failure(text: str) -> str:
     """The confidence with which `text` reports no failure: high, medium, or "" if that can't be said."""
-    text = _NO_ERROR.sub("success", text[:LONGEST].replace("\\n", "\n"))
+    text = harmless_gone(text[:LONGEST].replace("\\n", "\n"))
     lines = [line for line in text.splitlines() if line.strip()]
-    rest = [line for line in lines if not _SUCCESS.search(line) and not _ROUTINE.search(line)]
+    rest = [line for line in lines if not _REPLY.search(line) and not _ROUTINE.search(line)]
     if not rest:
         return "high" if lines else ""
     left = "\n".join(rest)
-    if _CODE.search(left) or trouble(left):
+    if _CODE.search(left) or grave(left):
         return ""
+    slight = trouble(left)
     if _SAYS_SO.search(text) or len(rest) < len(lines):
-        return "high"
+        return "medium" if slight else "high"
     found = {word.lower() for word in _PLAIN.findall(text)} | ({"i", "a"} & set(text.lower().split()))
-    return "medium" if text.isascii() and len(found & _ENGLISH) >= _FEWEST else ""
+    return "medium" if not slight and text.isascii() and len(found & _ENGLISH) >= _FEWEST else ""
