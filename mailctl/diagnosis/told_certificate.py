@@ -51,7 +51,7 @@ _AUTHORITIES = re.compile(
 """Organisations whose roots every system's store holds."""
 _UNTRUSTED = UNTRUSTED - {"tls_hostname_mismatch"}
 _JUDGED = _UNTRUSTED | {"tls_expired", "tls_clock", "tls_hostname_mismatch"}
-_PINNED = frozenset({"cert:self_signed", "cert:private_root"})
+_PINNED = frozenset({"cert:self_signed", "cert:private_root", "cert:not_pinned"})
 """What is settled by comparing fingerprints with whoever runs the server."""
 _OTHER_NAME = (
     "If {name} is what your provider calls its server, use that name: `mailctl server edit {server} --{flag} {where}`."
@@ -77,6 +77,7 @@ def told_certificate(job: CheckJob, cause: str, detail: Mapping[str, object], se
         steps += _better_name(job, names) if cause == "tls_hostname_mismatch" and not is_public(seen.owner) else []
     if cause in _UNTRUSTED:
         told = _issuer(issuer, subject, detail)
+        says += _dates_too(detail)
         if not is_public(seen.owner) and told.facts & _PINNED and "fingerprint" in detail:
             says.append(f"Its fingerprint is sha256:{detail['fingerprint']}.")
         return Told(frozenset(facts) | told.facts, (*told.says, *says), tuple(steps))
@@ -107,7 +108,9 @@ def _issuer(issuer: str, subject: str, detail: Mapping[str, object]) -> Told:
     ]
     known = bool(_AUTHORITIES.search(said))
     rooted = any(each.get("subject") == each.get("issuer") for each in others)
-    if issuer == subject:
+    if "sent" not in detail:  # one that was pinned, or should have been: nothing is said of its chain
+        facts.add("cert:not_pinned")
+    elif issuer == subject:
         facts.add("cert:self_signed")
     elif detail.get("sent") == 1 and (known or detail.get("issuer_url") is True):
         facts.add("cert:chain_incomplete")
@@ -128,6 +131,16 @@ def _dates(cause: str, detail: Mapping[str, object]) -> list[str]:
         f"begins on {str(detail.get('not_before'))[:10]}" if begins else f"ended on {str(detail.get('not_after'))[:10]}"
     )
     return [f"The certificate {what}; the clock of this machine says {clock} UTC."]
+
+
+def _dates_too(detail: Mapping[str, object]) -> list[str]:
+    """What its dates say of a certificate that has another fault already, so that it isn't found out one by one."""
+    days, clock = detail.get("days_left"), str(detail.get("clock", ""))
+    if isinstance(days, int) and days < 0:
+        return [f"It has expired as well, on {str(detail.get('not_after'))[:10]}."]
+    if clock and str(detail.get("not_before", "")) > clock:
+        return [f"It is not valid yet either, only from {str(detail.get('not_before'))[:10]} on."]
+    return []
 
 
 def _better_name(job: CheckJob, names: Sequence[str]) -> list[str]:

@@ -421,6 +421,12 @@ def untrusted(cause: str = "tls_unknown_issuer", **detail: object) -> TlsError:
             "login.hotel.example",
         ),
         (
+            "mail.example.org",
+            untrusted(sent=1, issuer_url=False, days_left=-3, not_after="2020-01-01T00:00:00+00:00"),
+            "tls_unknown_issuer",
+            "It has expired as well, on 2020-01-01.",
+        ),
+        (
             "imap.gmail.com",
             untrusted("tls_self_signed", names=[], subject="CN=Guest portal", issuer="CN=Guest portal"),
             "connection_redirected",

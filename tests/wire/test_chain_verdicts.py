@@ -88,3 +88,13 @@ def test_a_providers_name_on_a_private_certificate_is_an_interception(tmp_path: 
         report = verdict(chain, sent, host="smtp.gmail.com")
         assert report.cause == "tls_intercepted"
         assert "always shows a certificate of a public authority" in report.explanation
+
+
+def test_a_certificate_that_is_not_the_pinned_one(tmp_path: Path) -> None:
+    chain = make_chain(tmp_path, PUBLIC)
+    with ScriptedServer(says("220 mail.test"), server_context(chain.with_intermediate)) as server:
+        report = check(server, Protocol.SMTP, Security.TLS, pin="ab" * 32)
+    assert report.cause == "tls_verify_failed"
+    assert "another certificate than the one that is pinned" in report.explanation
+    assert f"sha256:{chain.alone.sha256}" in report.explanation
+    assert "store of trusted" not in report.explanation

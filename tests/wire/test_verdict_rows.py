@@ -41,9 +41,10 @@ def check(
     ca: object = None,
     timeout: float = 5.0,
     host: str = "localhost",
+    pin: str = "",
 ) -> CheckReport:
     """The report of a check; fails the test if it was late, or the secret was seen outside TLS or in the report."""
-    trust = CertificatePolicy(ca_file=str(ca) if ca else None)
+    trust = CertificatePolicy(ca_file=str(ca) if ca else None, fingerprints=(pin,) if pin else ())
     endpoint = Endpoint(host, server.port, security, trust)
     job = CheckJob("work", "alice@mail.test", protocol, endpoint, Login("alice"), timeout=timeout, server="ours")
     start = monotonic()
