@@ -77,10 +77,11 @@ def check(
     """
     context = Context.of(ctx)
     flags = ((imap, Protocol.IMAP), (pop3, Protocol.POP3), (smtp, Protocol.SMTP))
-    options = _options(context, tuple(protocol for on, protocol in flags if on), jobs, timeout, trace)
+    protocols = tuple(protocol for on, protocol in flags if on)
     ways = passwords.PasswordWays(password_stdin, password_command, password_env, password_file)
     asked = Asked(tuple(names or ()), every, login, ways, yes)
-    run(context, asked, options, Presented(form, tuple(dict.fromkeys(report or ())), send, timeout))
+    how = Presented(form, tuple(dict.fromkeys(report or ())), send, timeout)
+    run(context, asked, lambda: _options(context, protocols, jobs, timeout, trace), how)
 
 
 def _options(

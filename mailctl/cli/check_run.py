@@ -1,6 +1,6 @@
 """A run of `mailctl test` from what was asked to what is said: plan, checks, probes, reports, output."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -33,17 +33,20 @@ class Presented:
     patience: float | None
 
 
-def run(context: Context, asked: Asked, options: CheckOptions, how: Presented) -> None:
-    """Carry out what was asked and tell it, to a monitor in the monitor's way even if it can't be carried out."""
+def run(context: Context, asked: Asked, make_options: Callable[[], CheckOptions], how: Presented) -> None:
+    """Carry out what was asked and tell it, to a monitor in the monitor's way even if it can't be carried out.
+
+    make_options: gives the options, or raises UsageError.
+    """
     if how.form and context.emitter.json:
         raise UsageError("--json and --format exclude each other")
     if how.form is Form.NAGIOS:
         try:
-            plan, outcome, unwritten = _carried_out(context, asked, options, how)
+            plan, outcome, unwritten = _carried_out(context, asked, make_options(), how)
         except MailctlError as error:
             _tell_nagios(context, None, [error])
         _tell_nagios(context, outcome.value, [*plan.errors, *unwritten])
-    plan, outcome, unwritten = _carried_out(context, asked, options, how)
+    plan, outcome, unwritten = _carried_out(context, asked, make_options(), how)
     if how.form:
         from mailctl.output.prometheus import render
 

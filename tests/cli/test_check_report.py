@@ -181,7 +181,7 @@ def test_nagios_gets_its_own_exit_codes(work: Cli) -> None:
     assert len(done.out.splitlines()) == 3
     work.ok("gateway", "password", "clear", "work")
     assert work.run("test", "work", "--format", "nagios").code == 3
-    for words in (("nobody",), ("work", "--report", "/nonexistent/r.html"), ("--all", "work")):
+    for words in (("nobody",), ("work", "--report", "/nonexistent/r.html"), ("--all", "work"), ("work", "--jobs", "0")):
         done = work.run("test", *words, "--format", "nagios")
         assert (done.code, done.err) == (3, "")
         assert done.out.startswith("MAIL UNKNOWN - ")
