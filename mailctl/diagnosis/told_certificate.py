@@ -65,6 +65,8 @@ def told_certificate(job: CheckJob, cause: str, detail: Mapping[str, object], se
     names, issuer, subject = _texts(detail.get("names")), str(detail["issuer"]), str(detail.get("subject", ""))
     matches = any(name_fits(job.endpoint.host, name) for name in names)
     facts = {"cert:for_host" if matches else "cert:other_name"}
+    if detail.get("names") == []:
+        facts.add("cert:nameless")
     if is_public(seen.owner):
         facts.add("host:public")
     says: list[str] = []

@@ -17,7 +17,7 @@ CERTIFICATES = {
     "not_yet_valid": ("tls_clock", "user", "set the clock"),
     "self_signed": ("tls_self_signed", "user", "--fingerprint"),
     "wrong_host": ("tls_hostname_mismatch", "user", "host name that the certificate holds"),
-    "cn_only": ("tls_hostname_mismatch", "user", "host name that the certificate holds"),
+    "cn_only": ("tls_hostname_mismatch", "provider", "subjectAltName"),
     "untrusted": ("tls_unknown_issuer", "admin", "--ca-file"),
     "intercepted": ("tls_intercepted", "user", "Switch off the scanning of mail connections"),
     "incomplete": ("tls_unknown_issuer", "provider", "install the whole chain"),

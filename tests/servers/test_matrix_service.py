@@ -119,7 +119,7 @@ def test_too_many_connections_to_postfix(home: Home, make_postfix: MakePostfix, 
 def test_no_inbox_on_cyrus(home: Home, make_cyrus: MakeCyrus) -> None:
     server = make_cyrus(CyrusSettings(parameters={"autocreate_quota": "-1"}))
     gateways(home, server, there={"imap": server.imaps})
-    check(home, Expected("no_such_mailbox", 8, "select", "the names the server lists"))
+    check(home, Expected("no_such_mailbox", 8, "select", "has a mailbox there", fixer="admin"))
 
 
 def test_no_home_on_courier(request: pytest.FixtureRequest, home: Home, courier_users: CourierUsers) -> None:
