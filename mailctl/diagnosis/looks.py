@@ -77,6 +77,8 @@ def wanted(job: CheckJob, stage: str, cause: str, *, sure: bool = True) -> Wante
     """The looks that a check which failed at `stage` for `cause` deserves. sure: of the cause."""
     if stage == "dns" and cause in _NO_HOST:
         return Wanted(home=True, host=True)
+    if stage == "dns":  # the name server doesn't answer: what is known here may help all the same
+        return Wanted(host=True)
     if stage == "authenticate" and (cause in _SIGN_IN or (cause in _PERHAPS and not sure)):
         return Wanted(home=True)
     asked = job.endpoint.port
