@@ -54,7 +54,8 @@ def probe(
     tools = context.probe_tools()
     jobs: list[ProbeJob] = []
     probes: list[ProbeReport] = []
-    for key in dict.fromkeys((report.gateway, report.address) for report in reports):
+    keys = dict.fromkeys((report.gateway, report.address) for report in reports)
+    for key in keys:
         name = key[0] or key[1]
         if not all(report.ok for report in reports if (report.gateway, report.address) == key):
             plan.notes.append(f"No message was sent to {name}: its checks did not all pass.")
@@ -63,7 +64,11 @@ def probe(
         ways = {job.protocol: job for job in found}
         inbound = ways.get(Protocol.IMAP) or ways.get(Protocol.POP3)
         if Protocol.SMTP not in ways or inbound is None:
-            probes.append(_impossible(*key, missing="SMTP" if inbound else "IMAP or POP3"))
+            missing = "SMTP" if inbound else "IMAP or POP3"
+            if len(keys) > 1:
+                plan.notes.append(f"No message was sent to {name}: it has no {missing}.")
+            else:
+                probes.append(_impossible(*key, missing=missing))
             continue
         local, _, domain = key[1].rpartition("@")
         message = probe_message(f"{local}@{tools.a_labels(domain)}", context.now(), token_hex(16))

@@ -226,7 +226,9 @@ class Arrival:
             last = self._clock() - self._sent_at >= patience
             found = self.looker.look(thorough=last or looks % THOROUGH == THOROUGH - 1)
             if isinstance(found, Bounce):
-                error = RefusedError("the message came back: it could not be delivered", server_text=found.text)
+                error = RefusedError(
+                    "the message came back, with a report that stays in the mailbox", server_text=found.text
+                )
                 self.returned = self._judge(error)
                 raise error
             if found:

@@ -108,7 +108,7 @@ class ImapLooker:
 
     def pause(self, looks: int) -> float:
         """See `Looker`."""
-        return min(0.05 * 2**looks, 0.2 * 1.5**looks, 3.0)
+        return min(0.05 * 2.0**looks, 0.2 * 1.5**looks, 3.0)
 
     def full(self, octets: int) -> bool:
         """See `Looker`."""

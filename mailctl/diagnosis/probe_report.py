@@ -1,16 +1,19 @@
 """What became of a probe: a pure reading of how it was sent, where it was found, and what its header says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
 from mailctl.diagnosis.probe_headers import authentication, header_fields, hops, result_of
 from mailctl.diagnosis.probe_look import Found
 from mailctl.domain.check import CheckReport, Finding, Level, OtherCause
-from mailctl.domain.probe import Authentication, ProbeJob, ProbeReport
+from mailctl.domain.probe import Authentication, Hop, ProbeJob, ProbeReport
 from mailctl.domain.secret import mask
+from mailctl.domain.when import show_age
 from mailctl.errors import ExitCode
 
+SLOW = 30.0
+"""Seconds between two servers from which it is worth saying."""
 _OWN = ("find", "remove")
 """Stages that are the probe's own."""
 _BAD = frozenset({"fail", "softfail", "hardfail", "permerror", "policy"})
@@ -81,7 +84,8 @@ def probe_report(
     sent = "no" if sending is None else "yes" if sending.ok else "unknown" if handed_over else "no"
     fields = [(name, mask(value)) for name, value in header_fields(found.header)] if found else []
     told = authentication(fields)
-    findings = sorted(_findings(sent, found, told, left), key=lambda each: each.level is Level.NOTE)
+    way = hops(fields)
+    findings = sorted(_findings(sent, found, told, way, left), key=lambda each: each.level is Level.NOTE)
     report = ProbeReport(
         gateway=job.inbound.gateway,
         address=job.inbound.address,
@@ -95,7 +99,7 @@ def probe_report(
         dkim=result_of(told, "dkim"),
         dmarc=result_of(told, "dmarc"),
         authentication_results=told,
-        hops=hops(fields),
+        hops=way,
         removed=left == "",
         findings=tuple(findings),
         warnings=tuple(each.text for each in findings if each.level is Level.WARNING),
@@ -108,10 +112,14 @@ def probe_report(
     stages = report.stages if sending else looking.stages
     failing = verdict_of(returned or failed)
     failing["stage"] = failed.stage
+    if sent == "unknown":
+        failing["message"] = f"{failed.message}; it did not arrive within {job.patience:g} s, and was not sent again"
     return replace(report, ok=False, stages=stages, **failing)
 
 
-def _findings(sent: str, found: Found | None, told: Authentication | None, left: str | None) -> Iterator[Finding]:
+def _findings(
+    sent: str, found: Found | None, told: Authentication | None, way: Sequence[Hop], left: str | None
+) -> Iterator[Finding]:
     if found is None:
         return
     if sent == "unknown":
@@ -124,6 +132,10 @@ def _findings(sent: str, found: Found | None, told: Authentication | None, left:
         yield Finding("probe_filed", Level.NOTE, f"the message was filed into {found.folder}, as a rule may want it")
     if left:
         yield Finding("probe_left", Level.WARNING, f"the message is not all removed; {left}")
+    for hop in way:
+        if hop.seconds is not None and hop.seconds >= SLOW:
+            text = f"the message waited {show_age(hop.seconds)} before {hop.by}, by the clocks of the servers"
+            yield Finding("probe_delayed", Level.NOTE, text)
     if told is None or not told.results:
         text = "the receiving server says nothing of SPF, DKIM and DMARC; many don't check mail of their own users"
         yield Finding("authentication_not_told", Level.NOTE, text)
@@ -135,3 +147,5 @@ def _findings(sent: str, found: Found | None, told: Authentication | None, left:
             yield Finding(f"{method}_failed", Level.WARNING, text)
         elif result == "none":
             yield Finding(f"{method}_none", Level.NOTE, f"{method.upper()} says none: {lacking}")
+        elif result == "temperror":
+            yield Finding(f"{method}_not_checked", Level.NOTE, f"{method.upper()} could not be checked this time")

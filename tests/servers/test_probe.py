@@ -218,7 +218,10 @@ def test_all_gateways_are_only_written_to_with_a_yes(home: Home, mailbox: Mailbo
     refused = home.cli.json("test", "--all", "--send", code=2)
     assert "1 gateway" in refused["error"]["message"]
     assert mailbox.messages("INBOX") == []
-    assert probe(home, "--all", "--yes")["ok"]
+    home.gateway("reads", mailbox.user, mailbox.password, imap(mailbox.server))
+    done = home.cli.json("test", "--all", "--send", "--yes")
+    assert [report["gateway"] for report in done["result"]["probes"] if report["ok"]] == ["work"]
+    assert "No message was sent to reads: it has no SMTP." in home.cli.ok("test", "--all", "--send", "--yes").err
 
 
 def test_one_protocol_alone_can_not_send(home: Home, mailbox: Mailbox, postfix: Postfix) -> None:

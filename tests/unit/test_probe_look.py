@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from mailctl.diagnosis.probe_look import Bounce, Found, ImapLooker, bounce_text
+from mailctl.diagnosis.probe_look import Bounce, Found, ImapLooker, PopLooker, bounce_text
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
-from mailctl.errors import RefusedError
+from mailctl.errors import AuthError, RefusedError
 
 ID = "<mailctl-probe-1@mail.test>"
 OURS = f"Message-ID: {ID}\r\nReceived: by mail.test; now\r\n".encode()
@@ -199,3 +199,93 @@ def test_a_report_on_the_probe_is_told_and_one_on_another_message_is_not() -> No
 )
 def test_what_a_report_says(message: bytes, text: str) -> None:
     assert bounce_text(message, ID) == text
+
+
+class FakePop:
+    """A POP3 session on messages in memory."""
+
+    capabilities: frozenset[str] = frozenset()
+    login_delay = 0
+
+    def __init__(self, held: dict[str, bytes], *, top: bool = True) -> None:
+        self.held, self.has_top = held, top
+        self.names = list(held)
+        self.deleted: list[str] = []
+        self.over = False
+
+    def uidl(self) -> list[tuple[int, str, int]]:
+        return [(number, name, len(self.held[name])) for number, name in enumerate(self.names, 1)]
+
+    def top(self, number: int) -> bytes | None:
+        return self.held[self.names[number - 1]] if self.has_top else None
+
+    def retrieve(self, number: int, octets: int, sink: SinkFactory) -> None:
+        body = sink(octets)
+        body.write(self.held[self.names[number - 1]])
+        body.finish(MessageMeta(0))
+
+    def delete(self, number: int) -> None:
+        self.deleted.append(self.names[number - 1])
+
+    def quit(self) -> None:
+        for name in self.deleted:
+            del self.held[name]
+        self.over = True
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@pytest.mark.parametrize("top", [True, False])
+def test_pop3_reads_only_what_is_new_and_removes_only_the_probe(top: bool) -> None:
+    held = {"a": OURS}
+    first = FakePop(held)
+    looker = PopLooker(first, lambda: FakePop(held, top=top), ID)
+    looker.begin()
+    assert first.over
+    assert looker.look(thorough=False) is None
+    held |= {"b": OTHER, "c": OURS, "d": OTHER}
+    found = looker.look(thorough=False)
+    assert isinstance(found, Found)
+    assert (found.number, found.folder, found.junk) == (3, "", False)
+    assert looker.remove(found) == ""
+    assert set(held) == {"a", "b", "d"}
+    assert not looker.full(10**9)
+
+
+def test_pop3_brings_reports_too() -> None:
+    held: dict[str, bytes] = {}
+    looker = PopLooker(FakePop(held), lambda: FakePop(held), ID)
+    looker.begin()
+    held["a"] = REPORT
+    assert looker.look(thorough=False) == Bounce("552 5.2.2 full")
+
+
+@pytest.mark.parametrize(
+    ("error", "waits"),
+    [
+        (AuthError("no", server_text="-ERR [LOGIN-DELAY] wait"), True),
+        (RefusedError("no", server_text="-ERR [in-use] locked"), True),
+        (AuthError("no", server_text="-ERR [AUTH] wrong"), False),
+    ],
+)
+def test_a_pop3_server_that_says_not_now_is_asked_again(error: AuthError, waits: bool) -> None:
+    def refuse() -> FakePop:
+        raise error
+
+    looker = PopLooker(FakePop({}), refuse, ID)
+    looker.begin()
+    if waits:
+        assert looker.look(thorough=False) is None
+    else:
+        with pytest.raises(type(error)):
+            looker.look(thorough=False)
+
+
+def test_a_login_delay_is_kept_within_reason() -> None:
+    patient = FakePop({})
+    patient.login_delay = 10
+    looker = PopLooker(patient, lambda: patient, ID)
+    assert [looker.pause(looks) for looks in (0, 3, 5)] == [10, 10, 15]
+    patient.login_delay = 10**6
+    assert looker.pause(0) == 30
