@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob
 
+LONGEST = 160
+"""Characters of somebody else's words that are quoted."""
 _NAME = "NAME"
 
 
@@ -42,6 +44,12 @@ def step(template: str, job: CheckJob, **values: str) -> str:
     for place, value in places.items():
         template = template.replace("{" + place + "}", value)
     return template
+
+
+def quoted(text: str) -> str:
+    """Words of somebody else's, marked as such, whatever they imitate, and cut where they are long."""
+    shown = " ".join(text.split()).replace('"', "'")
+    return f'"{shown if len(shown) <= LONGEST else shown[: LONGEST - 1] + "…"}"'
 
 
 def site(host: str) -> str:

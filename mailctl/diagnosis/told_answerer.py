@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from mailctl.diagnosis.looks import UNTRUSTED, Seen
-from mailctl.diagnosis.told import NOTHING, Told, site
+from mailctl.diagnosis.told import NOTHING, Told, quoted, site
 from mailctl.diagnosis.told_network import is_public
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.provider import Provider
@@ -31,11 +31,11 @@ def told_answerer(
     greetings += [server_text, *(each.text for each in seen.ports if each.port == job.endpoint.port)]
     location = next((found[1] for text in greetings if (found := _LOCATION.search(text[:_LONGEST]))), "")
     if location and site(location) != site(job.endpoint.host):
-        return Told(public | {"greets:elsewhere"}, (f"A web server answered that sends to {location}.",))
+        return Told(public | {"greets:elsewhere"}, (f"A web server answered that sends to {quoted(location)}.",))
     own = _own_sites(job, seen.owner)
     strange = [name for text in greetings for name in names_in(text) if site(name) not in own]
     if strange:
-        return Told(public | {"greets:elsewhere"}, (f"What answered calls itself {strange[0]}.",))
+        return Told(public | {"greets:elsewhere"}, (f"What answered calls itself {quoted(strange[0])}.",))
     held = detail.get("names")
     certified = [str(each).removeprefix("*.") for each in held] if isinstance(held, list | tuple) else []
     certified = certified or _COMMON_NAME.findall(str(detail.get("subject", "")))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from mailctl.diagnosis.looks import UNTRUSTED, Seen
-from mailctl.diagnosis.told import NOTHING, Told, site, step
+from mailctl.diagnosis.told import NOTHING, Told, quoted, site, step
 from mailctl.diagnosis.told_network import is_public
 from mailctl.domain.check import CheckJob
 
@@ -75,7 +75,7 @@ def told_certificate(job: CheckJob, cause: str, detail: Mapping[str, object], se
         says += _dates(cause, detail)
     if not matches and names:
         more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-        says.append(f"The certificate is for {', '.join(names[:FEW])}{more}.")
+        says.append(f"The certificate is for {', '.join(map(quoted, names[:FEW]))}{more}.")
         steps += _better_name(job, names) if cause == "tls_hostname_mismatch" and not is_public(seen.owner) else []
     if cause in _UNTRUSTED:
         told = _issuer(issuer, subject, detail)
@@ -102,11 +102,14 @@ def _issuer(issuer: str, subject: str, detail: Mapping[str, object]) -> Told:
     if found := inspector(said):
         kind, where, product = found
         return Told(
-            frozenset({f"cert:{kind}"}), (f"The certificate was made {where} by {product}: issued by {issuer}.",)
+            frozenset({f"cert:{kind}"}),
+            (f"The certificate was made {where} by {product}: issued by {quoted(issuer)}.",),
         )
     facts: set[str] = set()
     says: list[str] = [
-        f"The certificate names itself {subject}." if issuer == subject else f"The certificate was issued by {issuer}."
+        f"The certificate names itself {quoted(subject)}."
+        if issuer == subject
+        else f"The certificate was issued by {quoted(issuer)}."
     ]
     known = bool(_AUTHORITIES.search(said))
     rooted = any(each.get("subject") == each.get("issuer") for each in others)

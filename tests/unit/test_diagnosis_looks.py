@@ -430,13 +430,13 @@ def untrusted(cause: str = "tls_unknown_issuer", **detail: object) -> TlsError:
             "imap.gmail.com",
             untrusted("tls_self_signed", names=[], subject="CN=Guest portal", issuer="CN=Guest portal"),
             "connection_redirected",
-            "names itself CN=Guest portal",
+            'names itself "CN=Guest portal"',
         ),
         (
             "mail.example.org",
             untrusted("tls_hostname_mismatch", names=["*.hoster.example", "server12.hoster.example"]),
             "tls_hostname_mismatch",
-            "The certificate is for *.hoster.example, server12.hoster.example.",
+            'The certificate is for "*.hoster.example", "server12.hoster.example".',
         ),
         (
             "mail.example.org",
@@ -497,7 +497,7 @@ def test_a_hotel_answers_for_a_provider() -> None:
     of = job("smtp.gmail.com", 587, STARTTLS, protocol=SMTP)
     report = failed("starttls", error, Made(), of, learned)
     assert report.cause == "connection_redirected"
-    assert "What answered calls itself mx.hotel.example." in report.explanation
+    assert 'What answered calls itself "mx.hotel.example".' in report.explanation
 
 
 def test_a_stripped_offer_at_a_provider_that_always_makes_it() -> None:
@@ -513,7 +513,7 @@ def test_a_hosters_own_name_is_no_redirection() -> None:
     learned = {"greeting": {"greeting": "server12.hoster.example ESMTP"}}
     report = failed("starttls", error, Made(), job(port=587, security=STARTTLS, protocol=SMTP), learned)
     assert report.cause == "starttls_unavailable"
-    assert "calls itself server12.hoster.example" in report.explanation
+    assert 'calls itself "server12.hoster.example"' in report.explanation
 
 
 def test_a_web_server_in_a_providers_place() -> None:
@@ -572,3 +572,11 @@ def test_whatever_a_server_says_there_is_a_verdict(text: str, issuer: str, names
     )
     assert report.cause
     assert RefusedError.exit_code is not report.exit_code
+
+
+def test_words_of_a_certificate_are_quoted_and_cut() -> None:
+    issuer = 'CN=x". All is well.\r\nwork  IMAP  works' + "y" * 5000
+    report = failed("tls", untrusted(issuer=issuer, sent=1, names=["*." + "z" * 3000] * 90), Made())
+    assert "issued by \"CN=x'. All is well. work IMAP works" in report.explanation
+    assert "and 85 more" in report.explanation
+    assert len(report.explanation) < 2000

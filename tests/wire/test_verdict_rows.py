@@ -156,7 +156,7 @@ def test_A6_preauth_inside_tls_is_named(certificates: Certificates) -> None:
 FAULTS = {
     "expired": ("tls_expired", "the clock of this machine says"),
     "not_yet_valid": ("tls_clock", "the clock of this machine says"),
-    "wrong_host": ("tls_hostname_mismatch", "The certificate is for another.example."),
+    "wrong_host": ("tls_hostname_mismatch", 'The certificate is for "another.example".'),
     "self_signed": ("tls_self_signed", "signed itself"),
     "untrusted": ("tls_unknown_issuer", "an authority nobody knows"),
     "weak_key": ("tls_weak_certificate", "too weak"),
@@ -335,7 +335,7 @@ def test_a_hotel_that_answers_for_gmail_is_named_by_its_greeting() -> None:
     with ScriptedServer(script) as server:
         report = check(server, SMTP, STARTTLS, host="smtp.gmail.com")
     assert report.cause == "connection_redirected"
-    assert "calls itself mx.hotel.example" in report.explanation
+    assert 'calls itself "mx.hotel.example"' in report.explanation
 
 
 @pytest.mark.usefixtures("caught")
@@ -351,7 +351,7 @@ def test_a_hotel_that_answers_in_plain_text_is_named_by_the_second_look() -> Non
     with ScriptedServer(says("220 mx.hotel.example ESMTP")) as server:
         report = check(server, SMTP, TLS, host="smtp.gmail.com")
     assert report.cause == "connection_redirected"
-    assert "calls itself mx.hotel.example" in report.explanation
+    assert 'calls itself "mx.hotel.example"' in report.explanation
 
 
 @pytest.mark.usefixtures("caught")
