@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from mailctl.errors import TlsError
 
+LONGEST = 160
+"""Characters that are told of each thing that a certificate says."""
 _BY_VERIFY_CODE = {
     2: "tls_unknown_issuer",
     9: "tls_clock",
@@ -80,13 +82,13 @@ def failure(host: str, error: OSError, facts: Mapping[str, object]) -> TlsError:
     """The TlsError for `error`. facts: of the certificate (see `certificate_facts`), {} if none was seen."""
     cause = cause_of(error)
     names = facts.get("names")
-    listed = ", ".join(str(name) for name in names[:5]) if isinstance(names, list) and names else ""
+    listed = ", ".join(str(name)[:LONGEST] for name in names[:5]) if isinstance(names, list) and names else ""
     message = _MESSAGES[cause].format(
         host=host,
         on_end=f" on {str(facts['not_after'])[:10]}" if "not_after" in facts else "",
         until_begin=f", only from {str(facts['not_before'])[:10]} on" if "not_before" in facts else "",
         names=f" ({listed})" if listed else "",
-        issuer=f" ({facts['issuer']})" if facts.get("issuer") else "",
+        issuer=f" ({str(facts['issuer'])[:LONGEST]})" if facts.get("issuer") else "",
     )
     if cause == "tls_hostname_mismatch" and names == []:  # a common name alone is none (RFC 9525, section 2)
         message = f"The certificate of {host} holds no host name (no subjectAltName; a common name doesn't count)"
