@@ -3,13 +3,12 @@
 The only module that builds adapters. Each is built when first asked for, so that a command pays for what it uses.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from mailctl.cli.configured import Configured
 from mailctl.cli.paths import Paths, find_paths
-from mailctl.domain.home import home_folder
 from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
 
@@ -23,14 +22,10 @@ if TYPE_CHECKING:
     from mailctl.domain.check import CheckJob, Session
     from mailctl.domain.deadline import Deadline
     from mailctl.domain.discovery import Discovery
-    from mailctl.domain.effective import EffectiveGateway
-    from mailctl.domain.gateway import Gateway, Inbound
     from mailctl.domain.look import Looks
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
     from mailctl.domain.probe import Lines, ProbeTools
-    from mailctl.domain.provider import Provider
     from mailctl.domain.secret import Secret
-    from mailctl.domain.server import Server
     from mailctl.journal.recorder import JournalRecorder
     from mailctl.journal.store import Journal
     from mailctl.secrets.keyring import Keyring
@@ -40,7 +35,7 @@ if TYPE_CHECKING:
     KeyringFactory = Callable[[], Keyring]
 
 
-class Context:
+class Context(Configured):
     """One command's world; commands get it by `Context.of(ctx)`."""
 
     def __init__(
@@ -135,70 +130,6 @@ class Context:
 
         return ConfigStore(self.paths.config)
 
-    def gateway(self, name: str) -> "EffectiveGateway":
-        """The gateway `name` as it works: joined with its server, its provider's defaults and the settings."""
-        gateway = self.config.gateway(name)
-        return self.join(gateway, self.server(gateway.server))
-
-    def server(self, name: str) -> "Server":
-        """The server `name`, read once a command."""
-        if name not in self._servers:
-            self._servers[name] = self.config.server(name)
-        return self._servers[name]
-
-    @cached_property
-    def _servers(self) -> "dict[str, Server]":
-        return {}
-
-    def load_gateways(self, names: Sequence[str] = ()) -> "tuple[list[Gateway], list[str]]":
-        """The gateways `names`, in that order, or all, by their `order` and name; and a warning a broken file.
-
-        Raises NotFoundError, or ConfigError for a broken file, of a gateway that was named.
-        """
-        if names:
-            return [self.config.gateway(name) for name in dict.fromkeys(names)], []
-        listing = self.config.gateways()
-        found = sorted(listing.objects, key=lambda gateway: (gateway.order, gateway.name))
-        broken: dict[str, list[str]] = {}
-        for problem in listing.problems:
-            said = f"{problem.key}: {problem.message}" if problem.key else problem.message
-            broken.setdefault(problem.file, []).append(said)
-        return found, [f"{file}: {'; '.join(said)}" for file, said in broken.items()]
-
-    def inbound_of(self, gateway: "Gateway") -> "Inbound":
-        """How mail comes in, every value decided; without the server's and provider's say if that file is broken."""
-        from mailctl.domain.gateway import resolve_inbound
-        from mailctl.errors import ConfigError
-
-        try:
-            return self.join(gateway, self.server(gateway.server)).inbound
-        except ConfigError:
-            return resolve_inbound(gateway.inbound, self.config.settings.inbound)
-
-    def join(self, gateway: "Gateway", server: "Server") -> "EffectiveGateway":
-        """A gateway, saved or not, as it works on `server`."""
-        from mailctl.domain.effective import effective
-        from mailctl.domain.provider import inbound_defaults, outbound_defaults
-
-        provider = self.provider(server)
-        return effective(
-            gateway,
-            server,
-            self.config.settings,
-            inbound_defaults(provider) if provider else None,
-            outbound_defaults(provider) if provider else None,
-        )
-
-    def provider(self, server: "Server") -> "Provider | None":
-        """The facts on the provider that `server` was made from, or None if there are none."""
-        from mailctl.errors import NotFoundError
-        from mailctl.providers.catalog import load
-
-        try:
-            return load(server.provider) if server.provider else None
-        except NotFoundError:  # a server file may name a provider that this version doesn't know
-            return None
-
     def discover(self, email: str, seconds: float) -> "Discovery":
         """All that can be found out about the mail service of an address within `seconds`; see `domain.discovery`."""
         from mailctl.domain.address import parse_address
@@ -213,12 +144,6 @@ class Context:
         dns, policy = Dns(settings.nameserver), CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
         get = Http(policy, dns.addresses) if settings.nameserver else Http(policy)
         return discover(address, a_labels(address.domain), dns, get, Deadline(seconds))
-
-    def maildir(self, gateway: "Gateway") -> Path:
-        """Where the mail of a gateway lies: what it says, relative to the home folder, or `<data>/mail/NAME`."""
-        if gateway.inbound.maildir:
-            return home_folder(self.env) / gateway.inbound.maildir.removeprefix("~/")
-        return self.paths.data / "mail" / gateway.name
 
     @staticmethod
     def memory_keyring() -> "KeyringFactory":
