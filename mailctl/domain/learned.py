@@ -94,6 +94,11 @@ def _if(prefix: str) -> _Tell:
 
 _ONLY_FAILED = frozenset({"names", "issuer", "fingerprint"})
 """What matters of a certificate only if it was refused."""
+_RELAY = {
+    "relays": "passes mail on",
+    "relay_denied": "passes no mail on",
+    "unknown": "doesn't tell whether it passes mail on",
+}
 _TELL: dict[str, _Tell] = {
     "source": _if("from"),
     "addresses": _each,
@@ -117,7 +122,7 @@ _TELL: dict[str, _Tell] = {
     "size": lambda value, _: f"messages up to {show_size(value)}" if isinstance(value, int) and value else "",
     "folders": _folders,
     "quota": _quota,
-    "relay": lambda value, _: {"relays": "passes mail on", "relay_denied": "passes no mail on"}.get(str(value), ""),
+    "relay": lambda value, _: _RELAY.get(str(value), ""),
     "reply": _quoted,
 }
 """How each thing that stages learn is told; anything else is for programs."""
