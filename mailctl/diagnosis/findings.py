@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mailctl.diagnosis.beyond import beyond
 from mailctl.diagnosis.told_certificate import inspector
 from mailctl.domain.check import CheckJob, Finding, Level, StageReport, StageStatus
+from mailctl.domain.server import Protocol
 from mailctl.domain.when import counted
 
 EXPIRES_SOON = 21
@@ -28,6 +29,7 @@ def _found(job: CheckJob, stages: Sequence[StageReport]) -> Iterator[Finding]:
         yield from _families(job, stage.detail)
         if stage.status is StageStatus.PASSED:
             yield from _certificate(job, stage.detail)
+            yield from _before_tls(job, stage.detail)
     yield from beyond(job, stages)
 
 
@@ -54,9 +56,8 @@ def _certificate(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Findin
 
 def _families(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
     """One family that is broken while the other works. A machine without the family, or localhost, lacks nothing."""
-    families = detail.get("families")
-    host = job.endpoint.host.lower().rstrip(".")
-    if not isinstance(families, Mapping) or host == "localhost" or host.endswith(".localhost"):
+    families, host = detail.get("families"), job.endpoint.host
+    if not isinstance(families, Mapping) or _is_local(host):
         return
     for name, other in (("ipv6", "ipv4"), ("ipv4", "ipv6")):
         broken, well = families.get(name), families.get(other)
@@ -69,3 +70,24 @@ def _families(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
             costs = f"programs that try {here} first wait for it to fail" if how == "does not answer" else _FAIL
             text = f"{host} {how} over {here} ({addresses[0]}) while {there} works: {costs.format(here)}"
             yield Finding(f"{name}_broken", Level.WARNING, text)
+
+
+def _before_tls(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
+    """A server that takes passwords before STARTTLS too; to its own machine it may."""
+    offered = detail.get("capabilities_before_tls", detail.get("extensions_before_tls"))
+    if not isinstance(offered, list | tuple) or _is_local(job.endpoint.host):
+        return
+    lines = [str(line).upper() for line in offered]
+    if job.protocol is Protocol.IMAP:
+        open_to_all = bool(lines) and "LOGINDISABLED" not in lines
+    else:  # POP3 says `USER` and `SASL PLAIN`, SMTP `AUTH PLAIN LOGIN`
+        ways = [line.split() for line in lines if line.startswith(("AUTH ", "SASL "))]
+        open_to_all = "USER" in lines or any({"PLAIN", "LOGIN"} & set(way) for way in ways)
+    if open_to_all:
+        text = f"{job.endpoint} takes passwords before encryption too: a program that is set up wrongly exposes them"
+        yield Finding("sign_in_before_tls", Level.NOTE, text)
+
+
+def _is_local(host: str) -> bool:
+    host = host.lower().rstrip(".")
+    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host == "::1"

@@ -222,6 +222,27 @@ def test_a_connection_that_is_opened_on_the_way_is_noted_though_it_is_trusted_he
     assert report.findings == ()
 
 
+@pytest.mark.parametrize(
+    ("protocol", "detail", "noted"),
+    [
+        (Protocol.IMAP, {"capabilities_before_tls": ["IMAP4REV1", "STARTTLS", "AUTH=PLAIN"]}, True),
+        (Protocol.IMAP, {"capabilities_before_tls": ["IMAP4rev1", "STARTTLS", "LOGINDISABLED"]}, False),
+        (Protocol.POP3, {"capabilities_before_tls": ["STLS", "USER"]}, True),
+        (Protocol.POP3, {"capabilities_before_tls": ["STLS", "SASL PLAIN"]}, True),
+        (Protocol.POP3, {"capabilities_before_tls": ["STLS", "SASL SCRAM-SHA-256"]}, False),
+        (Protocol.SMTP, {"extensions_before_tls": ["SIZE 1", "AUTH PLAIN LOGIN", "STARTTLS"]}, True),
+        (Protocol.SMTP, {"extensions_before_tls": ["SIZE 1", "STARTTLS"]}, False),
+    ],
+)
+def test_a_server_that_takes_passwords_in_clear_is_noted(
+    protocol: Protocol, detail: dict[str, object], noted: bool
+) -> None:
+    for host, said in (("mail.example.org", noted), ("localhost", False)):
+        report, _ = check({"capability": detail}, protocol=protocol, endpoint=Endpoint(host, 143, Security.STARTTLS))
+        assert report.warnings == ()
+        assert ("sign_in_before_tls" in [finding.name for finding in report.findings]) is said
+
+
 def test_a_trace_is_kept_if_asked_for() -> None:
     report, _ = check({"tls": TlsError("x", cause="tls_eof")}, trace=True)
     assert report.transcript == ("+0.001 S: * OK hello",)
