@@ -69,7 +69,7 @@ def _carried_out(
     from mailctl.cli.check_report import report_targets
 
     targets = report_targets(how.files)  # what can't be written is told before anything is sent
-    plan = make_plan(context, asked, replace(options, trace=options.trace or bool(targets)))
+    plan = make_plan(context, asked, replace(options, trace=options.trace or bool(targets), relaying=how.form is None))
     secret = resolver(context, plan)
     if how.send:
         from mailctl.cli import probing

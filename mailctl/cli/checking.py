@@ -36,12 +36,17 @@ class Checks:
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What holds for all checks of a command. protocols: exactly these; none: those in use. timeout: of one check."""
+    """What holds for all checks of a command. protocols: exactly these; none: those in use. timeout: of one check.
+
+    relaying: whether to ask if mail is passed on elsewhere, which may have a recipient refused: nothing for monitors to
+    do every few minutes, since programs that ban hosts count refusals.
+    """
 
     protocols: tuple[Protocol, ...] = ()
     timeout: float = 30.0
     parallel: int = 8
     trace: bool = False
+    relaying: bool = True
 
 
 _TOLD = 2
@@ -79,6 +84,7 @@ def gateway_checks(
             server=joined.server.name,
             facts=_wants(provider, protocol),
             attachment_limit=joined.outbound.attachment_limit,
+            relaying=options.relaying,
         )
         planned.append(job)
     if not planned:
@@ -122,6 +128,7 @@ def address_checks(
             timeout=options.timeout,
             trace=options.trace,
             facts=_wants(provider, protocol),
+            relaying=options.relaying,
         )
         planned.append(job)
     return planned

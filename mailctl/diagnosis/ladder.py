@@ -35,8 +35,9 @@ def expected_stages(job: CheckJob) -> tuple[str, ...]:
     """The stages that a session of `job` has, for reports on checks that never got one."""
     security = job.endpoint.security
     first = ("dns", "tcp", "tls") if security is Security.TLS else ("dns", "tcp")
-    rest = (name for name in _STAGES[job.protocol] if name != "starttls" or security is Security.STARTTLS)
-    return (*first, *rest)
+    left_out = {"starttls"} - ({"starttls"} if security is Security.STARTTLS else set())
+    left_out |= set() if job.relaying else {"relay"}
+    return (*first, *(name for name in _STAGES[job.protocol] if name not in left_out))
 
 
 class Climb:

@@ -34,7 +34,7 @@ class CheckJob:
 
     gateway: its name, or "" for a bare address. server: its name, or "". provider: preset id or "". timeout: seconds
     for the whole check. facts: what else is known, in the words of the failure knowledge (`wants:app_password`).
-    attachment_limit: of the gateway, in octets, None for none.
+    attachment_limit: of the gateway, in octets, None for none. relaying: whether to ask if mail is passed on elsewhere.
     """
 
     gateway: str
@@ -49,6 +49,7 @@ class CheckJob:
     server: str = ""
     facts: frozenset[str] = frozenset()
     attachment_limit: int | None = None
+    relaying: bool = True
 
 
 class Level(StrEnum):

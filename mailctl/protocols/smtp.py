@@ -56,7 +56,8 @@ class SmtpSession(WireSession):
 
     def transaction(self) -> dict[str, Climb]:
         """The stages after sign-in."""
-        return {"mail": self._mail, "rcpt": self._rcpt, "relay": self._relay}
+        rungs: dict[str, Climb] = {"mail": self._mail, "rcpt": self._rcpt}
+        return rungs | ({"relay": self._relay} if self.job.relaying else {})
 
     def mail_parameters(self) -> str:
         """What MAIL tells besides the sender, each parameter after a space."""
@@ -129,7 +130,7 @@ class SmtpSession(WireSession):
     def _rcpt(self) -> Mapping[str, object]:
         """RCPT to the mailbox itself; what `_relay` asks goes along where the server reads ahead (RFC 2920)."""
         path, _ = self.path(self.job.address)
-        if "PIPELINING" in self.extensions:
+        if "PIPELINING" in self.extensions and self.job.relaying:
             self.send(f"RCPT TO:<{path}>", f"RCPT TO:<{self._foreign()}>", "RSET")
             self._open = False
         else:
@@ -142,8 +143,10 @@ class SmtpSession(WireSession):
         It can't do harm: no DATA follows, so there is no message that could be delivered, bounced, counted against a
         sending limit or weighed by a filter; the domain is reserved for examples and takes no mail (RFC 7505), so a
         server that looks the recipient up or calls it disturbs nobody; it is asked once, after all else has passed,
-        in one transaction with a recipient that was accepted, as any mail program would with a second recipient; and
-        the local part tells whoever reads the log what it was. It never fails: a check has passed by now.
+        in one transaction with a recipient that was accepted, as any mail program would with a second recipient; the
+        local part tells whoever reads the log what it was; and monitors, which come back every few minutes, don't ask
+        (fail2ban, for one, bans a host for a few "Relay access denied" in ten minutes). It never fails: the check has
+        passed by now.
         """
         wire = self.wire
         try:

@@ -147,3 +147,15 @@ def test_pop3_tells_what_it_lacks(home: Home, mailbox: Mailbox) -> None:
     check = home.one("work")
     assert detail(check, "stat")["uidl"] is True
     assert findings(check) == {}
+
+
+def test_a_monitor_does_not_ask_about_relaying(home: Home, mailbox: Mailbox, make_postfix: MakePostfix) -> None:
+    postfix = make_postfix(PostfixSettings(parameters={"smtpd_relay_restrictions": "reject_unauth_destination"}))
+    home.gateway("work", mailbox.user, mailbox.password, f"smtp localhost {postfix.submissions} tls")
+    done = home.cli.run("test", "work", "--smtp", "--format", "prometheus")
+    assert done.code == 0, done.err
+    assert 'stage="rcpt"' in done.out
+    assert 'stage="relay"' not in done.out
+    log = postfix.log()
+    assert "example.com" not in log
+    assert "rset=1" in log
