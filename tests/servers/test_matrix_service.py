@@ -113,7 +113,41 @@ def test_too_many_connections_to_postfix(home: Home, make_postfix: MakePostfix, 
     check(home, Expected("too_many_connections", 8, "greeting", "Close mail programs"))
 
 
+def test_too_many_sign_ins_to_postfix(home: Home, make_postfix: MakePostfix) -> None:
+    limits = {"smtpd_client_auth_rate_limit": "1", "smtpd_client_event_limit_exceptions": ""}
+    gateways(home, make_postfix(PostfixSettings(parameters=limits)))
+    assert home.one("--all")["ok"]
+    check(home, Expected("rate_limited_login", 7, "authenticate", "wait"))
+
+
+# -- the address that connects
+
+
+def test_address_blocked_by_postfix(home: Home, make_postfix: MakePostfix) -> None:
+    answer = "554 5.7.1 Service unavailable; Client host [127.0.0.1] blocked using zen.spamhaus.org"
+    refused = {"smtpd_delay_reject": "no", "smtpd_client_restrictions": f"check_client_access static:{{{answer}}}"}
+    server = make_postfix(PostfixSettings(parameters=refused))
+    gateways(home, server, security="starttls", there={"smtp": server.mx})
+    check(home, Expected("ip_blocked", 8, "greeting", "have it taken off the list", fixer="admin"))
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls"])
+def test_address_blocked_by_exim(home: Home, make_exim: MakeExim, security: str) -> None:
+    blocked = ("accept", "blocked:", "deny message = your host is blacklisted at zen.spamhaus.org")
+    server = make_exim(EximSettings(rcpt=blocked, parameters={"acl_smtp_connect": "blocked"}))
+    gateways(home, server, security=security)
+    check(home, Expected("ip_blocked", 8, "greeting", "have it taken off the list", fixer="admin"))
+
+
 # -- the mailbox behind the sign-in
+
+
+def test_storage_broken_on_dovecot(home: Home, make_dovecot: MakeDovecot) -> None:
+    server = make_dovecot(DovecotSettings())
+    server.lock_out("bob")
+    gateways(home, server)
+    check(home, Expected("server_bug", 8, "select", "operator", fixer="provider"), "dovecot-imap-tls-bob")
+    check(home, Expected("temp_unavailable", 8, "stat", "support", fixer="provider"), "dovecot-pop3-tls-bob")
 
 
 def test_no_inbox_on_cyrus(home: Home, make_cyrus: MakeCyrus) -> None:

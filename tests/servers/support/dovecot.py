@@ -112,6 +112,11 @@ class Dovecot:
         self.add_user(name, f"{name}-pw")
         return name
 
+    def lock_out(self, name: str) -> None:
+        """Make the home of a user who has none yet a folder that Dovecot can't enter."""
+        (self._folder / "mail").mkdir(exist_ok=True)
+        (self._folder / "mail" / name).mkdir(mode=0)
+
     # -- mail
 
     def deliver(
