@@ -1,8 +1,8 @@
 """What a message's header tells of its way: Authentication-Results (RFC 8601), Received-SPF (RFC 7208), Received.
 
 The header is what others wrote, so all is bounded and nothing raises. Own code, since the one library for the field,
-authres, has had no release since 2019, raises for what providers really write (no name of a server first, results
-without properties), and has no types.
+authres, has had no release since 2019, can't read what Microsoft writes (no name of a server first), and lets a few
+thousand parentheses run the stack over.
 """
 
 import re
