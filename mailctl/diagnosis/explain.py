@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.passages import LONGEST, Passage, endpoint, hosts, passages
+from mailctl.diagnosis.signals import about_mail
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
 
 _MOST_JUDGED = 40
@@ -76,6 +77,8 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
 
     known: what the user says of it (protocol, stage, provider, host, port, security); the rest is read off the text.
     """
+    if about_mail(text):  # of a log, not every line tells
+        known = replace(known, facts=known.facts | {"about:mail"})
     lines = text.replace("\r\n", "\n").split("\n")
     found = passages(lines, _MOST_JUDGED)
     speaker = _speaker(text, known, knowledge)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mailctl.diagnosis.knowledge import Failure, Knowledge, Provider
-from mailctl.diagnosis.signals import codes, words
+from mailctl.diagnosis.signals import about_mail, codes, words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
 from mailctl.errors import ExitCode
 
@@ -98,6 +98,8 @@ def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
         f"security:{evidence.security}",
         f"protocol:{evidence.protocol}",
     }
+    if evidence.protocol or about_mail(evidence.text):
+        facts |= {"about:mail"}
     if evidence.stage not in ("", "secret", "dns", "tcp"):
         facts |= {"connected"}
     if provider:

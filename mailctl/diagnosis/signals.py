@@ -17,6 +17,11 @@ _REPLY_BEFORE_ENHANCED = re.compile(r"(?<!\d)([245]\d\d)[ -]#?[245]\.\d")
 _TAGGED = re.compile(r"^\W{0,4}[A-Za-z0-9.]{1,16} (BAD)(?= )", re.MULTILINE | re.IGNORECASE)
 _MICROSOFT = re.compile(r"\b(AADSTS\d{4,7})\b")
 _CONTINUED = re.compile(r"\r?\n\W{0,2}[2-5]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3}\s)?")
+_MAIL = re.compile(
+    r"(?i)\b(?:e?smtps?|imaps?|pop3s?|lmtp|e-?mails?|mail(?:box|er|ers|boxes)?|outlook|thunderbird|messages?|rcpt|postfix"
+    r"|dovecot|exim|sendmail|exchange|recipients?|inbox|vmail|maildir|sieve|[a-z0-9._+-]+@[a-z0-9-]+\.[a-z]{2,})\b"
+    r"|(?<!\d)[45]\d\d[ -][45]\.\d"
+)
 _SPACE = re.compile(r"\s+")
 _PLAIN = str.maketrans("‘’“”‐‑–-", "''\"\"    ")
 _SAME = (
@@ -48,6 +53,11 @@ def codes(text: str) -> frozenset[str]:
     begin = text.lstrip("b'\"( \t\r\n")
     found.update(name for name, starts in _GREETINGS if begin.startswith(starts))
     return frozenset(found)
+
+
+def about_mail(text: str) -> bool:
+    """Whether anything in `text` tells that it is about mail, not about some other program."""
+    return _MAIL.search(text[:LONGEST]) is not None
 
 
 def words(text: str) -> str:

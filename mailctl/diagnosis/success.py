@@ -58,6 +58,15 @@ _PLAIN = re.compile(r"[A-Za-z]{2,}")
 _ENGLISH = frozenset(
     {"the", "a", "an", "is", "are", "was", "to", "of", "in", "for", "and", "with", "i", "you", "we", "it"}
 )
+_MAIL = re.compile(
+    r"(?i)\b(?:imap|smtp|pop3?|esmtp|lmtp|dovecot|postfix|exim|cyrus|courier|mail(?:box)?|messages?|inbox|dkim|spf|rspamd"
+    r"|sieve|mx|fetchmail|mbsync)\b|^C: \d+/\d+ +B: \d+/\d+"
+)
+_FOREIGN = frozenset(
+    {"de", "la", "el", "le", "les", "los", "las", "der", "die", "das", "und", "il", "lo", "che", "non", "per", "con"}
+    | {"para", "por", "een", "het", "nie", "och", "att", "ikke"}
+)
+"""Common words of other languages, in which no word of trouble is known well enough."""
 _FEWEST = 2
 """Common words that a text without a word of trouble needs, to be taken for chatter instead of not understood."""
 
@@ -76,4 +85,5 @@ def no_failure(text: str) -> str:
     if _SAYS_SO.search(text) or len(rest) < len(lines):
         return "medium" if slight else "high"
     found = {word.lower() for word in _PLAIN.findall(text)} | ({"i", "a"} & set(text.lower().split()))
-    return "medium" if not slight and text.isascii() and len(found & _ENGLISH) >= _FEWEST else ""
+    known = len(found & _ENGLISH) >= _FEWEST or (_MAIL.search(text) and not found & _FOREIGN)
+    return "medium" if not slight and text.isascii() and known else ""
