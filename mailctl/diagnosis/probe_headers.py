@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 
 from mailctl.domain.probe import Authentication, Hop, MethodResult
 
-FIELDS = ("Message-ID", "Authentication-Results", "Received-SPF", "Received", "Content-Type", "From")
+MARK = "X-Mailctl-Probe"
+"""A field that repeats the Message-ID, since some providers write a Message-ID of their own (Amazon SES does)."""
+FIELDS = ("Message-ID", MARK, "Authentication-Results", "Received-SPF", "Received", "Content-Type", "From")
 """The fields that a probe asks for."""
 _FIELD = 8192
 """Octets of one field that are read."""
@@ -36,9 +38,11 @@ def header_fields(header: bytes) -> list[tuple[str, str]]:
     return [(match[1].lower(), match[2].strip()[:_FIELD]) for match in matches if match]
 
 
-def has_message_id(header: bytes, message_id: str) -> bool:
-    """Whether the header is that of the message, and no other's."""
-    return [value for name, value in header_fields(header) if name == "message-id"] == [message_id]
+def is_probe(header: bytes, message_id: str) -> bool:
+    """Whether the header is that of the probe, and of no other message: its Message-ID, or its mark, exactly so."""
+    fields = header_fields(header)
+    marks = ([value for name, value in fields if name == mark] for mark in ("message-id", MARK.lower()))
+    return [message_id] in marks
 
 
 def authentication(fields: Sequence[tuple[str, str]]) -> Authentication | None:

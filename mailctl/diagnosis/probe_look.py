@@ -1,13 +1,13 @@
 """Looking for a probe in the mailbox that it was sent to, and taking it out again; over `domain.mailbox` interfaces.
 
-Nothing is ever removed but messages whose header, read just before, has exactly the probe's Message-ID.
+Nothing is ever removed but messages whose header, read just before, is the probe's (`probe_headers.is_probe`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
-from mailctl.diagnosis.probe_headers import FIELDS, has_message_id, header_fields
+from mailctl.diagnosis.probe_headers import FIELDS, header_fields, is_probe
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.probe import ProbeMailbox, ProbePopMailbox
 from mailctl.errors import AuthError, RefusedError
@@ -140,7 +140,7 @@ class ImapLooker:
             uids = range(before, now)[-NEW:]
         headers = list(self._mailbox.headers(uids, FIELDS)) if uids else []
         for uid, header in headers:
-            if has_message_id(header, self._message_id):
+            if is_probe(header, self._message_id):
                 return Found(uid, header, folder.name, _is_junk(folder))
         for uid, header in headers:
             if _is_report(header) and (text := self._bounce(uid)):
@@ -170,7 +170,7 @@ class ImapLooker:
         if not uids:
             return []
         headers = self._mailbox.headers(uids[-NEW:], FIELDS)
-        return [(uid, header) for uid, header in headers if has_message_id(header, self._message_id)]
+        return [(uid, header) for uid, header in headers if is_probe(header, self._message_id)]
 
     def _ours(self, folder: Folder) -> list[int]:
         """Open `folder` → UIDs of the probe in it."""
@@ -228,7 +228,7 @@ class PopLooker:
         new = [(number, octets) for number, name, octets in self._mailbox.uidl() if name not in self._before][-NEW:]
         for number, octets in new[::-1]:
             header = self._header(number, octets)
-            if has_message_id(header, self._message_id):
+            if is_probe(header, self._message_id):
                 return Found(number, header)
             if _is_report(header) and (text := bounce_text(self._body(number, octets), self._message_id)):
                 return Bounce(text)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from mailctl.diagnosis.probe_headers import MARK
 from mailctl.domain.address import parse_address
 from mailctl.domain.probe import ProbeMessage
 
@@ -32,6 +33,7 @@ def probe_message(address: str, now: datetime, token: str) -> ProbeMessage:
         f"To: <{whom}>",
         f"Subject: {subject}",
         f"Message-ID: {message_id}",
+        f"{MARK}: {message_id}",
         "Auto-Submitted: auto-generated",  # RFC 3834: nothing answers it by itself
         "X-Auto-Response-Suppress: All",  # the same, for Exchange
         "MIME-Version: 1.0",

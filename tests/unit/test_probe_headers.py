@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from mailctl.diagnosis.probe_headers import (
     authentication,
-    has_message_id,
     header_fields,
     hops,
+    is_probe,
     parse_authentication_results,
     result_of,
 )
@@ -118,7 +118,7 @@ def test_any_header_is_read(header: bytes) -> None:
     assert all(name == name.lower() for name, _ in fields)
     authentication(fields)
     hops(fields)
-    has_message_id(header, ID)
+    is_probe(header, ID)
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,13 @@ def test_any_header_is_read(header: bytes) -> None:
         (f"X: \x0bMessage-ID: {ID}\r\n", False),
         (f"Message-ID: {ID}\r\nMessage-ID: <other@mail.test>\r\n", False),
         (f"Subject: Message-ID: {ID}\r\n", False),
+        (f"Message-ID: <new@ses.test>\r\nX-Mailctl-Probe: {ID}\r\n", True),
+        (f"X-Mailctl-Probe: {ID}\r\nX-Mailctl-Probe: <other@mail.test>\r\n", False),
         ("", False),
     ],
 )
 def test_only_a_message_with_exactly_this_id_is_ours(header: str, ours: bool) -> None:
-    assert has_message_id(header.encode(), ID) is ours
+    assert is_probe(header.encode(), ID) is ours
 
 
 def test_the_topmost_field_counts() -> None:
