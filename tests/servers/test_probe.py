@@ -303,3 +303,15 @@ def test_cyrus_and_courier(home: Home, software: str, protocol: str, request: py
         report = probe(home, "work", "--timeout", "12")
     assert report["ok"], report
     assert (report["sent"], report["removed"]) == ("yes", True)
+
+
+def test_a_provider_that_writes_a_message_id_of_its_own(
+    home: Home, mailbox: Mailbox, make_postfix: MakePostfix
+) -> None:
+    parameters = {"header_checks": "regexp:{{/^Message-ID:/ REPLACE Message-ID: <own@provider.test>}}"}
+    postfix = make_postfix(PostfixSettings(parameters=parameters))
+    report = through(home, mailbox, postfix, "--timeout", "5")
+    assert "replace: header Message-ID: <mailctl-probe-" in postfix.log()
+    assert report["ok"], report
+    assert report["removed"]
+    assert mailbox.messages("INBOX") == []
