@@ -115,13 +115,14 @@ class Courier:
             "IMAP_TLS_REQUIRED": secured,
             "IMAP_KEYWORDS": "1",
             "IMAP_MAILBOX_SANITY_CHECK": "1",
-            # who watches folders for its sessions; without, each waits for that a second
-            "GAMIN_DEBUG_SERVER": str(next(self._users.root.glob("usr/lib*/**/gam_server"))),
-            "GAM_CLIENT_ID": self._folder.parent.name,
             "POP3_TLS_REQUIRED": secured,
             "POP3AUTH_TLS": "PLAIN LOGIN",
             "MAILDIRPATH": "Maildir",
         }
+        for watcher in self._users.root.glob(
+            "usr/lib*/**/gam_server"
+        ):  # of folders; without, each session waits for it
+            env |= {"GAMIN_DEBUG_SERVER": str(watcher), "GAM_CLIENT_ID": self._folder.parent.name}
         if self._settings.certificate:
             env |= {
                 "COURIERTLS": str(self._users.root / "usr/bin/couriertls"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from .dovecot_programs import CACHE
-from .process import Daemon, service_user
+from .process import Daemon, NotStartedError, service_user
 from .relocation import copied, libraries
 from .workspace import Workspace
 
@@ -81,7 +81,11 @@ class CourierUsers:
         program, output = self.logins / "authdaemond", self._folder / "output"
         self._daemon = Daemon([program], output=output, env=self.env, user=self._user, patience=0.1)
         self._daemon.start()
-        self._daemon.wait_until((self._top / "authdaem/socket").exists)
+        try:
+            self._daemon.wait_until((self._top / "authdaem/socket").exists)
+        except NotStartedError:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:

@@ -27,6 +27,8 @@ from .keyring import NEEDED, Keyring
 from .keyring import without_keyring as environment_without_keyring
 from .mailbox import Mailbox
 from .postfix import Postfix, PostfixSettings, find_postfix
+from .process import NotStartedError
+from .relocation import NotRelocatableError
 from .requirement import unavailable
 from .web_server import Answer, WebServer
 from .workspace import Workspace
@@ -162,7 +164,11 @@ def courier_users(workspace: Workspace) -> Iterator[CourierUsers]:
     root = find_courier()
     if isinstance(root, str):
         unavailable("Courier", root)
-    with CourierUsers(workspace, root) as users:
+    with contextlib.ExitStack() as stack:
+        try:
+            users = stack.enter_context(CourierUsers(workspace, root))
+        except (NotRelocatableError, NotStartedError) as error:  # of another release than those that were tried
+            unavailable("Courier", str(error))
         yield users
 
 

@@ -5,11 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
+class NotRelocatableError(Exception):
+    """A program of this release has not the texts in it that were to be replaced."""
+
+
 def copied(source: Path, target: Path, replacements: Mapping[bytes, bytes]) -> Path:
     """Copy one program or library and replace texts of the same length in it, in order; returns `target`.
 
     Some paths and account names are compiled in and no setting changes them. Changing a copy spares what else would put
     other files there, a mount namespace, and so root.
+
+    Raises:
+        NotRelocatableError: there is none of them in it.
     """
     for old, new in replacements.items():
         assert len(old) == len(new), (old, new)
@@ -18,9 +25,9 @@ def copied(source: Path, target: Path, replacements: Mapping[bytes, bytes]) -> P
     before = after = target.read_bytes()
     for old, new in replacements.items():
         after = after.replace(old, new)
-    assert after != before or not replacements, f"{source} has none of {list(replacements)}"
-    if after != before:
-        target.write_bytes(after)
+    if after == before:
+        raise NotRelocatableError(f"{source.name} has none of {[old.decode() for old in replacements]} in it")
+    target.write_bytes(after)
     return target
 
 
