@@ -20,7 +20,8 @@ _BEFORE = 200
 _NOTHING = ("unknown", "no_failure")
 _GENERIC = frozenset(
     {"bad_credentials", "policy", "account_restricted", "server_fault", "client_bug", "temp_unavailable"}
-    | {"connection_lost", "alert_shown", "tls_verify_failed", "protocol_violation", "not_possible", "not_configured"}
+    | {"connection_lost", "eof_no_greeting", "alert_shown", "tls_verify_failed", "protocol_violation", "not_possible"}
+    | {"not_configured"}
 )
 """Causes that often only follow from another one, or that servers give for more than they mean."""
 _DECIDED = 20

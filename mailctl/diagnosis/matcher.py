@@ -97,6 +97,7 @@ def _case(evidence: Evidence, knowledge: Knowledge) -> _Case:
         f"port:{evidence.port}",
         f"security:{evidence.security}",
         f"protocol:{evidence.protocol}",
+        f"stage:{stage}",
     }
     if evidence.protocol or about_mail(evidence.text):
         facts |= {"about:mail"}

@@ -85,6 +85,7 @@ _PORT = re.compile(
     r"\b((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,18})(?:\[[0-9a-fA-F.:]+\])?:(25|110|143|465|587|993|995|2525)\b",
     re.IGNORECASE,
 )
+_PORT_NAMED = re.compile(r"\bport\W{1,3}(25|110|143|465|587|993|995|2525)\b", re.IGNORECASE)
 
 
 def passages(lines: Sequence[str], most: int) -> list[Passage]:
@@ -100,9 +101,11 @@ def hosts(text: str) -> list[str]:
 
 
 def endpoint(text: str) -> tuple[str, int]:
-    """The first host and port in `text` where the port is one of mail's; ("", 0) if there is none."""
-    found = _PORT.search(text)
-    return (found[1].lower(), int(found[2])) if found else ("", 0)
+    """The first host and port in `text` where the port is one of mail's; "" and 0 for what isn't there."""
+    if found := _PORT.search(text):
+        return found[1].lower(), int(found[2])
+    named = _PORT_NAMED.search(text)
+    return "", int(named[1]) if named else 0
 
 
 def _told(lines: Iterable[str]) -> Iterator[Passage]:

@@ -1,7 +1,7 @@
 """From a text to what the matcher compares: its codes, and a normal form of its words. Text is hostile: bounded first.
 
 A code is what a standard gives a meaning: `[AUTHENTICATIONFAILED]` (RFC 5530; POP3's, RFC 2449 and 3206, look the
-same), `5.7.8` (RFC 3463, 5248), `535` (RFC 5321), `BAD` (RFC 9051, to a command), `AADSTS50076`
+same), `5.7.8` (RFC 3463, 5248) and its class `5.7.x`, `535` (RFC 5321), `BAD` (RFC 9051, to a command), `AADSTS50076`
 (Microsoft's), `speaks:pop3` (whose greeting it is).
 """
 
@@ -47,7 +47,9 @@ def codes(text: str) -> frozenset[str]:
     """The codes that `text` holds."""
     text = text[:LONGEST]
     found = {f"[{code.upper()}]" for code in _BRACKETED.findall(text)}
-    found.update(_ENHANCED.findall(text), _REPLY.findall(text), _REPLY_BEFORE_ENHANCED.findall(text))
+    enhanced = _ENHANCED.findall(text)
+    found.update(enhanced, (f"{each[:4]}x" for each in enhanced if each[3] == "."))
+    found.update(_REPLY.findall(text), _REPLY_BEFORE_ENHANCED.findall(text))
     found.update(_MICROSOFT.findall(text))
     found.update(each.upper() for each in _TAGGED.findall(text))
     begin = text.lstrip("b'\"( \t\r\n")

@@ -51,7 +51,8 @@ _SAYS_SO = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _CODE = re.compile(
-    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|\b0x8[0-9a-f]{7}\b",
+    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|\b0x8[0-9a-f]{7}\b"
+    r"|HTTP/\d\.\d\W{1,2}[45]\d\d|=0/\d+ .*commands=",
     re.IGNORECASE | re.MULTILINE,
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
