@@ -127,18 +127,22 @@ class Emitter:
         from mailctl.output.progress import Progress
 
         return Progress(
-            self.stderr, active=self.is_terminal(self.stderr) and not self.quiet, colour=self._colour(self.stderr)
+            self.stderr, active=self._redraws(self.stderr) and not self.quiet, colour=self._colour(self.stderr)
         )
 
     def count(self, what: str, total: int) -> "Count":
         """A bar on stderr that counts up to `total` of `what`; it shows nothing unless a person watches."""
         from mailctl.output.progress import Count
 
-        active = self.is_terminal(self.stderr) and not self.quiet
+        active = self._redraws(self.stderr) and not self.quiet
         return Count(self.stderr, what, total, active=active, colour=self._colour(self.stderr))
 
     def is_terminal(self, stream: TextIO) -> bool:
-        """Whether a person reads `stream`."""
+        """Whether a person reads `stream`, on a terminal that can do no more than print too."""
+        return stream.isatty()
+
+    def _redraws(self, stream: TextIO) -> bool:
+        """Whether `stream` is a terminal that knows control sequences."""
         return stream.isatty() and self._env.get("TERM") != "dumb"
 
     def _colour(self, stream: TextIO) -> bool:
@@ -146,7 +150,7 @@ class Emitter:
             return False
         if self._env.get("FORCE_COLOR", "0") not in ("", "0"):
             return True
-        return self.is_terminal(stream)
+        return self._redraws(stream)
 
     def _say(self, label: str, text: str, style: str) -> None:
         text = visible(mask_own(text))

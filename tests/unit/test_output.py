@@ -131,6 +131,13 @@ def test_colour_obeys_the_environment(env: dict[str, str], terminal: bool, colou
     assert ("\x1b[" in out) == coloured
 
 
+@pytest.mark.parametrize("env", [{}, {"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_whoever_reads_a_terminal_gets_what_is_for_people(env: dict[str, str]) -> None:
+    shown = emitted(Table(columns("name", "count"), [["a", 1]]), terminal=True, env=env)
+    assert "name" in shown  # records for a pipe have no titles
+    assert "\t" not in shown
+
+
 @dataclass(frozen=True)
 class Row:
     name: str
