@@ -47,7 +47,7 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
     NetworkError if nothing comes.
     """
     wire.allowance = GREETING
-    _await_plain_text(wire)
+    _await_first_words(wire, protocol)
     came = bytes(wire.view[wire.lo : min(wire.hi, wire.lo + LOOK)])
     try:
         match protocol:
@@ -66,17 +66,16 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
     except ProtocolError as error:
         for beginning, other in _OTHERS:
             if came.upper().startswith(beginning) and protocol.upper() not in other:
-                raise ProtocolError(
-                    f"{wire.endpoint} speaks {other}, not {protocol.upper()}",
-                    hint="Check the port of this endpoint.",
-                    cause="wrong_protocol",
-                    server_text=decode(came) if other == "HTTP" else error.server_text,  # it tells whose page it is
-                ) from error
+                said = decode(came) if other == "HTTP" else error.server_text  # it tells whose page it is
+                raise _another(wire, protocol, other, said) from error
         raise
 
 
-def turned_away_in_clear(wire: Wire, protocol: Protocol) -> RefusedError | None:
-    """What a server that didn't begin TLS on `wire` says, if that is a refusal in plain text (Exim's, of too many)."""
+def turned_away_in_clear(wire: Wire, protocol: Protocol) -> MailctlError | None:
+    """What a server that didn't begin TLS on `wire` says, if that is a refusal in plain text (Exim's, of too many).
+
+    Or, of a web server, that it is one.
+    """
     try:
         other = wire.again(PROBE)
     except MailctlError:
@@ -86,7 +85,8 @@ def turned_away_in_clear(wire: Wire, protocol: Protocol) -> RefusedError | None:
     except RefusedError as error:
         return error
     except MailctlError:
-        return None  # as above
+        page = wire.web_answer(PROBE)
+        return _another(wire, protocol, "HTTP", decode(page[:LOOK])) if page else None  # as above
     finally:
         other.close()
     return None
@@ -107,13 +107,21 @@ def _turned_away(wire: Wire, text: str) -> RefusedError:
     return RefusedError(f"{wire.endpoint} refuses the connection", code="turned_away", server_text=text)
 
 
-def _await_plain_text(wire: Wire) -> None:
-    """Wait for the first octets; find out whether a port that stays silent, or hangs up, wanted TLS (RFC 8314)."""
+def _await_first_words(wire: Wire, protocol: Protocol) -> None:
+    """Wait for the first octets; find out why a port stays silent, or hangs up: it wants TLS (RFC 8314), or is a web's.
+
+    A web server says nothing before it is asked.
+    """
     # port 25 never has implicit TLS, and who speaks there too early is taken for a spammer (Postfix's postscreen)
-    perhaps = not wire.encrypted and wire.endpoint.port != RELAY
+    look = wire.endpoint.port != RELAY
+    perhaps = look and not wire.encrypted
     try:
-        if perhaps and not wire.pending(PATIENCE) and wire.speaks_tls(PROBE):
-            raise _wants_tls(wire)
+        if look and wire.lo == wire.hi and not wire.fill(PATIENCE):
+            if perhaps and wire.speaks_tls(PROBE):
+                raise _wants_tls(wire)
+            if page := wire.web_answer(PROBE):
+                wire.close()
+                raise _another(wire, protocol, "HTTP", decode(page[:LOOK]))
         if wire.lo == wire.hi:
             wire.fill()
     except NetworkError as error:
@@ -122,6 +130,15 @@ def _await_plain_text(wire: Wire) -> None:
         raise
     if not wire.encrypted and bytes(wire.view[wire.lo : wire.lo + 2]) in _TLS_RECORDS:
         raise _wants_tls(wire)
+
+
+def _another(wire: Wire, protocol: Protocol, other: str, said: str) -> ProtocolError:
+    return ProtocolError(
+        f"{wire.endpoint} speaks {other}, not {protocol.upper()}",
+        hint="Check the port of this endpoint.",
+        cause="wrong_protocol",
+        server_text=said,
+    )
 
 
 def _wants_tls(wire: Wire) -> MailctlError:

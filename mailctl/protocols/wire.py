@@ -8,6 +8,7 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from typing import TypeVar
 
 from mailctl.domain.deadline import Deadline
@@ -25,6 +26,7 @@ STALL = 60.0
 SECOND_LOOK = 2.0
 """Seconds for a second connection that only looks at the certificate that was not accepted."""
 _ROOM = 1 << 16
+_REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 _PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
 """Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
 _T = TypeVar("_T")
@@ -166,10 +168,24 @@ class Wire:
         except MailctlError:
             return False  # whatever it was, it was not TLS
 
+    def web_answer(self, seconds: float) -> bytes:
+        """What a second connection to the same address, with TLS if this one has it, answers a web browser; b""."""
+        with suppress(MailctlError), closing(self.again(seconds)) as other:  # only a closer look
+            if self.encrypted:
+                inside = tls.unverified(other._connection, self.endpoint.host, other.deadline.remaining() or seconds)
+                other._connection = inside or other._connection
+            other.send(_REQUEST)
+            other.fill()
+            answer = bytes(other.view[: other.hi])
+            return answer if answer.startswith(b"HTTP/") else b""
+        return b""
+
     # -- receiving
 
-    def fill(self) -> int:
+    def fill(self, patience: float | None = None) -> int:
         """Receive more, at least one octet → how many. May move what is in the buffer, and replace `view`.
+
+        patience: seconds after which it is 0 that came, and no error.
 
         Raises NetworkError (eof_no_greeting, connection_lost, tcp_reset, tcp_timeout), TlsError, ProtocolError.
         """
@@ -184,9 +200,11 @@ class Wire:
             larger[: self.hi] = self.view[: self.hi]
             self.view = larger
         try:
-            self._connection.settimeout(self.deadline.remaining(STALL))
+            self._connection.settimeout(self.deadline.remaining(STALL if patience is None else patience))
             count = self._connection.recv_into(self.view[self.hi :])
         except OSError as error:
+            if patience is not None and isinstance(error, TimeoutError):
+                return 0
             raise self._failure(error) from error
         except NetworkError as error:  # the deadline is over
             raise self._failure(TimeoutError()) from error
@@ -296,6 +314,9 @@ class Wire:
 
     def _beyond(self, what: str, code: str) -> ProtocolError:
         """The peer went beyond a bound; there is no way back into step with it."""
+        if self.transcript is not None and self.lo != self.hi:
+            self.transcript.received(bytes(self.view[self.lo : min(self.hi, self.lo + LINE)]))
+            self.transcript.note(f"not read any further: {what}")
         self.close()
         return ProtocolError(f"{self.endpoint} {what}", code=code)
 
