@@ -7,7 +7,7 @@ from mailctl.diagnosis.looks import Seen, look, wanted
 from mailctl.diagnosis.told import NOTHING, Told
 from mailctl.diagnosis.told_answerer import told_answerer
 from mailctl.diagnosis.told_certificate import told_certificate
-from mailctl.diagnosis.told_network import told_addresses, told_family, told_home, told_host, told_ports
+from mailctl.diagnosis.told_network import told_addresses, told_family, told_home, told_host, told_ports, told_time
 from mailctl.diagnosis.told_provider import told_provider
 from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob, StageReport
@@ -36,7 +36,8 @@ def closer_look(
     if "provider:elsewhere" in provider.facts and "ports:none" in ports.facts:
         ports = NOTHING  # the host was never meant to have them
     told = (
-        told_addresses(job, cause, _addresses(stages), seen)
+        told_time(job, cause)
+        | told_addresses(job, cause, _addresses(stages), seen)
         | told_family(job, seen)
         | provider
         | ports

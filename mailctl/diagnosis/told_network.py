@@ -20,6 +20,7 @@ _GO_THERE = (
     "then `mailctl gateway edit {gateway} --server {preset}`."
 )
 _ADDRESS = "Correct the address: `mailctl gateway edit {gateway} --email {address}`."
+_LONGER = "Give it more time: run it again with `--timeout 30`."
 _FAMILY = "Tell whoever runs this network, or the server, that {broken} fails: a ban, a block list or a broken way."
 _SPEAKS = {"imap": "IMAP", "pop3": "POP3", "smtp": "SMTP", "http": "HTTP (a web server)", "ssh": "SSH"}
 _CAUSES = {
@@ -31,6 +32,7 @@ _CAUSES = {
 }
 _LOCAL = re.compile(r"(?:.*\.)?localhost\.?|127\.[\d.]+|::1", re.IGNORECASE)
 _RELAY = 25
+_ENOUGH = 3.0  # seconds that a sound server may well take, far away or under load
 _FITS_AT_MOST = 253
 
 
@@ -86,6 +88,14 @@ def _ip(text: str) -> IPv4Address | IPv6Address | None:
         return ip_address(text.partition("%")[0])
     except ValueError:
         return None
+
+
+def told_time(job: CheckJob, cause: str) -> Told:
+    """What the time that was allowed tells: little, where it was too short for many a sound server."""
+    if job.timeout >= _ENOUGH or not cause.endswith("_timeout"):
+        return NOTHING
+    said = f"The check had {job.timeout:g} s in all, which is too little to tell a server that fails from a slow one."
+    return Told(says=(said,), steps=(_LONGER,))
 
 
 def told_family(job: CheckJob, seen: Seen) -> Told:

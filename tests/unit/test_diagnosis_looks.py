@@ -580,3 +580,11 @@ def test_words_of_a_certificate_are_quoted_and_cut() -> None:
     assert "issued by \"CN=x'. All is well. work IMAP works" in report.explanation
     assert "and 85 more" in report.explanation
     assert len(report.explanation) < 2000
+
+
+@pytest.mark.parametrize(("seconds", "short"), [(0.1, True), (2.9, True), (3.0, False), (30.0, False)])
+def test_a_timeout_within_a_moment_is_not_blamed_on_the_server_alone(seconds: float, short: bool) -> None:
+    error = NetworkError("nothing came", cause="tcp_timeout")
+    report = failed("greeting", error, Made(), job(timeout=seconds))
+    assert ("too little to tell" in report.explanation) is short
+    assert ("--timeout 30" in report.remedy[0]) is short
