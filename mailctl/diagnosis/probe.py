@@ -5,13 +5,13 @@ that each failure gets its verdict from what was said where it happened.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic, sleep
-from typing import cast
+from threading import Event
+from time import monotonic
 
 from mailctl.diagnosis.batch import run_checks
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.ladder import SecretResolver, run_check
-from mailctl.diagnosis.probe_look import Bounce, Found, ImapLooker, Looker, PopLooker
+from mailctl.diagnosis.probe_arrival import Arrival
 from mailctl.diagnosis.probe_report import probe_report
 from mailctl.domain.check import CheckJob, CheckReport, Session
 from mailctl.domain.deadline import Deadline
@@ -21,19 +21,20 @@ from mailctl.domain.probe import (
     OpenOutgoing,
     Outgoing,
     ProbeJob,
-    ProbeMailbox,
-    ProbePopMailbox,
     ProbeReport,
     ProbeTools,
 )
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
-from mailctl.errors import MailctlError, NetworkError, RefusedError
+from mailctl.errors import MailctlError, StoppedError
 
 REMOVAL = 15.0
 """Seconds for taking the message out again."""
-THOROUGH = 5
-"""Of so many looks one is thorough, and the last one."""
+LEAVING = 3.0
+"""Seconds for that after an interruption."""
+ONCE = 0.3
+"""Seconds within which a second signal is the first one still: `timeout` sends it to the process and to its group."""
+_NAMED = 5
 
 
 def run_probes(
@@ -46,16 +47,19 @@ def run_probes(
 ) -> list[ProbeReport]:
     """Carry out `jobs`, at most `parallel` at a time, and return their reports in the order of `jobs`.
 
-    As `run_checks` does: a hard deadline for each, on_report called in this thread, KeyboardInterrupt passes at once.
+    As `run_checks` does: a hard deadline for each, on_report called in this thread. On KeyboardInterrupt nothing more
+    is sent, what was sent is removed if that can be done within LEAVING seconds, and StoppedError tells of what may be
+    left; a second KeyboardInterrupt leaves it at that.
     """
+    stop = Event()
     probes = {(job.inbound.gateway, job.inbound.address): job for job in jobs}
     arrivals: dict[tuple[str, str], Arrival] = {}
 
     def open_arrival(job: CheckJob, secret_in: Secret, deadline: Deadline) -> tuple[Session, Lines]:
         key = (job.gateway, job.address)
 
-        def send() -> tuple[CheckReport, bool]:
-            return _send(probes[key], tools.open_outgoing, secret, knowledge)
+        def send(may_send: Callable[[], None]) -> tuple[CheckReport, bool, float]:
+            return _send(probes[key], tools.open_outgoing, secret, knowledge, may_send)
 
         def reopen() -> Incoming:
             return tools.open_incoming(job, secret_in, deadline)[0]
@@ -64,7 +68,7 @@ def run_probes(
             return _refused(probes[key], secret_in, error, knowledge)
 
         incoming, lines = tools.open_incoming(job, secret_in, deadline)
-        arrivals[key] = Arrival(probes[key], incoming, reopen, send, judge)
+        arrivals[key] = Arrival(probes[key], incoming, reopen, send, judge, stop)
         return arrivals[key], lines
 
     def report(check: CheckReport) -> ProbeReport:
@@ -85,7 +89,40 @@ def run_probes(
 
     whole = [_whole(job) for job in probes.values()]
     told = (lambda check: on_report(report(check))) if on_report else None
-    return [report(check) for check in run_checks(whole, open_arrival, secret, knowledge, parallel, told)]
+    try:
+        return [report(check) for check in run_checks(whole, open_arrival, secret, knowledge, parallel, told)]
+    except KeyboardInterrupt:
+        _let_end(stop, arrivals)
+        sent = [(probes[key], arrival) for key, arrival in list(arrivals.items()) if arrival.begun]
+        raise _stopped(sent) from None
+
+
+def _let_end(stop: Event, arrivals: Mapping[tuple[str, str], Arrival]) -> None:
+    """Have all come to their end, and wait for it: LEAVING seconds at most, or till the next KeyboardInterrupt."""
+    began = monotonic()
+    while True:
+        try:
+            stop.set()
+            for arrival in [each for each in list(arrivals.values()) if each.begun]:
+                arrival.over.wait(max(0.0, began + LEAVING - monotonic()))
+        except KeyboardInterrupt:
+            if monotonic() - began > ONCE:
+                return
+        else:
+            return
+
+
+def _stopped(sent: Sequence[tuple[ProbeJob, Arrival]]) -> StoppedError:
+    """What an interruption leaves behind."""
+    left = [job for job, arrival in sent if arrival.may_be_left]
+    if not left:
+        return StoppedError("interrupted" + ("; what was sent is removed again" if sent else ""))
+    places = [f"`{job.message.subject}` to {job.inbound.address}" for job in left[:_NAMED]]
+    more = [f"{len(left) - _NAMED} more"] if len(left) > _NAMED else []
+    return StoppedError(
+        f"interrupted; what was sent may still arrive, or be left there: {', '.join([*places, *more])}",
+        hint="A message of that subject can be deleted.",
+    )
 
 
 def _whole(job: ProbeJob) -> CheckJob:
@@ -97,23 +134,51 @@ def _whole(job: ProbeJob) -> CheckJob:
 
 
 def _send(
-    job: ProbeJob, open_outgoing: OpenOutgoing, secret: SecretResolver, knowledge: Callable[[], Knowledge]
-) -> tuple[CheckReport, bool]:
-    """Send the message, once → the report on that, and whether the whole message left."""
-    opened: list[Outgoing] = []
+    job: ProbeJob,
+    open_outgoing: OpenOutgoing,
+    secret: SecretResolver,
+    knowledge: Callable[[], Knowledge],
+    may_send: Callable[[], None],
+) -> tuple[CheckReport, bool, float]:
+    """See `probe_arrival.Submit`."""
+    opened: list[_Asking] = []
 
     def open_session(check: CheckJob, secret_out: Secret, deadline: Deadline) -> tuple[Session, Lines]:
         session, lines = open_outgoing(check, secret_out, deadline, job.message)
-        opened.append(session)
-        return session, lines
+        opened.append(_Asking(session, may_send))
+        return opened[-1], lines
 
     report = run_check(job.outbound, open_session, secret, knowledge)
-    return report, any(session.handed_over for session in opened)
+    at = next((session.answered for session in opened if session.answered), None)
+    return report, any(session.outgoing.handed_over for session in opened), at or monotonic()
 
 
 def _refused(job: ProbeJob, secret: Secret, error: MailctlError, knowledge: Callable[[], Knowledge]) -> CheckReport:
     """The verdict on a refusal that came back by mail: that of SMTP, as if the server had given it at once."""
     return run_check(job.outbound, lambda *_: (_Refusal(error), tuple), lambda _: secret, knowledge)
+
+
+class _Asking:
+    """A `domain.check.Session`: `outgoing`, which asks before it sends the message itself.
+
+    answered: when the server had taken it, in monotonic seconds.
+    """
+
+    protocol = Protocol.SMTP
+
+    def __init__(self, outgoing: Outgoing, may_send: Callable[[], None]) -> None:
+        self.stages, self.late, self.close = outgoing.stages, outgoing.late, outgoing.close
+        self.outgoing, self._may_send = outgoing, may_send
+        self.answered: float | None = None
+
+    def climb(self, stage: str) -> Mapping[str, object]:
+        """See `domain.check.Session`."""
+        if stage == "data":
+            self._may_send()
+        learned = self.outgoing.climb(stage)
+        if stage == "data":
+            self.answered = monotonic()
+        return learned
 
 
 class _Refusal:
@@ -135,118 +200,3 @@ class _Refusal:
 
     def close(self) -> None:
         """See `domain.check.Session`."""
-
-
-class Arrival:
-    """A `domain.check.Session`: the mailbox up to sign-in, then send, find and remove.
-
-    sending: the report on sending, once that was tried. found: the message. delay: seconds until it was found. left:
-    where something of it is left, "" if nothing is, None as long as its removal was not tried. returned: the
-    verdict on a refusal that came back by mail.
-    """
-
-    def __init__(
-        self,
-        job: ProbeJob,
-        session: Incoming,
-        reopen: Callable[[], Incoming],
-        send: Callable[[], tuple[CheckReport, bool]],
-        judge: Callable[[MailctlError], CheckReport],
-        clock: Callable[[], float] = monotonic,
-        wait: Callable[[float], None] = sleep,
-    ) -> None:
-        self.protocol = session.protocol
-        entry = session.stages[: session.stages.index("authenticate") + 1]
-        self.stages: tuple[str, ...] = (*entry, "send", "find", "remove")
-        self.sending: CheckReport | None = None
-        self.handed_over = False
-        self.found: Found | None = None
-        self.delay: float | None = None
-        self.left: str | None = None
-        self.returned: CheckReport | None = None
-        self._job, self._session, self._reopen, self._submit, self._judge = job, session, reopen, send, judge
-        self._clock, self._wait = clock, wait
-        self._looker: Looker | None = None
-        self._others: list[Incoming] = []
-        self._sent_at = 0.0
-
-    def climb(self, stage: str) -> Mapping[str, object]:
-        """See `domain.check.Session`."""
-        own: dict[str, Callable[[], Mapping[str, object]]] = {
-            "send": self._send,
-            "find": self._find,
-            "remove": self._remove,
-        }
-        return own[stage]() if stage in own else self._session.climb(stage)
-
-    def late(self) -> Mapping[str, Mapping[str, object]]:
-        """See `domain.check.Session`."""
-        return self._session.late()
-
-    def close(self) -> None:
-        """Let go of every connection; never raises."""
-        if self._looker is not None:
-            self._looker.close()
-        for session in (self._session, *self._others):
-            session.close()
-
-    @property
-    def looker(self) -> Looker:
-        """Looks into the mailbox; there is one from "send" on."""
-        assert self._looker is not None, "climbed out of order"  # noqa: S101
-        return self._looker
-
-    def _send(self) -> Mapping[str, object]:
-        """Remember what is in the mailbox, then send. A message that may have been taken is looked for all the same."""
-        mailbox, message_id = self._session.mailbox(), self._job.message.message_id
-        if self.protocol is Protocol.IMAP:
-            self._looker = ImapLooker(cast(ProbeMailbox, mailbox), message_id)
-        else:
-            self._looker = PopLooker(cast(ProbePopMailbox, mailbox), self._again, message_id)
-        self._looker.begin()
-        self.sending, self.handed_over = self._submit()
-        self._sent_at = self._clock()
-        if not self.sending.ok and not self.handed_over:
-            raise RefusedError(self.sending.message)  # the report has the verdict on it
-        return {}
-
-    def _again(self) -> ProbePopMailbox:
-        """A new POP3 session, signed in."""
-        session = self._reopen()
-        self._others.append(session)
-        for stage in session.stages[: session.stages.index("authenticate") + 1]:
-            session.climb(stage)
-        return cast(ProbePopMailbox, session.mailbox())
-
-    def _find(self) -> Mapping[str, object]:
-        looks, patience = 0, self._job.patience
-        while True:
-            left = self._sent_at + patience - self._clock()
-            self._wait(max(0.0, min(self.looker.pause(looks), left)))
-            last = self._clock() - self._sent_at >= patience
-            found = self.looker.look(thorough=last or looks % THOROUGH == THOROUGH - 1)
-            if isinstance(found, Bounce):
-                error = RefusedError(
-                    "the message came back, with a report that stays in the mailbox", server_text=found.text
-                )
-                self.returned = self._judge(error)
-                raise error
-            if found:
-                self.found, self.delay = found, self._clock() - self._sent_at
-                return {"folder": found.folder, "looks": looks + 1}
-            if last and self.looker.full(len(self._job.message.data)):
-                raise RefusedError("the message did not arrive, and the mailbox has no room for it", cause="quota_full")
-            if last:
-                raise NetworkError(
-                    f"the message did not arrive within {patience:g} s", code="not_arrived", cause="not_arrived"
-                )
-            looks += 1
-
-    def _remove(self) -> Mapping[str, object]:
-        """It has arrived, so whatever goes wrong here is told and fails nothing."""
-        assert self.found is not None, "climbed out of order"  # noqa: S101
-        try:
-            self.left = self.looker.remove(self.found)
-        except MailctlError as error:
-            self.left = f"{self.found.folder or 'the mailbox'}: {error.message}"
-        return {"removed": not self.left} | ({"left": self.left} if self.left else {})

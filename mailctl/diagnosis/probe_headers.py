@@ -13,8 +13,8 @@ from mailctl.domain.probe import Authentication, Hop, MethodResult
 
 MARK = "X-Mailctl-Probe"
 """A field that repeats the Message-ID, since some providers write a Message-ID of their own (Amazon SES does)."""
-FIELDS = ("Message-ID", MARK, "Authentication-Results", "Received-SPF", "Received", "Content-Type", "From")
-"""The fields that a probe asks for."""
+WAY = ("Authentication-Results", "Received-SPF", "Received")
+"""The fields that tell of the message's way."""
 _FIELD = 8192
 """Octets of one field that are read."""
 _MOST = 50

@@ -6,12 +6,16 @@ Nothing is ever removed but messages whose header, read just before, is the prob
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
+from typing import cast
 
-from mailctl.diagnosis.probe_headers import FIELDS, header_fields, is_probe
+from mailctl.diagnosis.probe_bounce import BodyStart, bounce_text, is_report
+from mailctl.diagnosis.probe_headers import MARK, WAY, is_probe
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.probe import ProbeMailbox, ProbePopMailbox
 from mailctl.errors import AuthError, RefusedError
 
+IDENTITY = ("Message-ID", MARK, "Content-Type", "From")
+"""The fields that tell the probe, and reports on it, from other messages."""
 NEW = 50
 """New messages whose headers are read at once, the newest."""
 FOLDERS = 60
@@ -49,6 +53,9 @@ class Looker(Interface):
 
     def look(self, *, thorough: bool) -> Found | Bounce | None:
         """Look once. thorough: in every place where a filter may have put it, not only the usual ones."""
+
+    def resume(self, mailbox: ProbeMailbox | ProbePopMailbox) -> None:
+        """Go on in a new session, since the last one was lost."""
 
     def pause(self, looks: int) -> float:
         """Seconds to wait before the next look, after so many."""
@@ -102,9 +109,13 @@ class ImapLooker:
                     uids = self._mailbox.search_header("Message-ID", self._message_id)
                 except RefusedError:
                     continue
-                for uid, header in self._named(uids):
-                    return Found(uid, header, folder.name)
+                for uid in self._named(uids):
+                    return Found(uid, self._way(uid), folder.name)
         return None
+
+    def resume(self, mailbox: ProbeMailbox | ProbePopMailbox) -> None:
+        """See `Looker`."""
+        self._mailbox = cast(ProbeMailbox, mailbox)
 
     def pause(self, looks: int) -> float:
         """See `Looker`."""
@@ -138,19 +149,19 @@ class ImapLooker:
             uids: Sequence[int] = self._mailbox.search_header("Message-ID", self._message_id)
         else:  # not by SEARCH: some servers' indexes lag behind
             uids = range(before, now)[-NEW:]
-        headers = list(self._mailbox.headers(uids, FIELDS)) if uids else []
+        headers = list(self._mailbox.headers(uids, IDENTITY)) if uids else []
         for uid, header in headers:
             if is_probe(header, self._message_id):
-                return Found(uid, header, folder.name, _is_junk(folder))
+                return Found(uid, self._way(uid), folder.name, _is_junk(folder))
         for uid, header in headers:
-            if _is_report(header) and (text := self._bounce(uid)):
+            if is_report(header) and (text := self._bounce(uid)):
                 return Bounce(text)
         return None
 
     def _bounce(self, uid: int) -> str:
         """The words of a delivery report (RFC 3464) on the probe; "" if it is on another message."""
-        sink = _Sink()
-        if any(each.size is None or each.size > _Sink.MOST for each in self._mailbox.scan([uid])):
+        sink = BodyStart()
+        if any(each.size is None or each.size > BodyStart.MOST for each in self._mailbox.scan([uid])):
             return ""
         for _ in self._mailbox.fetch([uid], lambda octets: sink):
             pass
@@ -165,12 +176,16 @@ class ImapLooker:
     def _marked(self, use: str) -> Folder | None:
         return next((folder for folder in self._folders if use in folder.attributes), None)
 
-    def _named(self, uids: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Those of `uids` in the open folder that are the probe, with their headers."""
+    def _named(self, uids: Sequence[int]) -> list[int]:
+        """Those of `uids` in the open folder that are the probe."""
         if not uids:
             return []
-        headers = self._mailbox.headers(uids[-NEW:], FIELDS)
-        return [(uid, header) for uid, header in headers if is_probe(header, self._message_id)]
+        headers = self._mailbox.headers(uids[-NEW:], IDENTITY)
+        return [uid for uid, header in headers if is_probe(header, self._message_id)]
+
+    def _way(self, uid: int) -> bytes:
+        """What the header of the probe tells. Apart from IDENTITY, since it is cut where servers added very much."""
+        return b"".join(header for _, header in self._mailbox.headers([uid], WAY))
 
     def _ours(self, folder: Folder) -> list[int]:
         """Open `folder` → UIDs of the probe in it."""
@@ -180,7 +195,7 @@ class ImapLooker:
             uids: Sequence[int] = self._mailbox.search_header("Message-ID", self._message_id)
         else:
             uids = range(before, now)[-NEW:]
-        return [uid for uid, _ in self._named(uids)]
+        return self._named(uids)
 
     def _remove_from(self, folder: Folder) -> None:
         """Remove the probe from `folder`. RefusedError if it, or something of it, is left."""
@@ -230,10 +245,14 @@ class PopLooker:
             header = self._header(number, octets)
             if is_probe(header, self._message_id):
                 return Found(number, header)
-            if _is_report(header) and (text := bounce_text(self._body(number, octets), self._message_id)):
+            if is_report(header) and (text := bounce_text(self._body(number, octets), self._message_id)):
                 return Bounce(text)
         self._mailbox.quit()
         return None
+
+    def resume(self, mailbox: ProbeMailbox | ProbePopMailbox) -> None:
+        """See `Looker`."""
+        self._mailbox = cast(ProbePopMailbox, mailbox)
 
     def pause(self, looks: int) -> float:
         """See `Looker`."""
@@ -261,54 +280,15 @@ class PopLooker:
         return self._body(number, octets) if header is None else header
 
     def _body(self, number: int, octets: int) -> bytes:
-        if octets > _Sink.MOST:
+        if octets > BodyStart.MOST:
             return b""
-        sink = _Sink()
+        sink = BodyStart()
         self._mailbox.retrieve(number, octets, lambda octets: sink)
         return sink.data
 
 
-class _Sink:
-    """Takes the begin of a body into memory."""
-
-    MOST = 1 << 18
-
-    def __init__(self) -> None:
-        self.data = b""
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        self.data += bytes(chunk)[: self.MOST - len(self.data)]
-
-    def finish(self, meta: object) -> None:
-        """It is all there."""
-
-    def abandon(self) -> None:
-        self.data = b""
-
-
-def bounce_text(message: bytes, message_id: str) -> str:
-    """What a delivery report says of the message `message_id`: status and diagnostic; "" if it is on another message.
-
-    Both fields are those of RFC 3464 section 2.3; what other reports say is for people to read.
-    """
-    text = message.decode("utf-8", "replace")
-    if message_id not in text:
-        return ""
-    fields = dict(header_fields(message)[::-1])  # of each name the first
-    status, diagnostic = fields.get("status", ""), fields.get("diagnostic-code", "")
-    said = diagnostic.partition(";")[2].strip() or diagnostic
-    return (said if status in said else f"{status} {said}".strip()) or "the message came back"
-
-
 def _is_junk(folder: Folder) -> bool:
     return bool(folder.attributes & {"\\junk", "\\spam"}) or folder.name.lower() in _JUNK_NAMES
-
-
-def _is_report(header: bytes) -> bool:
-    fields = dict(header_fields(header))
-    sender = fields.get("from", "").lower()
-    report = fields.get("content-type", "").lower().startswith("multipart/report")
-    return report or "mailer-daemon@" in sender or "postmaster@" in sender
 
 
 def _next_uid(status: FolderStatus) -> int | None:
