@@ -110,7 +110,14 @@ def tested_name(tested: Tested) -> str:
 
 def tested_where(tested: Tested) -> str:
     """`imap.example.org:993 tls`, "" if there is no such place."""
-    return f"{tested.endpoint} {tested.security}".strip() if isinstance(tested, CheckReport) else tested.endpoint
+    if not isinstance(tested, CheckReport):
+        return tested.endpoint
+    return f"{tested.endpoint} {'unencrypted' if tested.security == 'none' else tested.security}".strip()
+
+
+def tested_mailbox(tested: Tested) -> str:
+    """Whose mailbox it is; "" where the name of the check tells."""
+    return tested.address if tested.address not in ("", tested.gateway) and tested.gateway else ""
 
 
 def travelled(probe: ProbeReport) -> dict[str, str]:

@@ -120,13 +120,14 @@ def is_secret(text: str) -> bool:
 
 
 def stands_in(secrets: Mapping[str, Secret], text: str) -> list[str]:
-    """The names of the `secrets` that are in `text`, in any of the forms in which software quotes one."""
-    undone = _undone(text)
+    """The names of the `secrets` that are in `text`, in any of the forms in which software or people quote one."""
+    undone, unspaced = _undone(text), "".join(text.split())
     return [
         name
         for name, secret in secrets.items()
         if any(form in text for form in _forms(secret.reveal()))
         or (len(secret.reveal()) > 2 and any(secret.reveal() in each for each in undone))
+        or (not like_a_word(secret) and "".join(secret.reveal().split()) in unspaced)  # in groups, as app passwords are
     ]
 
 

@@ -13,7 +13,7 @@ from html import escape
 from mailctl.domain.check import Level, StageReport, StageStatus
 from mailctl.domain.learned import learned
 from mailctl.domain.probe import ProbeReport
-from mailctl.domain.report import Report, Setup, Tested, tested_name, tested_where, travelled
+from mailctl.domain.report import Report, Setup, Tested, tested_mailbox, tested_name, tested_where, travelled
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import Span, show_ms, spans, total_ms
 from mailctl.domain.who import who
@@ -98,8 +98,8 @@ def _check(number: int, check: Tested) -> str:
 
 def _verdict(check: Tested) -> Iterable[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
-    facts = [("What happened", check.message), ("Cause", check.cause + sure), ("Meaning", check.explanation)]
-    facts.append(("Who", who(check.fixer, check.retry)))
+    facts = [("Mailbox", tested_mailbox(check)), ("What happened", check.message), ("Cause", check.cause + sure)]
+    facts += [("Meaning", check.explanation), ("Who", who(check.fixer, check.retry))]
     listed = "".join(f"<dt>{label}</dt><dd>{_prose(value)}</dd>\n" for label, value in facts if value)
     if check.doc_url:
         listed += f"<dt>More</dt><dd>{_link(check.doc_url)}</dd>\n"

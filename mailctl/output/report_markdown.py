@@ -11,7 +11,7 @@ from datetime import UTC
 from mailctl.domain.check import StageStatus
 from mailctl.domain.learned import learned
 from mailctl.domain.probe import ProbeReport
-from mailctl.domain.report import Report, Tested, tested_name, tested_where, travelled
+from mailctl.domain.report import Report, Tested, tested_mailbox, tested_name, tested_where, travelled
 from mailctl.domain.secret import mask_own
 from mailctl.domain.waterfall import blocks, show_ms, spans, total_ms
 from mailctl.domain.who import who
@@ -93,7 +93,7 @@ def _check(check: Tested) -> Iterator[str]:
 
 def _verdict(check: Tested) -> Iterator[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
-    facts = [("What happened", _words(check.message)), ("Cause", _code(check.cause) + sure)]
+    facts = [("Mailbox", _code(tested_mailbox(check))), ("What happened", _words(check.message)), ("Cause", _code(check.cause) + sure)]
     facts += [("Meaning", _words(check.explanation)), ("Who", _words(who(check.fixer, check.retry)))]
     if check.doc_url:
         known = _URL.fullmatch(visible(check.doc_url))

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -17,7 +18,7 @@ from mailctl.diagnosis.report import betrayed, build, from_outside, gateway_setu
 from mailctl.domain.check import StageReport
 from mailctl.domain.effective import effective
 from mailctl.domain.gateway import Gateway, Inbound, Login, SecretSource, SourceKind
-from mailctl.domain.report import summarize
+from mailctl.domain.report import Report, summarize
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Security, Server
 from mailctl.domain.settings import Settings
@@ -267,6 +268,8 @@ SECRET = "Tr0ub4dor&3 ü<x"
         "=?utf-8?q?Tr0ub4dor=263_=C3=BC=3Cx?=",
         "Tr0ub4dor&amp;3 ü&lt;x",
         "Tr0ub4dor&3 \\u00fc<x",
+        "Tr0ub4dor&3ü<x",
+        "Tr0u b4do r&3\nü<x",
     ],
 )
 def test_a_secret_in_any_form_is_found_wherever_it_stands(form: str) -> None:
@@ -291,6 +294,15 @@ def test_a_secret_in_any_form_is_found_wherever_it_stands(form: str) -> None:
 def test_all_that_came_from_outside_is_looked_at(place: dict[str, Any]) -> None:
     text = from_outside(report_on(replace(BAD, **place)))
     assert "told" in text or "expires in 9 days" in text
+
+
+@pytest.mark.parametrize("render", [report_html.render, report_markdown.render])
+def test_a_failure_tells_whose_mailbox_it_is_and_that_nothing_was_encrypted(render: Callable[[Report], str]) -> None:
+    text = render(report_on(replace(BAD, gateway="sales", security="none")))
+    assert "Mailbox" in text
+    assert "anna@example.org" in text
+    assert "imap.example.org:993 unencrypted" in text
+    assert "Mailbox" not in render(report_on(replace(BAD, gateway="")))  # whose name is the address
 
 
 def test_a_password_that_is_a_word_of_every_report_keeps_none_from_being_written() -> None:
