@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mailctl.diagnosis.knowledge import PHRASES
-from mailctl.diagnosis.signals import words
+from mailctl.diagnosis.phrase import prepare
+from mailctl.diagnosis.signals import plain
 
 FOLDER = Path(__file__).parents[1] / "mailctl/diagnosis"
 TARGET = FOLDER / "knowledge.json"
@@ -28,7 +29,7 @@ def gathered(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
 def _ready(data: dict[str, Any]) -> dict[str, Any]:
     """The content of a file with its patterns in the form in which texts are searched."""
     for failure in data.get("failure", ()):
-        failure.update({key: [words(phrase) for phrase in failure[key]] for key in PHRASES if key in failure})
+        failure.update({key: [prepare(plain(phrase)) for phrase in failure[key]] for key in PHRASES if key in failure})
     return data
 
 

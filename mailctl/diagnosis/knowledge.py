@@ -1,7 +1,7 @@
 """The failure knowledge as values. `causes/*.toml` say what a cause means, `failures/*.toml` how it shows.
 
 The program reads knowledge.json, which `make knowledge` makes from those files: TOML takes 25 ms to read, JSON 2. In
-it patterns stand in the form in which texts are searched (`signals.words`).
+it patterns stand in the form in which texts are searched (`signals.plain`), with their anchors (`phrase.prepare`).
 
 A file of failures may begin with `[provider]`: whose words these are (`id`, `presets`, `hosts`) and what it wants
 (`wants`: password, app_password or oauth; `app_password`: the shape of one, as letters:count). Each `[[failure]]` has
@@ -31,7 +31,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mailctl.diagnosis.phrase import Phrase
+from mailctl.diagnosis.phrase import NO_PHRASES, Phrases
 from mailctl.errors import ConfigError, ExitCode
 
 _VAGUE = frozenset(
@@ -76,8 +76,8 @@ class Failure:
     protocols: frozenset[str] = frozenset()
     stages: frozenset[str] = frozenset()
     codes: frozenset[str] = frozenset()
-    pattern: tuple[Phrase, ...] = ()
-    without: tuple[Phrase, ...] = ()
+    pattern: Phrases = NO_PHRASES
+    without: Phrases = NO_PHRASES
     facts: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
     instead_of: frozenset[str] = frozenset()
@@ -200,7 +200,7 @@ PHRASES = ("pattern", "without")
 
 
 def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Mapping[str, Cause]) -> Failure:
-    """One entry of a file. Raises KeyError (a key is missing), TypeError or ValueError (one is wrong)."""
+    """One entry of a file, its phrases prepared. Raises KeyError (a key is missing), TypeError or ValueError (wrong)."""
     unknown = set(table) - set(Failure.__dataclass_fields__)
     if unknown:
         raise ValueError(f"{table.get('id', '?')}: unknown key {min(unknown)!r}")
@@ -210,6 +210,6 @@ def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Ma
     values: dict[str, Any] = dict(table)
     values.update({key: frozenset(table[key]) for key in _SETS if key in table})
     values.update({key: tuple(table[key]) for key in _TUPLES if key in table})
-    values.update({key: tuple(Phrase(text) for text in table[key]) for key in PHRASES if key in table})
+    values.update({key: Phrases(table[key]) for key in PHRASES if key in table})
     values["provider"] = provider.id if provider else ""
     return Failure(**values)

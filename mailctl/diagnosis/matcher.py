@@ -129,8 +129,8 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
     fitting = failure.codes & (case.codes | case.facts)
     if failure.codes and not fitting:
         return None
-    longest = max((phrase.length for phrase in failure.pattern if phrase.found_in(case.words)), default=0)
-    if (failure.pattern and not longest) or any(phrase.found_in(case.words) for phrase in failure.without):
+    longest = failure.pattern.longest_in(case.words)
+    if (failure.pattern and not longest) or failure.without.longest_in(case.words):
         return None
     elsewhere = bool(failure.provider) and case.provider is not None and not here
     unplaced = bool(failure.stages) and not case.stage  # the same words mean something else at another stage

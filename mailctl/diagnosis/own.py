@@ -10,7 +10,8 @@ from typing import Any
 
 from mailctl.diagnosis.knowledge import PHRASES, Cause, Failure, Knowledge, Provider, read_failure, read_provider
 from mailctl.diagnosis.matcher import judge
-from mailctl.diagnosis.signals import words
+from mailctl.diagnosis.phrase import prepare
+from mailctl.diagnosis.signals import plain
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence
 from mailctl.domain.problem import Problem
 from mailctl.errors import ConfigError
@@ -120,7 +121,7 @@ def _entry(table: object, provider: Provider | None, causes: Mapping[str, Cause]
         raise TypeError("it is no table")
     for fault in _wrong_types(table):
         raise ValueError(fault)
-    ready = table | {key: [words(phrase) for phrase in table.get(key, ())] for key in PHRASES}
+    ready = table | {key: [prepare(plain(phrase)) for phrase in table.get(key, ())] for key in PHRASES}
     failure = read_failure(ready, provider, causes)
     if not (failure.pattern or failure.codes or failure.facts):
         raise ValueError("it has neither pattern nor codes nor facts, so nothing shows it")

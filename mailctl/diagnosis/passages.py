@@ -61,8 +61,11 @@ _STAGES = {
     "DATA": "data",
 }
 _STAGE_WORDS = (
-    ("rcpt", re.compile(r"in reply to RCPT TO|after RCPT|SMTPRecipientsRefused|\bRCPT TO:?<", re.IGNORECASE)),
-    ("mail", re.compile(r"in reply to MAIL FROM|after MAIL FROM|SMTPSenderRefused", re.IGNORECASE)),
+    (
+        "rcpt",
+        re.compile(r"(?i)in reply to RCPT TO|after RCPT|SMTPRecipientsRefused|\bRCPT TO:?<|RCPT failed|add recipient"),
+    ),
+    ("mail", re.compile(r"(?i)in reply to MAIL FROM|after MAIL FROM|SMTPSenderRefused|MAIL failed|set sender")),
     ("data", re.compile(r"in reply to (?:end of )?DATA|after (?:end of )?DATA|SMTPDataError", re.IGNORECASE)),
     ("authenticate", re.compile(r"SMTPAuthenticationError|\bauthentication failed\b", re.IGNORECASE)),
 )

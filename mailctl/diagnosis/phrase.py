@@ -17,41 +17,72 @@ class Phrase:
     `no such (user|mailbox)`: one of them; `(very |)full`: with or without.
     """
 
-    __slots__ = ("_pieces", "_source")
+    __slots__ = ("_pieces",)
 
     def __init__(self, source: str) -> None:
         """Raises ValueError if there is no word in `source`."""
-        if not source.strip(" *(|)"):
+        self._pieces = [_Piece(piece) for part in source.split(" * ") if (piece := part.strip())]
+        if self.length < 1:
             raise ValueError("a pattern needs words")
-        self._source = source
-        self._pieces: list[_Piece] | None = None  # most phrases never get as far as being taken apart
 
     @property
     def length(self) -> int:
         """Letters that a text must at least have to hold it."""
-        return sum(piece.length for piece in self._parts())
+        return sum(piece.length for piece in self._pieces)
+
+    def anchors(self) -> list[str]:
+        """Texts of which one stands wherever the phrase does: of the segments, the choice that says most."""
+        segments = [segment for piece in self._pieces for segment in piece.segments]
+        best = max(segments, key=lambda segment: (min(len(each.strip("* ")) for each in segment), -len(segment)))
+        return [each.strip("* ") for each in best]
 
     def found_in(self, text: str) -> bool:
         """Whether `text` holds the phrase."""
-        if "(" not in self._source and max(self._source.split("*"), key=len).strip() not in text:
-            return False  # the quick way for most
         ends: list[int] | None = None
-        for piece in self._parts():
+        for piece in self._pieces:
             ends = sorted({end for start, end in piece.spans(text) if ends is None or _follows(start, ends)})
             if not ends:
                 return False
         return True
 
-    def _parts(self) -> "list[_Piece]":
-        if self._pieces is None:
-            self._pieces = [_Piece(piece) for part in self._source.split(" * ") if (piece := part.strip())]
-        return self._pieces
+
+class Phrases:
+    """Phrases of which any may be found. One is taken apart only if an anchor of it stands in the text: few do."""
+
+    __slots__ = ("prepared",)
+
+    def __init__(self, prepared: Sequence[Sequence[str]] = ()) -> None:
+        """prepared: as `prepare` makes each."""
+        self.prepared = prepared
+
+    def __bool__(self) -> bool:
+        return bool(self.prepared)
+
+    def longest_in(self, text: str) -> int:
+        """The length of the longest phrase that `text` holds; 0: none."""
+        longest = 0
+        for source, *anchors in self.prepared:
+            for anchor in anchors:
+                if anchor in text:
+                    phrase = Phrase(source)
+                    if phrase.length > longest and phrase.found_in(text):
+                        longest = phrase.length
+                    break
+        return longest
+
+
+NO_PHRASES = Phrases()
+
+
+def prepare(source: str) -> list[str]:
+    """A phrase and its anchors. Raises ValueError if there is no word in it."""
+    return [source, *Phrase(source).anchors()]
 
 
 class _Piece:
     """What of a phrase stands together: segments, each a choice of texts; a star at the end: the word goes on."""
 
-    __slots__ = ("_inside", "_segments")
+    __slots__ = ("_inside", "segments")
 
     def __init__(self, source: str) -> None:
         self._inside = source.startswith("*")
@@ -60,15 +91,15 @@ class _Piece:
             segments += [part.split("|")] if number % 2 else [[each] for each in _STAR.split(part) if each]
         while len(segments) > 1 and "" in segments[0]:  # a search needs something to begin with
             segments[:2] = [[first + second for first in segments[0] for second in segments[1]]]
-        self._segments = segments
+        self.segments = segments
 
     @property
     def length(self) -> int:
-        return sum(min(len(choice.rstrip("*")) for choice in segment) for segment in self._segments)
+        return sum(min(len(choice.rstrip("*")) for choice in segment) for segment in self.segments)
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Where it begins and ends in `text`."""
-        for choice in self._segments[0]:
+        for choice in self.segments[0]:
             word = choice.rstrip("*")
             at = text.find(word)
             while at >= 0:
@@ -79,14 +110,14 @@ class _Piece:
 
     def _ends(self, text: str, at: int, number: int, *choices: str) -> Iterator[int]:
         """Where the segments from `number` on end, if they stand at `at`."""
-        for choice in choices or self._segments[number]:
+        for choice in choices or self.segments[number]:
             word = choice.rstrip("*")
             if not text.startswith(word, at):
                 continue
             end = at + len(word)
             while word != choice and end < len(text) and text[end].isalnum():
                 end += 1
-            if number + 1 < len(self._segments):
+            if number + 1 < len(self.segments):
                 yield from self._ends(text, end, number + 1)
             elif not _within(text, end):
                 yield end

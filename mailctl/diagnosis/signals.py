@@ -14,6 +14,10 @@ _BRACKETED = re.compile(r"\[([A-Za-z][A-Za-z0-9/-]{1,30})(?=[\] ])")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _REPLY = re.compile(r"^\W{0,4}([2-5]\d\d)(?=[ \-,:]|$)", re.MULTILINE)
 _REPLY_BEFORE_ENHANCED = re.compile(r"(?<!\d)([245]\d\d)[ -]#?[245]\.\d")
+_REPLY_NAMED = re.compile(
+    r"(?i)(?<!http )\b(?:failed|error|code|said|status|reply|response|responded|returned|exception)\W{1,6}"
+    r"(421|432|45[0-5]|50[0-4]|51[0-7]|52[1-5]|53[0458]|55[0-7]|571)\b"
+)
 _TAGGED = re.compile(r"^\W{0,4}[A-Za-z0-9.]{1,16} (BAD)(?= )", re.MULTILINE | re.IGNORECASE)
 _MICROSOFT = re.compile(r"\b(AADSTS\d{4,7})\b")
 _CONTINUED = re.compile(r"\r?\n\W{0,2}[2-5]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3}\s)?")
@@ -24,6 +28,11 @@ _MAIL = re.compile(
 )
 _SPACE = re.compile(r"\s+")
 _PLAIN = str.maketrans("‘’“”‐‑–-", "''\"\"    ")
+_IDENTIFIER = re.compile(r"\b(?:[A-Za-z]+[a-z][A-Z][A-Za-z]+|[A-Za-z']{2,}(?:_[A-Za-z']+)+)\b")
+_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z']+|[A-Z]+")
+_MOST_IDENTIFIERS = 30
+_APART = " " * 101
+"""More than a ` * ` of a phrase stands for."""
 _SAME = (
     *(("can't", "can not"), ("cannot", "can not"), ("n't ", " not "), ("'s ", " "), (" e mail", " email")),
     *(("log in", "login"), ("logon", "login"), ("log on", "login"), ("sign in", "login"), ("signin", "login")),
@@ -49,6 +58,7 @@ def codes(text: str) -> frozenset[str]:
     found = {f"[{code.upper()}]" for code in _BRACKETED.findall(text)}
     enhanced = _ENHANCED.findall(text)
     found.update(enhanced, (f"{each[:4]}x" for each in enhanced if each[3] == "."))
+    found.update(_REPLY_NAMED.findall(text))
     found.update(_REPLY.findall(text), _REPLY_BEFORE_ENHANCED.findall(text))
     found.update(_MICROSOFT.findall(text))
     found.update(each.upper() for each in _TAGGED.findall(text))
@@ -63,9 +73,18 @@ def about_mail(text: str) -> bool:
 
 
 def words(text: str) -> str:
-    """`text` in a normal form: lower case, one line, single spaces for white space and hyphens, one
-    spelling for a word that has several; codes that only continue a reply are gone."""
+    """`text` in a normal form: lower case, one line, single spaces for white space and hyphens, one spelling for a
+    word that has several; codes that only continue a reply are gone. Behind it, apart, the words that identifiers such
+    as UnknownHostException or CERT_HAS_EXPIRED are made of.
+    """
     text = _CONTINUED.sub(" ", text[:LONGEST].replace("\\n", "\n"))
+    identifiers = _IDENTIFIER.findall(text)[:_MOST_IDENTIFIERS]
+    parts = [plain(" ".join(_PART.findall(each))) for each in dict.fromkeys(identifiers)]
+    return _APART.join([plain(text), *parts])
+
+
+def plain(text: str) -> str:
+    """What `words` makes of a text without its identifiers; phrases are written in it too."""
     text = _SPACE.sub(" ", text.translate(_PLAIN).lower()).strip()
     for spelling, same in _SAME:
         text = text.replace(spelling, same)

@@ -25,12 +25,14 @@ _ROUTINE = re.compile(
       postfix/ (?:\S*/)? (?: qmgr\[\d+\]:\ \w+:\ (?:from=|removed) | cleanup\[\d+\]:\ \w+:\ (?:message-id|replace:)
         | anvil\[\d+\]:\ statistics: | smtpd\[\d+\]:\ (?:connect\ from | disconnect\ from\b.*\bcommands=\d+$)
         | smtpd\[\d+\]:\ \w+:\ client= | pickup\[\d+\]:\ \w+:\ uid= | scache\[\d+\]:\ statistics:
-        | \S*\[\d+\]:\ .*\bstatus=sent\b )
+        | bounce\[\d+\]:\ \w+:\ sender\ delivery\ status\ notification: | \S*\[\d+\]:\ .*\bstatus=sent\b )
     | \bdovecot: .*\b(?: Login:\ user=< | Logged\ out\b | Connection\ closed\ (?:in=|\((?:IDLE|LOGOUT|[A-Z]+\ finished))
         | stored\ mail\ into | saved\ mail\ to | starting\ up ) | \bimap\([^)]*\).*:\ (?:Disconnected:\ )?Logged\ out\b
     | (?:imap|pop3)(?:-login)?\b.*\bLogged\ out\b | \bConnection\ closed\ \(IDLE\ running\b
     | \bPassed\ (?:CLEAN|SPAMMY)\b
     | ^\d{4}-\d\d-\d\d\ [\d:.]+\ (?:\[\d+\]\ )?[\w-]{6,}\ (?: (?:<=|=>|->|>>)\ | Completed\b )  # Exim
+    | ^\d{4}-\d\d-\d\d\ [\d:.]+\ (?:\[\d+\]\ )?(?:Start|End)\ queue\ run:
+    | ^Action:\ (?:delivered|relayed|expanded)$ | ^Status:\ 2\.\d\.\d{1,3}$  # RFC 3464
     | sendmail\[\d+\]:\ .*\bstat=Sent\b | \bqmail: .*\bdelivery\ \d+:\ success | \bLOGIN,\ user= | \bLOGOUT,\ user=
     """,
     re.VERBOSE,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import tools.knowledge
 from mailctl.diagnosis.knowledge import Failure, Knowledge, load_knowledge, read_causes, read_failures
 from mailctl.diagnosis.matcher import judge
-from mailctl.diagnosis.phrase import Phrase
+from mailctl.diagnosis.phrase import Phrase, prepare
 from mailctl.diagnosis.signals import LONGEST, codes, words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence
 from mailctl.errors import ConfigError, ExitCode
@@ -115,7 +115,6 @@ def test_a_broken_file_of_causes_is_named(name: str, data: dict[str, object]) ->
     "table",
     [
         {"id": "a", "cause": "nonsense", "pattern": ["x"]},
-        {"id": "a", "cause": "unknown", "pattern": [" * "]},
         {"id": "a", "cause": "unknown", "colour": "red"},
         {"cause": "unknown"},
         {"id": "a"},
@@ -150,6 +149,20 @@ def test_a_broken_file_of_failures_is_named(table: dict[str, object]) -> None:
 )
 def test_a_phrase_is_found_as_whole_words(phrase: str, text: str, found: bool) -> None:
     assert Phrase(words(phrase)).found_in(words(text)) is found
+
+
+@pytest.mark.parametrize("source", ["", " * ", "*", "(|)"])
+def test_a_phrase_needs_words(source: str) -> None:
+    with pytest.raises(ValueError, match="words"):
+        prepare(source)
+
+
+@pytest.mark.parametrize("failure", EXAMPLES[::5], ids=lambda failure: failure.id)
+def test_anchors_hide_no_phrase(failure: Failure) -> None:
+    text = words(failure.example)
+    for table in (failure.pattern, failure.without):
+        found = [Phrase(source) for source, *_ in table.prepared if Phrase(source).found_in(text)]
+        assert table.longest_in(text) == max((phrase.length for phrase in found), default=0)
 
 
 def test_a_hostile_text_takes_no_long_search() -> None:

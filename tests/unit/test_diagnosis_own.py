@@ -41,6 +41,7 @@ def test_an_own_entry_counts_before_what_ships() -> None:
         ("[[failure]]\nid = 'a'\ncause = 'weather'\npattern = ['x']\n", "a", "there is no cause 'weather'"),
         ("[[failure]]\nid = 'a'\ncause = 'unknown'\npattern = 'x'\n", "a", "list of texts"),
         ("[[failure]]\nid = 'a'\ncause = 'unknown'\n", "a", "neither pattern"),
+        ("[[failure]]\nid = 'a'\ncause = 'unknown'\npattern = [' * ']\n", "a", "needs words"),
         ("[[failure]]\nid = 'a'\ncause = 'unknown'\npattern = ['x']\nconfidence = 'sure'\n", "a", "high"),
         ("[[failure]]\nid = 'a'\ncause = 'unknown'\npattern = ['x']\npriority = 900\n", "a", "from 0 to"),
         ("[[failure]]\nid = 'a'\ncause = 'unknown'\npattern = ['x']\nonly_here = 1\n", "a", "true or false"),
