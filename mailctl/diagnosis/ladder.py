@@ -24,6 +24,8 @@ OpenSession = Callable[[CheckJob, Secret, Deadline], tuple[Session, Callable[[],
 SecretResolver = Callable[[CheckJob], Secret]
 """The secret of a job's login; raises SecretError."""
 
+_NEVER_CAME = "The password didn't come from its source ({}) within the {:g} s of the check, and no server was asked"
+_ASKS = "See whether it waits for an answer, such as for a passphrase; unlock it first, or give it a longer --timeout."
 _STAGES = {
     Protocol.IMAP: ("greeting", "starttls", "capability", "authenticate", "select", "folders"),
     Protocol.POP3: ("greeting", "starttls", "capability", "authenticate", "stat"),
@@ -91,6 +93,9 @@ class Climb:
 
     def overdue(self) -> CheckReport:
         """The report on a check that did not end by its deadline."""
+        if self.stage == "secret":  # nobody was connected to yet
+            source = self.job.login.secret.kind
+            return self.failed(SecretError(_NEVER_CAME.format(source, self.job.timeout), hint=_ASKS, code="timeout"))
         message = f"{self.job.endpoint} kept the check busy beyond its {self.job.timeout:g} s"
         return self.failed(NetworkError(message, code="timeout", cause="tcp_timeout"))
 

@@ -93,7 +93,8 @@ def _check(check: Tested) -> Iterator[str]:
 
 def _verdict(check: Tested) -> Iterator[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
-    facts = [("Mailbox", _code(tested_mailbox(check))), ("What happened", _words(check.message)), ("Cause", _code(check.cause) + sure)]
+    facts = [("Mailbox", _code(tested_mailbox(check))), ("What happened", _words(check.message))]
+    facts += [("Cause", _code(check.cause) + sure)]
     facts += [("Meaning", _words(check.explanation)), ("Who", _words(who(check.fixer, check.retry)))]
     if check.doc_url:
         known = _URL.fullmatch(visible(check.doc_url))

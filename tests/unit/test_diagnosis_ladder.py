@@ -308,6 +308,22 @@ def test_a_check_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None
     assert well.ok
 
 
+def test_a_password_that_does_not_come_is_not_blamed_on_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "GRACE", 0.1)
+    monkeypatch.setattr(batch, "_LOOK_UP", 0.05)
+    released = threading.Event()
+
+    def waits(job: CheckJob) -> Secret:
+        released.wait(30)
+        return Secret(PASSWORD)
+
+    (report,) = run_checks([job(timeout=0.2)], lambda *_: (Scripted({}), tuple), waits, know)
+    released.set()
+    assert (report.stage, report.cause, report.exit_code) == ("secret", "secret_unavailable", ExitCode.SECRET)
+    assert "no server was asked" in report.explanation
+    assert "--timeout" in report.remedy[0]
+
+
 def test_interruption_passes_at_once() -> None:
     released = threading.Event()
 
