@@ -71,19 +71,15 @@ def _imap(passed: Mapping[str, Detail]) -> Iterator[Finding]:
 
 
 def _quota(detail: Detail) -> Iterator[Finding]:
-    for key, shown in (("quota", show_size), ("quota_messages", lambda count: counted(count, "message"))):
+    for key, shown, unit in (("quota", show_size, ""), ("quota_messages", str, " messages")):
         match detail.get(key):
             case {"used": int(used), "limit": int(limit)} if limit and used * 100 >= limit * NEARLY_FULL:
+                filled = f"({shown(used)} of {shown(limit)}{unit})"
                 if used >= limit:
-                    text = (
-                        f"the mailbox is full ({shown(used)} of {shown(limit)}): new mail is sent back to its senders"
-                    )
+                    text = f"the mailbox is full {filled}: new mail is sent back to its senders"
                     yield Finding("quota_full", Level.WARNING, text)
                 else:
-                    percent = used * 100 // limit
-                    text = (
-                        f"the mailbox is {percent} % full ({shown(used)} of {shown(limit)}): new mail is sent back soon"
-                    )
+                    text = f"the mailbox is {used * 100 // limit} % full {filled}: new mail is sent back soon"
                     yield Finding("quota_nearly_full", Level.WARNING, text)
 
 
@@ -104,6 +100,8 @@ def _folders(detail: Detail) -> Iterator[Finding]:
     match detail:
         case {"unread": int(unread), "folders": int(folders)} if unread and not detail.get("interrupted"):
             text = f"only the first {folders - unread} of {folders} folders were looked into"
+            if folders == unread:
+                text = "no folder was looked into, since the server took too long"
             yield Finding("folders_not_tried", Level.NOTE, text)
     uses = detail.get("special_use")
     if isinstance(uses, Mapping) and (missing := [name for use, name in _USES.items() if use not in uses]):

@@ -21,6 +21,8 @@ REPLY = 1 << 17
 """Octets that one reply may have."""
 RELAY = 3.0
 """Seconds that asking for a foreign recipient may take."""
+RESET = 0.5
+"""Seconds of that which the answer to RSET may take."""
 _RELAY = re.compile(r"(?<![\w.<@-])relay(?:ing|ed)?(?![\w.@-])", re.IGNORECASE)
 """The word, but not as a part of a host's name or an address."""
 FOREIGN = ("example.com", "example.net")
@@ -158,6 +160,7 @@ class SmtpSession(WireSession):
                 self._open = False
                 self.send("RSET")
             with suppress(MailctlError):  # what matters is said
+                wire.deadline = Deadline(wire.deadline.remaining(RESET))
                 read_reply(wire)
         except MailctlError as error:
             return {"relay": "unknown", "reply": error.message}

@@ -66,6 +66,11 @@ def test_a_quota_is_warned_of_from_ninety_percent_on(key: str, used: int, limit:
     assert all(finding.level is Level.WARNING for finding in findings.values())
 
 
+def test_a_quota_says_its_unit_once() -> None:
+    (finding,) = imap({**WELL, "quota_messages": {"used": 95, "limit": 100}}).values()
+    assert "(95 of 100 messages)" in finding.text
+
+
 def test_folders_that_do_not_open_are_named_with_the_servers_words() -> None:
     refused = [{"folder": f"f{n}", "reply": 'NO [NOPERM] "no"\r\nway'} for n in range(7)]
     check = imap({**WELL, "unreadable": refused, "set_aside": ["b&d"]})
@@ -77,6 +82,8 @@ def test_folders_that_do_not_open_are_named_with_the_servers_words() -> None:
 
 def test_what_was_not_looked_into_is_told() -> None:
     assert imap({**WELL, "folders": 400, "unread": 100})["folders_not_tried"].level is Level.NOTE
+    nothing = imap({**WELL, "folders": 2, "unread": 2})["folders_not_tried"].text
+    assert nothing == "no folder was looked into, since the server took too long"
     assert imap({"interrupted": "gone"})["folders_not_told"].level is Level.WARNING
 
 

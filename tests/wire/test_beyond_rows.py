@@ -156,6 +156,37 @@ def test_a_server_that_falls_silent_at_a_foreign_recipient_is_not_waited_for(mon
     assert monotonic() - start < 5
 
 
+def test_the_answer_to_a_foreign_recipient_is_kept_where_none_to_RSET_comes() -> None:
+    def then(peer: Peer) -> None:
+        peer.line("554 5.7.1 Relay access denied")
+        peer.wait_for_end()
+
+    start = monotonic()
+    assert relayed(then)["relay"] == "relay_denied"
+    assert monotonic() - start < smtp.RELAY
+
+
+@pytest.mark.parametrize(
+    ("quotas", "told"),
+    [
+        (["a STORAGE 1 100", "b STORAGE 95 100"], (95, 100)),
+        (["a STORAGE 95 100", "b STORAGE 1 100"], (95, 100)),
+        (["a STORAGE 9 0", "b STORAGE 1 100"], (1, 100)),
+        (["b STORAGE 1 100", "a STORAGE 9 0"], (1, 100)),
+        (["a STORAGE x 0", "b MESSAGE 5 5 STORAGE 1 100"], (1, 100)),
+    ],
+)
+def test_of_several_quotas_the_fullest_is_told(quotas: list[str], told: tuple[int, int]) -> None:
+    def script(peer: Peer) -> None:
+        tag, second = peer.command("LIST"), peer.command("GETQUOTAROOT INBOX")
+        rows = (each.partition(" ") for each in quotas)
+        peer.line(f"{tag} OK", *(f"* QUOTA {root} ({resources})" for root, _, resources in rows), f"{second} OK")
+        peer.wait_for_end()
+
+    used, limit = told
+    assert surveyed(script, "IMAP4rev1 QUOTA")["quota"] == {"used": used * 1024, "limit": limit * 1024}
+
+
 def popped(then: Callable[[Peer], object], *capabilities: str) -> Mapping[str, object]:
     """What the stage `stat` learned from a server that goes on with `then` after STAT."""
 
