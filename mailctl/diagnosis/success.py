@@ -14,7 +14,8 @@ _REPLY = re.compile(
       | 2[0-5]\d(?:[\ -]|$)                                  # SMTP
       | 354[\ -] | 334\ (?:VXNlcm5hbWU6|UGFzc3dvcmQ6)?$
     )
-    | \*\ BYE\b.*\b(?:logging\ out|logout)
+    | \*\ BYE\b.*\b(?:logging\ out|logout) | :\ (?:\*|[a-z]{0,4}\d{1,6})\ (?:OK|ID|CAPABILITY)\b
+    | \b(?:IDLE|NAMESPACE|UIDPLUS|8BITMIME|ENHANCEDSTATUSCODES)\b.*\b(?:IDLE|NAMESPACE|UIDPLUS|8BITMIME|SIZE|ID)\b
     | (?:SERVER\ ->\ CLIENT|INBOUND|RECEIVED|RESPONSE|reply|header|<[=~-]*)\W{1,5}(?:b['"])?[23]\d\d[\ -]
     | \b(?:IMAP|SMTP|POP3?|SSL|TCP|DNS)\ OK\b
     """,
@@ -70,6 +71,11 @@ _FOREIGN = frozenset(
     | {"para", "por", "een", "het", "nie", "och", "att", "ikke"}
 )
 """Common words of other languages, in which no word of trouble is known well enough."""
+_LOG = 3
+"""Lines from which a text is taken for a log, in which words such as `closed` or `not` are usual."""
+_DECISIVE = frozenset(
+    {"disabled", "missing", "unknown", "required", "requires", "must", "expired", "locked", "warning"}
+)
 _FEWEST = 2
 """Common words that a text without a word of trouble needs, to be taken for chatter instead of not understood."""
 
@@ -87,6 +93,8 @@ def no_failure(text: str) -> str:
     slight = trouble(left)
     if _SAYS_SO.search(text) or len(rest) < len(lines):
         return "medium" if slight else "high"
+    if slight and len(lines) >= _LOG and _MAIL.search(text) and not slight & _DECISIVE and text.isascii():
+        return "low"
     found = {word.lower() for word in _PLAIN.findall(text)} | ({"i", "a"} & set(text.lower().split()))
     known = len(found & _ENGLISH) >= _FEWEST or (_MAIL.search(text) and not found & _FOREIGN)
     return "medium" if not slight and text.isascii() and known else ""
