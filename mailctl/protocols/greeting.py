@@ -1,5 +1,6 @@
 """The first words of a server: the right protocol, willing, and not waiting for TLS that nobody began."""
 
+import re
 from dataclasses import dataclass
 
 from mailctl.domain.server import Protocol
@@ -17,6 +18,9 @@ GREETING = 1 << 16
 LOOK = 2000
 """Octets that are kept of a greeting in another protocol."""
 RELAY = 25
+_FTP = re.compile(r"\b(?:\w+-?)?ftpd?\b(?![.-])", re.IGNORECASE)
+"""What programs for files call themselves in greetings that else look like SMTP's (RFC 959); a host name is none."""
+_MAIL = re.compile(r"smtp|mail", re.IGNORECASE)
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 _OTHERS = (
     (b"* OK", "IMAP"),
@@ -62,6 +66,8 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
                 reply = read_reply(wire)
                 if reply.code != 220:
                     raise _turned_away(wire, reply.text)
+                if _FTP.search(reply.text) and not _MAIL.search(reply.text):
+                    raise _another(wire, protocol, "FTP", reply.text)
                 return Greeting("\n".join(reply.lines))
     except ProtocolError as error:
         for beginning, other in _OTHERS:

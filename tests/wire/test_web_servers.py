@@ -1,4 +1,4 @@
-"""A port where a web server answers: it is silent until it is asked, in TLS or not, or answers a handshake in HTTP."""
+"""A port where a web server answers, silent until it is asked, in TLS or not; or a server of files."""
 
 from time import monotonic
 
@@ -61,3 +61,26 @@ def test_the_conversation_has_the_beginning_of_what_was_too_long() -> None:
     assert "S: * OK AAA" in said
     assert len(said) < 1100
     assert "not read any further" in why
+
+
+@pytest.mark.parametrize(
+    ("greeting", "cause"),
+    [
+        ("220 (vsFTPd 3.0.3)", "wrong_protocol"),
+        ("220 ProFTPD 1.3.5 Server ready.", "wrong_protocol"),
+        ("220---------- Welcome to Pure-FTPd [privsep] [TLS] ----------\r\n220 You are user 1", "wrong_protocol"),
+        ("220 Microsoft FTP Service", "wrong_protocol"),
+        ("220 ftp.example.org ready", "auth_not_offered"),
+        ("220 ftp ESMTP Postfix", "auth_not_offered"),
+    ],
+)
+def test_a_server_of_files_is_no_mail_server(greeting: str, cause: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.line(greeting)
+        peer.expect("EHLO")
+        peer.line("250 ready")
+        peer.wait_for_end()
+
+    with ScriptedServer(script) as server:
+        report = check(server, Protocol.SMTP, Security.NONE)
+    assert report.cause == cause, report.explanation
