@@ -45,7 +45,7 @@ def verdict_view(report: Verdict, said: str, label: str = "server said") -> Fiel
         ("meaning", report.explanation),
     ]
     pairs += [(f"step {number}", step) for number, step in enumerate(report.remedy, 1)]
-    pairs.append(("who", who(report.fixer, report.retry)))
+    pairs.append(("who", who(report.fixer, report.retry, report.confidence)))
     if report.doc_url:
         pairs.append(("more", report.doc_url))
     pairs += [(label, line) for line in said.splitlines()[:8]]

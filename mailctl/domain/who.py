@@ -13,6 +13,12 @@ _RETRIES = {
 }
 
 
-def who(fixer: str, retry: str) -> str:
-    """`you can fix it; try again once it is fixed`, of the words that reports hold; "" if both are unknown."""
-    return "; ".join(part for part in (_FIXERS.get(fixer, fixer), _RETRIES.get(retry, retry)) if part)
+def who(fixer: str, retry: str, confidence: str = "") -> str:
+    """`you can fix it; try again once it is fixed`, of the words that reports hold; "" if both are unknown.
+
+    confidence: in the cause; where it is low, nobody is told for certain to be the one.
+    """
+    fixes = _FIXERS.get(fixer, fixer)
+    if confidence == "low" and fixes:
+        fixes = f"perhaps {fixes.replace('must', 'has to')}"
+    return "; ".join(part for part in (fixes, _RETRIES.get(retry, retry)) if part)

@@ -99,7 +99,7 @@ def _check(number: int, check: Tested) -> str:
 def _verdict(check: Tested) -> Iterable[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
     facts = [("Mailbox", tested_mailbox(check)), ("What happened", check.message), ("Cause", check.cause + sure)]
-    facts += [("Meaning", check.explanation), ("Who", who(check.fixer, check.retry))]
+    facts += [("Meaning", check.explanation), ("Who", who(check.fixer, check.retry, check.confidence))]
     listed = "".join(f"<dt>{label}</dt><dd>{_prose(value)}</dd>\n" for label, value in facts if value)
     if check.doc_url:
         listed += f"<dt>More</dt><dd>{_link(check.doc_url)}</dd>\n"

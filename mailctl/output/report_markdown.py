@@ -95,7 +95,7 @@ def _verdict(check: Tested) -> Iterator[str]:
     sure = "" if check.confidence in ("", "high") else f" ({check.confidence} confidence)"
     facts = [("Mailbox", _code(tested_mailbox(check))), ("What happened", _words(check.message))]
     facts += [("Cause", _code(check.cause) + sure)]
-    facts += [("Meaning", _words(check.explanation)), ("Who", _words(who(check.fixer, check.retry)))]
+    facts += [("Meaning", _words(check.explanation)), ("Who", _words(who(check.fixer, check.retry, check.confidence)))]
     if check.doc_url:
         known = _URL.fullmatch(visible(check.doc_url))
         facts.append(("More", f"<{check.doc_url}>" if known else _code(check.doc_url)))

@@ -23,6 +23,7 @@ from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Security, Server
 from mailctl.domain.settings import Settings
 from mailctl.domain.waterfall import blocks, spans, total_ms
+from mailctl.domain.who import who
 from mailctl.output import report_html, report_markdown
 from mailctl.output.report_style import STYLE
 from tests.unit.reports import BAD, FAILED, GOOD, PASSED, WARNED, hostile, report_on
@@ -303,6 +304,12 @@ def test_a_failure_tells_whose_mailbox_it_is_and_that_nothing_was_encrypted(rend
     assert "anna@example.org" in text
     assert "imap.example.org:993 unencrypted" in text
     assert "Mailbox" not in render(report_on(replace(BAD, gateway="")))  # whose name is the address
+
+
+def test_where_the_cause_is_doubtful_so_is_who_has_to_act() -> None:
+    assert who("provider", "later", "high") == "the provider must fix it; try again later"
+    assert who("provider", "later", "low") == "perhaps the provider has to fix it; try again later"
+    assert who("", "", "low") == ""
 
 
 def test_a_password_that_is_a_word_of_every_report_keeps_none_from_being_written() -> None:
