@@ -1,5 +1,6 @@
 """`mailctl test --report`: where reports go, what they are made of, and the look for secrets before one is written."""
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ _MARKS = {
 
 def report_targets(names: Sequence[str]) -> list[Path]:
     """The files that `--report` names, each once. UsageError or StorageError for one that no report can become."""
-    targets = [Path(name) for name in dict.fromkeys(names)]
+    targets = list(dict.fromkeys(Path(os.path.expanduser(name)) for name in names))  # shells leave --report=~/x alone
     for path in targets:
         if path.suffix.lower() not in _FORMS:
             raise UsageError(

@@ -76,6 +76,12 @@ def test_conversations_are_in_the_report_and_elsewhere_only_if_asked_for(work: C
     assert [check["transcript"] for check in checks] == [[], []]
 
 
+def test_the_home_folder_may_be_written_as_a_tilde(work: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert work.run("test", "work", "--report=~/r.html").code == 5
+    assert (tmp_path / "r.html").is_file()
+
+
 def test_a_report_replaces_a_report_and_nothing_else(work: Cli, tmp_path: Path) -> None:
     for form in ("html", "md", "json"):
         file = tmp_path / f"r.{form}"
