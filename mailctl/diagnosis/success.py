@@ -34,6 +34,9 @@ _ROUTINE = re.compile(
     | ^\d{4}-\d\d-\d\d\ [\d:.]+\ (?:\[\d+\]\ )?[\w-]{6,}\ (?: (?:<=|=>|->|>>)\ | Completed\b )  # Exim
     | ^\d{4}-\d\d-\d\d\ [\d:.]+\ (?:\[\d+\]\ )?(?:Start|End)\ queue\ run:
     | ^Action:\ (?:delivered|relayed|expanded)$ | ^Status:\ 2\.\d\.\d{1,3}$  # RFC 3464
+    | ^(?:Channel\ \S+$ | (?:Opening|Loading)\ (?:far|near)\ side\b | Connection\ is\ now\ encrypted  # mbsync
+        | Logging\ in\.\.\. | Synchronizing\.\.\. | Authenticating\ with\ SASL\ mechanism
+        | Downloading\ message\ | Detected\ 0\ errors )
     | sendmail\[\d+\]:\ .*\bstat=Sent\b | \bqmail: .*\bdelivery\ \d+:\ success | \bLOGIN,\ user= | \bLOGOUT,\ user=
     """,
     re.VERBOSE,
