@@ -85,6 +85,7 @@ def run_probes(
             found=arrival.found,
             delay=arrival.delay,
             left=arrival.left,
+            times=arrival.times,
         )
 
     whole = [_whole(job) for job in probes.values()]

@@ -28,10 +28,11 @@ It calls what it is given just before the message itself is sent, and sends none
 class Arrival:
     """A `domain.check.Session`: the mailbox up to sign-in, then send, find and remove.
 
-    sending: the report on sending, once that was tried. found: the message. delay: seconds until it was found. left:
-    where something of it is left, "" if nothing is, None as long as its removal was not tried. returned: the
-    verdict on a refusal that came back by mail. begun: whether the message itself began to be sent. over: set when all
-    has ended. stop: once that is set nothing is sent any more, and what was sent is looked for shortly and removed.
+    sending: the report on sending, once that was tried. begun: whether the message itself began to be sent. found: the
+    message. delay: seconds until it was found. left: where something of it is left, "" if nothing is, None as long as
+    its removal was not tried. times: how often it had arrived. returned: the verdict on a refusal that came back by
+    mail. over: set when all has ended. stop: once that is set nothing is sent any more, and what was sent is looked for
+    shortly and removed.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Arrival:
         self.left: str | None = None
         self.returned: CheckReport | None = None
         self.begun = False
+        self.times = 0
         self.over = Event()
         self._job, self._session, self._reopen, self._submit, self._judge = job, session, reopen, send, judge
         self._stop = stop
@@ -160,7 +162,7 @@ class Arrival:
             if self._cut:
                 self.looker.resume(self._again())
                 self._cut = False
-            return self.looker.look(thorough=thorough)
+            return self.looker.look(thorough=thorough, last=last)
         except NetworkError:
             if self.protocol is not Protocol.IMAP:
                 raise
@@ -172,7 +174,7 @@ class Arrival:
     def _find_before_going(self) -> Mapping[str, object]:
         for pause, thorough in LAST_LOOKS:
             sleep(pause)
-            found = self.looker.look(thorough=thorough)
+            found = self.looker.look(thorough=thorough, last=thorough)
             if isinstance(found, Found):
                 return self._keep(found)
         raise StoppedError("interrupted before the message had arrived")
@@ -190,4 +192,5 @@ class Arrival:
                 self.left = self.looker.remove(self.found)
         except MailctlError as error:
             self.left = f"{self.found.folder or 'the mailbox'}: {error.message}"
+        self.times = self.looker.times
         return {"removed": not self.left} | ({"left": self.left} if self.left else {})

@@ -22,20 +22,23 @@ FOLDERS = 60
 """Folders that a thorough look goes through."""
 _NOT_NOW = ("[LOGIN-DELAY]", "[IN-USE]", "[SYS/TEMP]")
 """Why a POP3 server may refuse a sign-in that it takes later (RFC 2449 section 8, RFC 3206)."""
+_SENT_NAMES = frozenset({"sent", "sent items", "sent messages", "sent mail"})
 _JUNK_NAMES = frozenset({"junk", "spam", "junk e-mail", "junk email", "bulk", "bulk mail", "inbox.junk", "inbox.spam"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The probe in the mailbox. folder: its name, "" by POP3. junk: whether spam goes there. header: its fields, raw.
+    """The probe in the mailbox. folder: its name, "" by POP3. header: its fields, raw.
 
-    number: its UID, or its number in the POP3 session that found it.
+    number: its UID, or its number in the POP3 session that found it. junk: whether spam goes to the folder. all_mail:
+    whether sent mail is in it too.
     """
 
     number: int
     header: bytes
     folder: str = ""
     junk: bool = False
+    all_mail: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,21 @@ class Bounce:
 
 
 class Looker(Interface):
-    """Looks into one mailbox; methods raise MailctlErrors."""
+    """Looks into one mailbox; methods raise MailctlErrors.
+
+    times: how often the probe had arrived, as `remove` saw it.
+    """
+
+    times: int
 
     def begin(self) -> None:
         """Remember what is there before the probe is sent."""
 
-    def look(self, *, thorough: bool) -> Found | Bounce | None:
-        """Look once. thorough: in every place where a filter may have put it, not only the usual ones."""
+    def look(self, *, thorough: bool, last: bool = False) -> Found | Bounce | None:
+        """Look once. thorough: in every place where a filter may have put it, not only the usual ones.
+
+        last: also where it is once sent, arrived or not, besides mail that arrived.
+        """
 
     def resume(self, mailbox: ProbeMailbox | ProbePopMailbox) -> None:
         """Go on in a new session, since the last one was lost."""
@@ -80,12 +91,13 @@ class ImapLooker:
         self._copies: list[Folder] = []
         """Where servers keep a copy by themselves: sent mail, all mail."""
         self._next: dict[str, int | None] = {}
+        self.times = 0
 
     def begin(self) -> None:
         """See `Looker`."""
         self._folders = tuple(folder for folder in self._mailbox.folders().folders if folder.selectable)
         inbox = next((folder for folder in self._folders if folder.name == "INBOX"), Folder("INBOX", b"INBOX"))
-        self._copies = [each for use in ("\\sent", "\\all") if (each := self._marked(use))]
+        self._copies = [each for each in self._folders if _is_sent(each) or "\\all" in each.attributes][:4]
         self._usual = [inbox, *(folder for folder in self._folders if _is_junk(folder) and folder.name != "INBOX")][:4]
         bin_too = [each for each in (self._marked("\\trash"),) if each and self._marked("\\all")]
         for folder in [*self._usual, *self._copies, *bin_too]:
@@ -96,21 +108,27 @@ class ImapLooker:
                     raise
                 self._usual = [each for each in self._usual if each is not folder]
 
-    def look(self, *, thorough: bool) -> Found | Bounce | None:
+    def look(self, *, thorough: bool, last: bool = False) -> Found | Bounce | None:
         """See `Looker`."""
         for folder in self._usual:
-            found = self._look_into(folder)
+            try:
+                found = self._look_into(folder)
+            except RefusedError:  # another program may have removed it
+                if folder is self._usual[0]:
+                    raise
+                continue
             if found:
                 return found
         if thorough:
-            for folder in self._others()[:FOLDERS]:
+            others = self._others()[:FOLDERS]
+            for folder in others + [each for each in self._folders if last and "\\all" in each.attributes]:
                 try:
                     self._mailbox.select(folder, read_only=True)
                     uids = self._mailbox.search_header("Message-ID", self._message_id)
                 except RefusedError:
                     continue
                 for uid in self._named(uids):
-                    return Found(uid, self._way(uid), folder.name)
+                    return Found(uid, self._way(uid), folder.name, all_mail="\\all" in folder.attributes)
         return None
 
     def resume(self, mailbox: ProbeMailbox | ProbePopMailbox) -> None:
@@ -128,14 +146,17 @@ class ImapLooker:
 
     def remove(self, found: Found) -> str:
         """See `Looker`: UID EXPUNGE; copies that servers keep by themselves (of sent mail, of all mail) too."""
-        folder = next((each for each in [*self._usual, *self._folders] if each.name == found.folder), None)
+        folder = [each for each in self._folders if each.name == found.folder]
+        copies = {each.name for each in self._copies}
+        places = {each.name: each for each in [*folder, *self._usual, *self._copies]}
         left: list[str] = []
-        copies = [each for each in self._copies if each.name != found.folder]
-        for place in [*([folder] if folder else []), *copies]:
+        for place in places.values():
             try:
-                self._remove_from(place)
+                removed = self._remove_from(place)
             except RefusedError as error:
                 left.append(f"{place.name}: {error.message}")
+            else:
+                self.times += removed if place.name not in copies else 0
         return "; ".join(left)
 
     def close(self) -> None:
@@ -168,10 +189,9 @@ class ImapLooker:
         return bounce_text(sink.data, self._message_id)
 
     def _others(self) -> list[Folder]:
-        """All folders that a rule may file mail into; last the one for all mail, where it is besides."""
-        kept = {"\\sent", "\\drafts", "\\trash"}
-        others = [each for each in self._folders if each not in self._usual and not each.attributes & kept]
-        return sorted(others, key=lambda folder: "\\all" in folder.attributes)
+        """All folders that a rule may file mail into."""
+        passed = [*self._usual, *self._copies]
+        return [each for each in self._folders if each not in passed and "\\drafts" not in each.attributes]
 
     def _marked(self, use: str) -> Folder | None:
         return next((folder for folder in self._folders if use in folder.attributes), None)
@@ -197,12 +217,12 @@ class ImapLooker:
             uids = range(before, now)[-NEW:]
         return self._named(uids)
 
-    def _remove_from(self, folder: Folder) -> None:
-        """Remove the probe from `folder`. RefusedError if it, or something of it, is left."""
+    def _remove_from(self, folder: Folder) -> int:
+        """Remove the probe from `folder` → how often it was there. RefusedError if something of it is left."""
         uids = self._ours(folder)
-        trash = self._marked("\\trash")
+        trash, times = self._marked("\\trash"), len(uids)
         if not uids:
-            return
+            return 0
         if "\\all" in folder.attributes and trash is not None:
             # NOTE: at Gmail a message leaves "All Mail" by way of the bin only
             self._mailbox.move(uids, trash.wire)
@@ -218,6 +238,7 @@ class ImapLooker:
             raise RefusedError(
                 "it is only marked as deleted, since the server can't remove single messages (it lacks UIDPLUS)"
             ) from error
+        return times
 
 
 class PopLooker:
@@ -226,13 +247,15 @@ class PopLooker:
     def __init__(self, mailbox: ProbePopMailbox, reopen: Callable[[], ProbePopMailbox], message_id: str) -> None:
         self._mailbox, self._reopen, self._message_id = mailbox, reopen, message_id
         self._before: set[str] = set()
+        self._ours: list[int] = []
+        self.times = 0
 
     def begin(self) -> None:
         """See `Looker`."""
         self._before = {name for _, name, _ in self._mailbox.uidl()}
         self._mailbox.quit()
 
-    def look(self, *, thorough: bool) -> Found | Bounce | None:
+    def look(self, *, thorough: bool, last: bool = False) -> Found | Bounce | None:
         """See `Looker`."""
         try:
             self._mailbox = self._reopen()
@@ -241,10 +264,12 @@ class PopLooker:
                 return None
             raise
         new = [(number, octets) for number, name, octets in self._mailbox.uidl() if name not in self._before][-NEW:]
-        for number, octets in new[::-1]:
-            header = self._header(number, octets)
-            if is_probe(header, self._message_id):
-                return Found(number, header)
+        headers = [(number, octets, self._header(number, octets)) for number, octets in new[::-1]]
+        ours = [(number, header) for number, _, header in headers if is_probe(header, self._message_id)]
+        self._ours = [number for number, _ in ours]
+        for number, header in ours:
+            return Found(number, header)
+        for number, octets, header in headers:
             if is_report(header) and (text := bounce_text(self._body(number, octets), self._message_id)):
                 return Bounce(text)
         self._mailbox.quit()
@@ -265,10 +290,12 @@ class PopLooker:
     def remove(self, found: Found) -> str:
         """See `Looker`: DELE in the session that found it, which QUIT then carries out."""
         try:
-            self._mailbox.delete(found.number)
+            for number in self._ours:
+                self._mailbox.delete(number)
             self._mailbox.quit()
         except RefusedError as error:
             return f"the mailbox: {error.message}"
+        self.times = len(self._ours)
         return ""
 
     def close(self) -> None:
@@ -289,6 +316,11 @@ class PopLooker:
 
 def _is_junk(folder: Folder) -> bool:
     return bool(folder.attributes & {"\\junk", "\\spam"}) or folder.name.lower() in _JUNK_NAMES
+
+
+def _is_sent(folder: Folder) -> bool:
+    last = folder.name.rpartition(folder.delimiter)[2] if folder.delimiter else folder.name
+    return "\\sent" in folder.attributes or last.lower() in _SENT_NAMES
 
 
 def _next_uid(status: FolderStatus) -> int | None:

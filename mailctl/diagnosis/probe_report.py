@@ -73,19 +73,20 @@ def probe_report(
     found: Found | None,
     delay: float | None,
     left: str | None,
+    times: int = 1,
 ) -> ProbeReport:
     """The report on a probe.
 
     sending: the climb that sent it, None if it never came to that. looking: the climb around it, in the mailbox.
     returned: the verdict on a refusal that came back by mail. handed_over: whether the whole message left. delay:
     seconds from then until it was found. left: where something of it is left in the mailbox, and why; "" if nothing is,
-    None if it was not tried.
+    None if it was not tried. times: how often it had arrived.
     """
     sent = "no" if sending is None else "yes" if sending.ok else "unknown" if handed_over else "no"
     fields = [(name, mask(value)) for name, value in header_fields(found.header)] if found else []
     told = authentication(fields)
     way = hops(fields)
-    findings = sorted(_findings(sent, found, told, way, left), key=lambda each: each.level is Level.NOTE)
+    findings = sorted(_findings(sent, found, told, way, left, times), key=lambda each: each.level is Level.NOTE)
     report = ProbeReport(
         gateway=job.inbound.gateway,
         address=job.inbound.address,
@@ -118,7 +119,7 @@ def probe_report(
 
 
 def _findings(
-    sent: str, found: Found | None, told: Authentication | None, way: Sequence[Hop], left: str | None
+    sent: str, found: Found | None, told: Authentication | None, way: Sequence[Hop], left: str | None, times: int
 ) -> Iterator[Finding]:
     if found is None:
         return
@@ -128,8 +129,14 @@ def _findings(
     if found.junk:
         text = f"the message was put into {found.folder}: mail of this address is taken for spam, here at least"
         yield Finding("probe_in_junk", Level.WARNING, text)
+    elif found.all_mail:
+        text = f"the message is in {found.folder} only, where sent mail is too: it may not have reached INBOX"
+        yield Finding("probe_in_all_mail", Level.WARNING, text)
     elif found.folder not in ("INBOX", ""):
         yield Finding("probe_filed", Level.NOTE, f"the message was filed into {found.folder}, as a rule may want it")
+    if times > 1:
+        text = f"the message arrived {times} times: an alias, a rule or a forwarding doubles mail of this address"
+        yield Finding("probe_doubled", Level.WARNING, text)
     if left:
         yield Finding("probe_left", Level.WARNING, f"the message is not all removed; {left}")
     for hop in way:

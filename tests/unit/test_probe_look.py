@@ -134,9 +134,47 @@ def test_a_thorough_look_goes_everywhere_but_to_sent_mail_and_to_all_mail_last()
     assert looker.look(thorough=False) is None
     assert looker.look(thorough=True) == Found(2, OURS, "Work")
     del mailbox.held["Work"][2]
-    assert looker.look(thorough=True) == Found(1, OURS, "All")
+    assert looker.look(thorough=True) is None  # what was only sent is in there too
+    assert looker.look(thorough=True, last=True) == Found(1, OURS, "All", all_mail=True)
     del mailbox.held["All"][1]
-    assert looker.look(thorough=True) is None
+    assert looker.look(thorough=True, last=True) is None
+
+
+def test_a_rule_may_have_thrown_it_away() -> None:
+    mailbox = FakeImap(Trash={}, Drafts={1: OURS})
+    looker = looking(mailbox)
+    mailbox.held["Trash"][1] = OURS
+    assert looker.look(thorough=True) == Found(1, OURS, "Trash")
+    assert looker.remove(Found(1, OURS, "Trash")) == ""
+    assert mailbox.held["Trash"] == {}
+
+
+@pytest.mark.parametrize("name", ["Sent Items", "sent"])
+def test_sent_mail_is_known_by_its_name_too(name: str) -> None:
+    mailbox = FakeImap(**{name: {}})
+    looker = looking(mailbox)
+    mailbox.held[name][1] = OURS
+    assert looker.look(thorough=True, last=True) is None
+
+
+def test_it_is_counted_how_often_it_arrived_and_nothing_of_it_stays() -> None:
+    mailbox = FakeImap(Junk={}, Sent={})
+    looker = looking(mailbox)
+    mailbox.held["INBOX"] = {1: OURS, 2: OTHER, 3: OURS}
+    mailbox.held["Junk"][1] = mailbox.held["Sent"][1] = OURS
+    found = looker.look(thorough=False)
+    assert isinstance(found, Found)
+    assert looker.remove(found) == ""
+    assert looker.times == 3
+    assert mailbox.held == {"INBOX": {2: OTHER}, "Junk": {}, "Sent": {}}
+
+
+def test_a_spam_folder_that_goes_away_meanwhile_ends_nothing() -> None:
+    mailbox = FakeImap(Junk={}, Spam={})
+    looker = looking(mailbox)
+    mailbox.broken = {"Junk"}
+    mailbox.held["Spam"][1] = OURS
+    assert looker.look(thorough=False) == Found(1, OURS, "Spam", junk=True)
 
 
 def test_copies_of_sent_and_of_all_mail_go_too() -> None:
@@ -196,6 +234,9 @@ def test_a_report_on_the_probe_is_told_and_one_on_another_message_is_not() -> No
         (b"Status: 5.1.1\r\n\r\n" + ID.encode(), "5.1.1"),
         (ID.encode(), "the message came back"),
         (b"Diagnostic-Code: smtp; 550 no\r\n", ""),
+        (b"Action: failed\r\nStatus: 5.1.1\r\n\r\n" + ID.encode(), "5.1.1"),
+        (b"Action: Delayed (4 h)\r\nStatus: 4.2.2\r\n\r\n" + ID.encode(), ""),
+        (b"Action: delivered\r\nStatus: 2.0.0\r\n\r\n" + ID.encode(), ""),
     ],
 )
 def test_what_a_report_says(message: bytes, text: str) -> None:
@@ -252,6 +293,17 @@ def test_pop3_reads_only_what_is_new_and_removes_only_the_probe(top: bool) -> No
     assert looker.remove(found) == ""
     assert set(held) == {"a", "b", "d"}
     assert not looker.full(10**9)
+
+
+def test_pop3_removes_every_copy() -> None:
+    held: dict[str, bytes] = {}
+    looker = PopLooker(FakePop(held), lambda: FakePop(held), ID)
+    looker.begin()
+    held |= {"a": OURS, "b": OTHER, "c": OURS}
+    found = looker.look(thorough=False)
+    assert isinstance(found, Found)
+    assert (looker.remove(found), looker.times) == ("", 2)
+    assert held == {"b": OTHER}
 
 
 def test_pop3_brings_reports_too() -> None:

@@ -76,6 +76,17 @@ def test_warnings_come_first() -> None:
     assert not report.removed
 
 
+def test_one_that_arrived_twice_and_one_that_may_not_have_reached_the_inbox() -> None:
+    told = b"Authentication-Results: mx; spf=pass\r\n"
+    twice = probe_report(
+        JOB, SENT, LOOKED, handed_over=True, found=Found(1, told, "INBOX"), delay=1.5, left="", times=2
+    )
+    assert (twice.ok, names(twice)) == (True, ["probe_doubled"])
+    place = Found(1, told, "[Gmail]/All Mail", all_mail=True)
+    somewhere = probe_report(JOB, SENT, LOOKED, handed_over=True, found=place, delay=1.5, left="")
+    assert (somewhere.ok, names(somewhere)) == (True, ["probe_in_all_mail"])
+
+
 def test_what_was_refused_has_the_verdict_of_sending() -> None:
     refused = check(Protocol.SMTP, "mail", stage="data", cause="spam_content", exit_code=ExitCode.REFUSED, message="no")
     looking = check(Protocol.IMAP, "send", stage="send", cause="unknown", message="other")
