@@ -9,6 +9,7 @@ from mailctl.diagnosis.findings import findings
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.shape import login_facts
+from mailctl.diagnosis.stall import stalled
 from mailctl.diagnosis.told import with_told
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, Level, OtherCause, Session, StageReport, StageStatus
@@ -170,7 +171,7 @@ class Climb:
         told = closer_look(job, verdict, done, error, self.looks, self.deadline)
         if told.facts:
             verdict = judge(replace(evidence, facts=evidence.facts | told.facts), knowledge)
-        return _in_own_words(with_told(verdict, told), error)
+        return _in_own_words(with_told(stalled(verdict, job, stage, error.code), told), error)
 
     def _with_late(self, stage: StageReport) -> StageReport:
         more = self._late.get(stage.name)

@@ -588,3 +588,16 @@ def test_a_timeout_within_a_moment_is_not_blamed_on_the_server_alone(seconds: fl
     report = failed("greeting", error, Made(), job(timeout=seconds))
     assert ("too little to tell" in report.explanation) is short
     assert ("--timeout 30" in report.remedy[0]) is short
+
+
+@pytest.mark.parametrize(
+    ("stage", "hangs_at"), [("greeting", ""), ("capability", "what it can do"), ("authenticate", "the sign-in")]
+)
+def test_a_server_that_has_answered_already_is_on_the_right_port(stage: str, hangs_at: str) -> None:
+    report = failed(stage, NetworkError("nothing came", code="timeout", cause="tcp_timeout"), Made())
+    assert (report.cause, report.fixer, report.retry) == ("tcp_timeout", "admin", "later")
+    said = " ".join((report.explanation, *report.remedy))
+    assert ("Compare port" in said) is not bool(hangs_at)
+    assert ("host and port are right" in said) is bool(hangs_at)
+    assert hangs_at in report.explanation
+    assert hangs_at in report.remedy[-1]
