@@ -20,9 +20,7 @@ _MEANING = (
     "{host} greeted, and answered until it came to {what}, at which it said nothing more in the time allowed. "
     "So host and port are right; what stands behind the service is slow or stuck."
 )
-_HELD_BACK = (
-    "Run it once more with a larger --timeout: a directory may be slow, and servers delay one after wrong ones."
-)
+_HELD_BACK = "Run it once more with a larger --timeout: directories can be slow, and wrong passwords delay a sign-in."
 _SLOW = "Try again in a few minutes, with a larger --timeout if it is only slow."
 _TELL = "If it stays, tell whoever runs {host} that the service answers, and hangs at {what}."
 
