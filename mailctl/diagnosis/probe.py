@@ -62,14 +62,17 @@ def run_probes(
             return _send(probes[key], tools.open_outgoing, secret, knowledge, may_send)
 
         def reopen() -> Incoming:
-            return tools.open_incoming(job, secret_in, deadline)[0]
+            session, its_lines = tools.open_incoming(job, secret_in, deadline)
+            spoken.append(its_lines)
+            return session
 
         def judge(error: MailctlError) -> CheckReport:
             return _refused(probes[key], secret_in, error, knowledge)
 
         incoming, lines = tools.open_incoming(job, secret_in, deadline)
+        spoken: list[Lines] = [lines]
         arrivals[key] = Arrival(probes[key], incoming, reopen, send, judge, stop)
-        return arrivals[key], lines
+        return arrivals[key], lambda: [line for lines in spoken for line in lines()]
 
     def report(check: CheckReport) -> ProbeReport:
         key = (check.gateway, check.address)

@@ -128,7 +128,7 @@ class ProbePopMailbox(PopMailbox, Interface):
     """Seconds that the server wants between two sign-ins (LOGIN-DELAY); 0 if it doesn't say."""
 
     def top(self, number: int) -> bytes | None:
-        """TOP n 0: the header, at most 64 KiB of it; None without TOP."""
+        """TOP n 0: the header, line ends as LF; None without TOP."""
 
 
 class Incoming(Session, Interface):

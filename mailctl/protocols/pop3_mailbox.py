@@ -83,13 +83,25 @@ class Pop3Mailbox:
             wire.transcript.left_out(size)
 
     def top(self, number: int) -> bytes | None:
-        """TOP n 0: the header, line ends as LF; None from a server that doesn't do it (it is optional in RFC 1939)."""
+        """TOP n 0: the header, line ends as LF; None from a server that doesn't do it (it is optional in RFC 1939).
+
+        Its lines may be as long as the header: other people write them. They are not in the transcript.
+        """
         wire = self._wire
         self._begin(COMMAND)
         wire.allowance = HEADER
         wire.send(b"TOP %d 0\r\n" % number)
         ok, _ = read_status(wire)
-        return b"\n".join(read_lines(wire, HEADER // 80)) if ok else None
+        if not ok:
+            return None
+        transcript, wire.transcript = wire.transcript, None
+        try:
+            header = b"\n".join(read_lines(wire, HEADER // 80, HEADER))
+        finally:
+            wire.transcript = transcript
+        if transcript is not None:
+            transcript.left_out(len(header))
+        return header
 
     def delete(self, number: int) -> None:
         """DELE."""

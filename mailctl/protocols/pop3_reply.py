@@ -2,7 +2,7 @@
 
 from mailctl.errors import ProtocolError
 from mailctl.protocols.smtp_reply import decode
-from mailctl.protocols.wire import Wire
+from mailctl.protocols.wire import LINE, Wire
 
 
 def read_status(wire: Wire) -> tuple[bool, str]:
@@ -19,11 +19,14 @@ def read_status(wire: Wire) -> tuple[bool, str]:
     return word.upper() == b"+OK", decode(text)
 
 
-def read_lines(wire: Wire, most: int) -> list[bytes]:
-    """The lines of a multi-line response, without line ends and byte-stuffing; ProtocolError beyond `most`."""
+def read_lines(wire: Wire, most: int, longest: int = LINE) -> list[bytes]:
+    """The lines of a multi-line response, without line ends and byte-stuffing.
+
+    ProtocolError beyond `most` lines, or `longest` octets in one.
+    """
     lines: list[bytes] = []
     while len(lines) <= most:
-        line = wire.readline().rstrip(b"\r\n")
+        line = wire.readline(longest).rstrip(b"\r\n")
         if line == b".":
             return lines
         lines.append(line.removeprefix(b"."))

@@ -125,7 +125,9 @@ def test_an_interruption_before_the_message_sends_none(home: Home, mailbox: Mail
     assert b"DATA" not in lines
 
 
-def delivered(home: Home, mailbox: Mailbox, then: Callable[[bytes], None]) -> "dict[str, object]":
+def delivered(
+    home: Home, mailbox: Mailbox, then: Callable[[bytes], None], inbound: str = "", *options: str
+) -> "dict[str, object]":
     """The probe's report where the message is given to `then` before the server takes it."""
 
     def take(peer: Peer, message: bytes) -> None:
@@ -134,8 +136,8 @@ def delivered(home: Home, mailbox: Mailbox, then: Callable[[bytes], None]) -> "d
         peer.wait_for_end()
 
     with ScriptedServer(smtp_until_dot(take)) as server:
-        gateway(home, mailbox, imap(mailbox), f"smtp 127.0.0.1 {server.port} none")
-        return probe(home, "work", "--timeout", "10")
+        gateway(home, mailbox, inbound or imap(mailbox), f"smtp 127.0.0.1 {server.port} none")
+        return probe(home, "work", "--timeout", "10", *options)
 
 
 def test_a_connection_lost_while_looking_is_made_anew(home: Home, mailbox: Mailbox) -> None:
@@ -159,3 +161,17 @@ def test_a_header_that_servers_made_very_long_hides_nothing(home: Home, mailbox:
     assert (report["ok"], report["spf"], report["removed"]) == (True, "pass", True), report
     assert "authentication_not_told" not in names(report)
     assert mailbox.messages("INBOX") == []
+
+
+def test_pop3_reads_long_lines_of_headers_and_shows_them_to_nobody(home: Home, mailbox: Mailbox) -> None:
+    def prepend(message: bytes) -> None:
+        mailbox.deliver(
+            "INBOX", b"Authentication-Results: mx.test; spf=pass\r\nX-Long: " + b"y" * 100_000 + b"\r\n" + message
+        )
+
+    report = delivered(home, mailbox, prepend, f"pop3 localhost {mailbox.server.pop3s} tls", "--trace")
+    assert (report["ok"], report["spf"], report["removed"]) == (True, "pass", True), report
+    transcript = str(report["transcript"])
+    assert "TOP 1 0" in transcript
+    assert "octets left out}" in transcript
+    assert "X-Long" not in transcript
