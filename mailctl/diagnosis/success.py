@@ -14,7 +14,8 @@ _REPLY = re.compile(
       | 2[0-5]\d(?:[\ -]|$)                                  # SMTP
       | 354[\ -] | 334\ (?:VXNlcm5hbWU6|UGFzc3dvcmQ6)?$
     )
-    | \*\ BYE\b.*\b(?:logging\ out|logout) | :\ (?:\*|[a-z]{0,4}\d{1,6})\ (?:OK|ID|CAPABILITY)\b
+    | \*\ BYE\b.*\b(?:logging\ out|logout|signing\ off|Courier-IMAP\ server\ shutting)
+    | :\ (?:\*|[a-z]{0,4}\d{1,6})\ (?:OK|ID|CAPABILITY)\b
     | \b(?:IDLE|NAMESPACE|UIDPLUS|8BITMIME|ENHANCEDSTATUSCODES)\b.*\b(?:IDLE|NAMESPACE|UIDPLUS|8BITMIME|SIZE|ID)\b
     | (?:SERVER\ ->\ CLIENT|INBOUND|RECEIVED|RESPONSE|reply|header|<[=~-]*)\W{1,5}(?:b['"])?[23]\d\d[\ -]
     | \b(?:IMAP|SMTP|POP3?|SSL|TCP|DNS)\ OK\b
