@@ -1,5 +1,6 @@
 """What an error text, or a whole log, means: every passage is judged, and the most specific verdict wins. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,7 @@ from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.passages import LONGEST, Passage, endpoint, hosts, passages
 from mailctl.diagnosis.signals import about_mail
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
+from mailctl.errors import ExitCode
 
 _MOST_JUDGED = 40
 _MOST_ALTERNATIVES = 4
@@ -28,6 +30,11 @@ _DECIDED = 20
 """The points from which a passage is believed without a look at the whole."""
 _SPECIFIC = 60
 """The rank from which a code alone says as much as words."""
+_SERVER_SAYS = 3
+"""Points of a passage that quotes a server, before what a program makes of it."""
+_REPLIES = re.compile(r"(?<!\d)[45]\d\d[ -]#?[45]\.\d|^[45]\d\d[ -]|-ERR | (?:NO|BAD) (?=[\[A-Z])", re.MULTILINE)
+_BEFORE_TALK = frozenset({ExitCode.NETWORK, ExitCode.TLS})
+_TALK = frozenset({ExitCode.AUTH, ExitCode.REFUSED})
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
 """Words of a greeting or reply that no other provider has."""
 
@@ -71,6 +78,7 @@ class _Judged:
     points: int
     first: int
     last: int
+    said: bool = False
 
 
 def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
@@ -96,6 +104,9 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
         best = next(odd, best)
     if best is None:
         return _explanation(judge(replace(known, text=text), knowledge), "", ())
+    if best.verdict.exit_code in _BEFORE_TALK:  # a server that answers later was reached all the same
+        later = [each for each in judged if each.said and each.first > best.last and each.verdict.exit_code in _TALK]
+        best = max(later, key=_weight, default=best)
     return _explanation(best.verdict, _shown(lines, best), _others(best, judged))
 
 
@@ -130,7 +141,8 @@ def _judged(passage: Passage, known: Evidence, speaker: str, knowledge: Knowledg
         wider = judge(replace(evidence, protocol="", stage=""), knowledge)
         given = known.protocol not in ("", "oauth")
         verdict = replace(wider, confidence="medium") if given and wider.confidence == "high" else wider
-    return _Judged(verdict, _points(verdict), passage.first, passage.last)
+    said = verdict.cause not in _NOTHING and _REPLIES.search(passage.text) is not None
+    return _Judged(verdict, _points(verdict) + (_SERVER_SAYS if said else 0), passage.first, passage.last, said)
 
 
 def _evidence(text: str, known: Evidence, protocol: str, stage: str, speaker: str, knowledge: Knowledge) -> Evidence:

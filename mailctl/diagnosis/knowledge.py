@@ -200,7 +200,7 @@ PHRASES = ("pattern", "without")
 
 
 def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Mapping[str, Cause]) -> Failure:
-    """One entry of a file, its phrases prepared. Raises KeyError (a key is missing), TypeError or ValueError (wrong)."""
+    """One entry of a file, its phrases prepared. Raises KeyError (a key is missing), TypeError, ValueError (wrong)."""
     unknown = set(table) - set(Failure.__dataclass_fields__)
     if unknown:
         raise ValueError(f"{table.get('id', '?')}: unknown key {min(unknown)!r}")

@@ -36,7 +36,7 @@ def test_a_text_without_a_failure_is_called_so(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Die Anmeldung ist fehlgeschlagen", "blorp 42 frobnicated", "It does not work", "599 what is this"]
+    "text", ["", "Innskráning tókst ekki", "blorp 42 frobnicated", "It does not work", "599 what is this"]
 )
 def test_what_is_not_understood_is_unknown(text: str) -> None:
     assert judge(Evidence(text=text), KNOWLEDGE).cause == "unknown"
