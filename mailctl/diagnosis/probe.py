@@ -29,7 +29,7 @@ from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, StoppedError
 
 REMOVAL = 15.0
-"""Seconds for taking the message out again."""
+"""Seconds for taking the message out again, at most."""
 LEAVING = 3.0
 """Seconds for that after an interruption."""
 ONCE = 0.3
@@ -133,7 +133,7 @@ def _whole(job: ProbeJob) -> CheckJob:
     """The check around the probe: it may take as long as all of its parts."""
     from dataclasses import replace
 
-    seconds = job.inbound.timeout + job.outbound.timeout + job.patience + REMOVAL
+    seconds = job.inbound.timeout + job.outbound.timeout + job.patience + min(REMOVAL, max(LEAVING, job.patience))
     return replace(job.inbound, timeout=seconds)
 
 

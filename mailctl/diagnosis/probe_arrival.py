@@ -14,7 +14,7 @@ from mailctl.errors import MailctlError, NetworkError, RefusedError, StoppedErro
 THOROUGH = 5
 """Of so many looks one is thorough, and the last one."""
 LOST = 3
-"""Times that a connection which was lost while looking is made anew."""
+"""Looks that may fail, by a lost connection or a refusal, before the probe does."""
 LAST_LOOKS = ((0.0, False), (0.5, False), (0.5, True))
 """The looks after an interruption: seconds to wait before, and whether it is thorough."""
 
@@ -140,7 +140,7 @@ class Arrival:
                 self.returned = self._judge(error)
                 raise error
             if found:
-                lost = {"connections_lost": self._lost} if self._lost else {}
+                lost = {"looks_failed": self._lost} if self._lost else {}
                 return self._keep(found) | {"looks": looks + 1} | lost
             if last and self.looker.full(len(self._job.message.data)):
                 raise RefusedError("the message did not arrive, and the mailbox has no room for it", cause="quota_full")
@@ -157,18 +157,16 @@ class Arrival:
         return {"folder": found.folder}
 
     def _look(self, *, thorough: bool, last: bool) -> Found | Bounce | None:
-        """A look; where the connection to an IMAP server is lost, the next look has a new one, LOST times."""
+        """A look. A lost connection to an IMAP server is made anew, and what it refuses asked again: LOST times."""
         try:
             if self._cut:
                 self.looker.resume(self._again())
                 self._cut = False
             return self.looker.look(thorough=thorough, last=last)
-        except NetworkError:
-            if self.protocol is not Protocol.IMAP:
+        except (NetworkError, RefusedError) as error:
+            if last or self.protocol is not Protocol.IMAP or self._lost >= LOST:
                 raise
-            self._lost, self._cut = self._lost + 1, True
-            if last or self._lost > LOST:
-                raise
+            self._lost, self._cut = self._lost + 1, isinstance(error, NetworkError)
             return None
 
     def _find_before_going(self) -> Mapping[str, object]:

@@ -154,7 +154,8 @@ class ImapLooker:
             try:
                 removed = self._remove_from(place)
             except RefusedError as error:
-                left.append(f"{place.name}: {error.message}")
+                said = error.server_text.partition("\n")[0]
+                left.append(f"{place.name}: {error.message}" + (f' ("{said[:200]}")' if said else ""))
             else:
                 self.times += removed if place.name not in copies else 0
         return "; ".join(left)

@@ -87,6 +87,9 @@ def probe_report(
     told = authentication(fields)
     way = hops(fields)
     findings = sorted(_findings(sent, found, told, way, left, times), key=lambda each: each.level is Level.NOTE)
+    if sent != "no" and found is None and returned is None:
+        text = f"the message `{job.message.subject}` may still arrive, or be left in the mailbox: it can be deleted"
+        findings = [Finding("probe_left", Level.WARNING, text)]
     report = ProbeReport(
         gateway=job.inbound.gateway,
         address=job.inbound.address,
@@ -138,7 +141,7 @@ def _findings(
         text = f"the message arrived {times} times: an alias, a rule or a forwarding doubles mail of this address"
         yield Finding("probe_doubled", Level.WARNING, text)
     if left:
-        yield Finding("probe_left", Level.WARNING, f"the message is not all removed; {left}")
+        yield Finding("probe_left", Level.WARNING, f"the message is not all removed; {mask(left)}")
     for hop in way:
         if hop.seconds is not None and hop.seconds >= SLOW:
             text = f"the message waited {show_age(hop.seconds)} before {hop.by}, by the clocks of the servers"

@@ -147,7 +147,7 @@ def test_a_connection_lost_while_looking_is_made_anew(home: Home, mailbox: Mailb
 
     report = delivered(home, mailbox, cut_off)
     assert (report["ok"], report["removed"]) == (True, True), report
-    assert "'connections_lost': 1" in repr(report["stages"])
+    assert "'looks_failed': 1" in repr(report["stages"])
     assert mailbox.messages("INBOX") == []
 
 

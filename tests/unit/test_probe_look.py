@@ -295,6 +295,17 @@ def test_pop3_reads_only_what_is_new_and_removes_only_the_probe(top: bool) -> No
     assert not looker.full(10**9)
 
 
+def test_what_is_left_is_told_with_the_servers_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(uids: Sequence[int]) -> None:
+        raise RefusedError("the server refused UID EXPUNGE", server_text="NO [NOPERM] not you\nmore")
+
+    mailbox = FakeImap()
+    looker = looking(mailbox)
+    mailbox.held["INBOX"][1] = OURS
+    monkeypatch.setattr(mailbox, "expunge", refuse)
+    assert looker.remove(Found(1, OURS, "INBOX")) == 'INBOX: the server refused UID EXPUNGE ("NO [NOPERM] not you")'
+
+
 def test_pop3_removes_every_copy() -> None:
     held: dict[str, bytes] = {}
     looker = PopLooker(FakePop(held), lambda: FakePop(held), ID)

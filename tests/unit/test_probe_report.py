@@ -102,6 +102,8 @@ def test_H13_what_may_have_been_taken_and_was_not_found() -> None:
     assert (report.sent, report.stage, report.cause) == ("unknown", "data", "connection_lost")
     assert report.message == "who knows; it did not arrive within 7 s, and was not sent again"
     assert report.message_id == "<1@b.test>"
+    assert names(report) == ["probe_left"]
+    assert "`x`" in report.warnings[0]
 
 
 def test_a_mailbox_that_can_not_be_opened_sends_nothing() -> None:
@@ -115,4 +117,5 @@ def test_what_came_back_has_the_verdict_of_smtp_at_the_stage_of_looking() -> Non
     looking = check(Protocol.IMAP, "send", stage="find", cause="unknown", message="the message came back")
     returned = check(Protocol.SMTP, stage="data", cause="no_such_recipient", message="the message came back")
     report = probe_report(JOB, SENT, looking, returned=returned, handed_over=True, found=None, delay=None, left=None)
+    assert report.findings == ()
     assert (report.sent, report.stage, report.cause) == ("yes", "find", "no_such_recipient")
