@@ -132,7 +132,7 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
     longest = failure.pattern.longest_in(case.words)
     if (failure.pattern and not longest) or failure.without.longest_in(case.words):
         return None
-    elsewhere = bool(failure.provider) and case.provider is not None and not here
+    elsewhere = _elsewhere(case, failure)
     unplaced = bool(failure.stages) and not case.stage  # the same words mean something else at another stage
     why = [f"stage {case.stage}"] if failure.stages and case.stage else []
     why += [f"code {code}" for code in sorted(fitting)]
@@ -146,6 +146,14 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
         failure,
         tuple(why),
     )
+
+
+def _elsewhere(case: _Case, failure: Failure) -> bool:
+    """Whether `failure` is of a provider, and the server is known to be none of its: a bridge on this machine may be."""
+    if not failure.provider or (case.provider is not None and failure.provider == case.provider.id):
+        return False
+    host = case.evidence.host
+    return case.provider is not None or not (host in ("", "localhost", "::1") or host.startswith("127."))
 
 
 def _protocol_fits(protocol: str, wanted: frozenset[str]) -> bool:
@@ -184,6 +192,8 @@ def _verdict(chosen: _Match, others: Sequence[_Match], case: _Case, knowledge: K
 
 def _reading(match: _Match, case: _Case, knowledge: Knowledge) -> Reading:
     cause, own = knowledge.causes[match.cause], match.failure
+    if own and _elsewhere(case, own):  # its words speak of the provider's pages and habits
+        own = None
     places = {
         "{host}": case.evidence.host or "the server",
         "{port}": str(case.evidence.port) if case.evidence.port else "used",
