@@ -53,7 +53,7 @@ _SAYS_SO = re.compile(
       | transferred | login:\ user=< | idling | idle\ is\ active | poll\ started | tls\ started | passed\ ca
       | everything\ (?:is\ )?(?:fine|ok|well|works) | works\ (?:fine|well|now|again)
       | erfolgreich | avec\ succès | correctamente | con\ éxito | con\ successo | com\ sucesso | успешно
-      | keine\ neuen | no\ hay\ mensajes\ nuevos | aucun\ nouveau | nessun\ nuovo ) | 成功 | \(success\)
+      | keine\ neuen | no\ hay\ mensajes\ nuevos | aucun\ nouveau | nessun\ nuovo ) | 成功 | 正常に | \(success\)
     """,
     re.IGNORECASE | re.VERBOSE,
 )
