@@ -73,9 +73,7 @@ def report_schema() -> dict[str, Any]:
 @app.verb()
 def schema(
     ctx: typer.Context,
-    command: Annotated[
-        list[str] | None, typer.Argument(help="The command (`gateway list`), or `report`.")
-    ] = None,
+    command: Annotated[list[str] | None, typer.Argument(help="The command (`gateway list`), or `report`.")] = None,
 ) -> None:
     """JSON Schema of what --json prints for COMMAND, or the commands that have one.
 
