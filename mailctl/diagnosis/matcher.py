@@ -149,7 +149,7 @@ def _match(case: _Case, failure: Failure) -> _Match | None:
 
 
 def _elsewhere(case: _Case, failure: Failure) -> bool:
-    """Whether `failure` is of a provider, and the server is known to be none of its: a bridge on this machine may be."""
+    """Whether `failure` is of a provider, and the server is known to be none of its; one on this machine may be."""
     if not failure.provider or (case.provider is not None and failure.provider == case.provider.id):
         return False
     host = case.evidence.host
