@@ -25,7 +25,7 @@ Entries of the user's own, in the same format: see `own`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -194,22 +194,26 @@ def read_provider(data: Mapping[str, Any]) -> Provider | None:
     )
 
 
-_SETS = ("protocols", "stages", "codes", "facts", "unless", "instead_of")
-_TUPLES = ("alternatives", "remedy")
 PHRASES = ("pattern", "without")
+_KINDS: dict[str, Callable[[Any], object]] = {
+    **dict.fromkeys(("protocols", "stages", "codes", "facts", "unless", "instead_of"), frozenset),
+    **dict.fromkeys(("alternatives", "remedy"), tuple),
+    **dict.fromkeys(PHRASES, Phrases),
+}
+"""What a list in a file becomes."""
+_FIELDS = frozenset(Failure.__dataclass_fields__)
 
 
 def read_failure(table: Mapping[str, Any], provider: Provider | None, causes: Mapping[str, Cause]) -> Failure:
     """One entry of a file, its phrases prepared. Raises KeyError (a key is missing), TypeError, ValueError (wrong)."""
-    unknown = set(table) - set(Failure.__dataclass_fields__)
-    if unknown:
+    if unknown := table.keys() - _FIELDS:
         raise ValueError(f"{table.get('id', '?')}: unknown key {min(unknown)!r}")
     for cause in (table["cause"], *table.get("alternatives", ()), *table.get("instead_of", ())):
         if cause not in causes:
             raise ValueError(f"{table['id']}: there is no cause {cause!r}")
     values: dict[str, Any] = dict(table)
-    values.update({key: frozenset(table[key]) for key in _SETS if key in table})
-    values.update({key: tuple(table[key]) for key in _TUPLES if key in table})
-    values.update({key: Phrases(table[key]) for key in PHRASES if key in table})
+    for key in table:
+        if kind := _KINDS.get(key):
+            values[key] = kind(table[key])
     values["provider"] = provider.id if provider else ""
     return Failure(**values)
