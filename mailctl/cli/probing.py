@@ -47,8 +47,8 @@ def probe(
     """Send the probes of all whose checks passed → `outcome` with what became of them. timeout: --timeout, or None."""
     from secrets import token_hex
 
-    from mailctl.diagnosis.probe import run_probes
-    from mailctl.diagnosis.probe_message import probe_message
+    from mailctl.diagnosis.probes.message import probe_message
+    from mailctl.diagnosis.probes.run import run_probes
     from mailctl.domain.probe import ProbeJob
 
     tools = context.probe_tools()
@@ -137,7 +137,7 @@ def _impossible(gateway: str, address: str, missing: str) -> ProbeReport:
         code="no_endpoint",
     )
     check = not_possible(gateway, address, Protocol.SMTP, error)
-    from mailctl.diagnosis.probe_report import verdict_of
+    from mailctl.diagnosis.probes.report import verdict_of
 
     return ProbeReport(gateway, address, ok=False, **verdict_of(check))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from mailctl.diagnosis.beyond import beyond
-from mailctl.diagnosis.told_certificate import inspector
+from mailctl.diagnosis.closer.certificate import inspector
 from mailctl.domain.check import CheckJob, Finding, Level, StageReport, StageStatus
 from mailctl.domain.server import Protocol
 from mailctl.domain.when import counted

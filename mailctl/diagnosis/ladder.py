@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 
-from mailctl.diagnosis.closer import closer_look
+from mailctl.diagnosis.closer.closer import closer_look
+from mailctl.diagnosis.closer.stall import stalled
+from mailctl.diagnosis.closer.told import with_told
 from mailctl.diagnosis.findings import findings
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.shape import login_facts
-from mailctl.diagnosis.stall import stalled
-from mailctl.diagnosis.told import with_told
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, Level, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline

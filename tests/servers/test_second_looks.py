@@ -68,7 +68,7 @@ def test_a_name_server_that_is_silent_holds_nothing_up(home: Home, mailbox: Mail
 
 def test_another_port_answers(home: Home, mailbox: Mailbox, postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual ports, as far as the tests have them: where Dovecot and Postfix listen here."""
-    from mailctl.diagnosis import looks
+    from mailctl.diagnosis.closer import looks
     from mailctl.domain.server import Protocol, Security
 
     server = mailbox.server

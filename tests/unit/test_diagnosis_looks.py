@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailctl.diagnosis.closer.answerer import names_in
+from mailctl.diagnosis.closer.certificate import name_fits
+from mailctl.diagnosis.closer.looks import Wanted, wanted
+from mailctl.diagnosis.closer.told import site
 from mailctl.diagnosis.knowledge import Knowledge, load_knowledge
 from mailctl.diagnosis.ladder import run_check
-from mailctl.diagnosis.looks import Wanted, wanted
-from mailctl.diagnosis.told import site
-from mailctl.diagnosis.told_answerer import names_in
-from mailctl.diagnosis.told_certificate import name_fits
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import Login

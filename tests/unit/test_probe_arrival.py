@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from mailctl.diagnosis.probe_arrival import LOST, Arrival
+from mailctl.diagnosis.probes.arrival import LOST, Arrival
 from mailctl.domain.check import CheckReport
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.server import Protocol

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailctl.diagnosis.probe_headers import (
+from mailctl.diagnosis.probes.headers import (
     authentication,
     header_fields,
     hops,

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 
-from mailctl.diagnosis.probe_bounce import bounce_text
-from mailctl.diagnosis.probe_look import Bounce, Found, ImapLooker, PopLooker
+from mailctl.diagnosis.probes.bounce import bounce_text
+from mailctl.diagnosis.probes.look import Bounce, Found, ImapLooker, PopLooker
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
 from mailctl.errors import AuthError, RefusedError
 

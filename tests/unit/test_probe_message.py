@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailctl.diagnosis.probe_message import probe_message
+from mailctl.diagnosis.probes.message import probe_message
 from mailctl.errors import UsageError
 from mailctl.protocols.submission import wire_form
 

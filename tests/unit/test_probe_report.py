@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mailctl.diagnosis.probe_look import Found
-from mailctl.diagnosis.probe_report import probe_report
+from mailctl.diagnosis.probes.look import Found
+from mailctl.diagnosis.probes.report import probe_report
 from mailctl.domain.check import CheckJob, CheckReport, StageReport, StageStatus
 from mailctl.domain.gateway import Login
 from mailctl.domain.probe import ProbeJob, ProbeMessage, ProbeReport

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from mailctl.diagnosis.probe_headers import MARK
+from mailctl.diagnosis.probes.headers import MARK
 from mailctl.domain.address import parse_address
 from mailctl.domain.probe import ProbeMessage
 

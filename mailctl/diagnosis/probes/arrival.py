@@ -5,7 +5,7 @@ from threading import Event
 from time import monotonic, sleep
 from typing import cast
 
-from mailctl.diagnosis.probe_look import Bounce, Found, ImapLooker, Looker, PopLooker
+from mailctl.diagnosis.probes.look import Bounce, Found, ImapLooker, Looker, PopLooker
 from mailctl.domain.check import CheckReport
 from mailctl.domain.probe import Incoming, ProbeJob, ProbeMailbox, ProbePopMailbox
 from mailctl.domain.server import Protocol

@@ -11,8 +11,8 @@ from time import monotonic
 from mailctl.diagnosis.batch import run_checks
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.ladder import SecretResolver, run_check
-from mailctl.diagnosis.probe_arrival import Arrival
-from mailctl.diagnosis.probe_report import probe_report
+from mailctl.diagnosis.probes.arrival import Arrival
+from mailctl.diagnosis.probes.report import probe_report
 from mailctl.domain.check import CheckJob, CheckReport, Session
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.probe import (

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mailctl.diagnosis.looks import Seen, look, wanted
-from mailctl.diagnosis.told import NOTHING, Told
-from mailctl.diagnosis.told_answerer import told_answerer
-from mailctl.diagnosis.told_certificate import told_certificate
-from mailctl.diagnosis.told_network import told_addresses, told_family, told_home, told_host, told_ports, told_time
-from mailctl.diagnosis.told_provider import told_provider
+from mailctl.diagnosis.closer.answerer import told_answerer
+from mailctl.diagnosis.closer.certificate import told_certificate
+from mailctl.diagnosis.closer.looks import Seen, look, wanted
+from mailctl.diagnosis.closer.network import told_addresses, told_family, told_home, told_host, told_ports, told_time
+from mailctl.diagnosis.closer.provider import told_provider
+from mailctl.diagnosis.closer.told import NOTHING, Told
 from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.deadline import Deadline

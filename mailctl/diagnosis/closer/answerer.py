@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from mailctl.diagnosis.looks import UNTRUSTED, Seen
-from mailctl.diagnosis.told import NOTHING, Told, quoted, site
-from mailctl.diagnosis.told_network import is_public
+from mailctl.diagnosis.closer.looks import UNTRUSTED, Seen
+from mailctl.diagnosis.closer.network import is_public
+from mailctl.diagnosis.closer.told import NOTHING, Told, quoted, site
 from mailctl.domain.check import CheckJob, StageReport
 from mailctl.domain.provider import Provider
 

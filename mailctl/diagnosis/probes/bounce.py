@@ -1,6 +1,6 @@
 """A probe that came back: what a delivery report (RFC 3464) says of it."""
 
-from mailctl.diagnosis.probe_headers import header_fields
+from mailctl.diagnosis.probes.headers import header_fields
 
 _NO_FAILURES = frozenset({"delayed", "delivered", "relayed", "expanded"})
 

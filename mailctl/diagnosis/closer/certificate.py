@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from mailctl.diagnosis.looks import UNTRUSTED, Seen
-from mailctl.diagnosis.told import NOTHING, Told, quoted, site, step
-from mailctl.diagnosis.told_network import is_public
+from mailctl.diagnosis.closer.looks import UNTRUSTED, Seen
+from mailctl.diagnosis.closer.network import is_public
+from mailctl.diagnosis.closer.told import NOTHING, Told, quoted, site, step
 from mailctl.domain.check import CheckJob
 
 FEW = 5

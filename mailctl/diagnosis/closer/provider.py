@@ -1,8 +1,8 @@
 """What the facts on a provider tell where another of its ports or hosts was asked than serves the protocol."""
 
-from mailctl.diagnosis.looks import MISPLACED, Seen
-from mailctl.diagnosis.told import NOTHING, Told, step
-from mailctl.diagnosis.told_network import USE, is_public
+from mailctl.diagnosis.closer.looks import MISPLACED, Seen
+from mailctl.diagnosis.closer.network import USE, is_public
+from mailctl.diagnosis.closer.told import NOTHING, Told, step
 from mailctl.domain.check import CheckJob
 from mailctl.domain.provider import Confidence
 

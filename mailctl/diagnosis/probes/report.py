@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypedDict
 
-from mailctl.diagnosis.probe_headers import authentication, header_fields, hops, result_of
-from mailctl.diagnosis.probe_look import Found
+from mailctl.diagnosis.probes.headers import authentication, header_fields, hops, result_of
+from mailctl.diagnosis.probes.look import Found
 from mailctl.domain.check import CheckReport, Finding, Level, OtherCause
 from mailctl.domain.probe import Authentication, Hop, ProbeJob, ProbeReport
 from mailctl.domain.secret import mask

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from mailctl.diagnosis.looks import MISPLACED, UNTRUSTED, USUAL, Seen
-from mailctl.diagnosis.told import NOTHING, Told, site, step
+from mailctl.diagnosis.closer.looks import MISPLACED, UNTRUSTED, USUAL, Seen
+from mailctl.diagnosis.closer.told import NOTHING, Told, site, step
 from mailctl.domain.check import CheckJob
 from mailctl.domain.look import MailHome, PortSeen
 from mailctl.domain.provider import Provider, Status

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol as Interface
 from typing import cast
 
-from mailctl.diagnosis.probe_bounce import BodyStart, bounce_text, is_report
-from mailctl.diagnosis.probe_headers import MARK, WAY, is_probe
+from mailctl.diagnosis.probes.bounce import BodyStart, bounce_text, is_report
+from mailctl.diagnosis.probes.headers import MARK, WAY, is_probe
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.probe import ProbeMailbox, ProbePopMailbox
 from mailctl.errors import AuthError, RefusedError
