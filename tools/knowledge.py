@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from mailctl.diagnosis.knowledge import PHRASES
+from mailctl.diagnosis.knowledge import PHRASES, read_knowledge
 from mailctl.diagnosis.phrase import prepare
 from mailctl.diagnosis.signals import plain
 
@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> int:
         if not same:
             sys.stderr.write("diagnosis/knowledge.json is not what the TOML files make; run `make knowledge`\n")
         return 0 if same else 1
+    read_knowledge(json.loads(wanted))  # what is wrong is told here, and nothing is written
     TARGET.write_text(wanted, "utf-8")
     return 0
 

@@ -132,11 +132,15 @@ class Knowledge:
 
 
 def load_knowledge() -> Knowledge:
-    """Read all that ships with mailctl."""
+    """All that ships with mailctl."""
+    return read_knowledge(json.loads(Path(__file__).with_name("knowledge.json").read_text("utf-8")))
+
+
+def read_knowledge(shipped: Mapping[str, Mapping[str, Any]]) -> Knowledge:
+    """The knowledge of several files: `causes` and `failures`, each by name. Raises ConfigError naming the file."""
     causes: dict[str, Cause] = {}
     providers: dict[str, Provider] = {}
     failures: list[Failure] = []
-    shipped = json.loads(Path(__file__).with_name("knowledge.json").read_text("utf-8"))
     for name, data in shipped["causes"].items():
         causes.update(read_causes(name, data))
     for name, data in shipped["failures"].items():
