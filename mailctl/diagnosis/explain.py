@@ -33,6 +33,11 @@ _SPECIFIC = 60
 _SERVER_SAYS = 3
 """Points of a passage that quotes a server, before what a program makes of it."""
 _REPLIES = re.compile(r"(?<!\d)[45]\d\d[ -]#?[45]\.\d|^[45]\d\d[ -]|-ERR | (?:NO|BAD) (?=[\[A-Z])", re.MULTILINE)
+_GREETINGS = {
+    "imap": re.compile(r"^\W{0,4}\* (?:OK|PREAUTH) ", re.MULTILINE),
+    "pop3": re.compile(r"^\W{0,4}\+OK ", re.MULTILINE),
+    "smtp": re.compile(r"^\W{0,4}220[ -]", re.MULTILINE),
+}
 _BEFORE_TALK = frozenset({ExitCode.NETWORK, ExitCode.TLS})
 _TALK = frozenset({ExitCode.AUTH, ExitCode.REFUSED})
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
@@ -88,6 +93,8 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
     """
     if about_mail(text):  # of a log, not every line tells
         known = replace(known, facts=known.facts | {"about:mail"})
+    if known.protocol in _GREETINGS and _GREETINGS[known.protocol].search(text):  # a log may show another service too
+        known = replace(known, facts=known.facts | {"greeted"})
     lines = text.replace("\r\n", "\n").split("\n")
     found = passages(lines, _MOST_JUDGED)
     speaker = _speaker(text, known, knowledge)
@@ -140,7 +147,8 @@ def _judged(passage: Passage, known: Evidence, speaker: str, knowledge: Knowledg
     if verdict.cause == "unknown" and (protocol or stage):  # a guess, or a layer named wrongly, must hide nothing
         wider = judge(replace(evidence, protocol="", stage=""), knowledge)
         given = known.protocol not in ("", "oauth")
-        verdict = replace(wider, confidence="medium") if given and wider.confidence == "high" else wider
+        if wider.cause != "unknown":
+            verdict = replace(wider, confidence="medium") if given and wider.confidence == "high" else wider
     said = verdict.cause not in _NOTHING and _REPLIES.search(passage.text) is not None
     return _Judged(verdict, _points(verdict) + (_SERVER_SAYS if said else 0), passage.first, passage.last, said)
 

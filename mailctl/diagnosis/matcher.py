@@ -173,7 +173,7 @@ def _verdict(chosen: _Match, others: Sequence[_Match], case: _Case, knowledge: K
         listed += [_Match(m.cause, _at_most(m.confidence, "medium"), m.rank, m.failure) for m in others]
     distinct: dict[str, _Match] = {}
     for match in listed:
-        if match.cause != chosen.cause:
+        if match.cause not in (chosen.cause, "unknown"):
             distinct.setdefault(match.cause, match)
     return Verdict(
         cause=reading.cause,

@@ -31,7 +31,7 @@ class Passage:
 
 
 _FRONT = re.compile(
-    r"""^[ \t]*(?:(?P<server>(?:S:|<-?[~*]*|<<<|<\*\*|reply:|recv:|Server:)[ \t])"""
+    r"""^(?:\d\d:\d\d:\d\d\.\d{3} -> )?[ \t]*(?:(?P<server>(?:S:|<-?[~*]*|<<<|<\*\*|reply:|recv:|Server:)[ \t])"""
     r"""|(?P<client>(?:C:|~>|->|>{1,3}|send:|Client:|\*cmd\*)[ \t])"""
     r"""|\d\d:\d\d\.\d\d[ \t](?P<way>[<>])[ \t])?(?P<quote>b?['"](?=[A-Z0-9*+-]))?"""
 )

@@ -1,8 +1,8 @@
 """From a text to what the matcher compares: its codes, and a normal form of its words. Text is hostile: bounded first.
 
 A code is what a standard gives a meaning: `[AUTHENTICATIONFAILED]` (RFC 5530; POP3's, RFC 2449 and 3206, look the
-same), `5.7.8` (RFC 3463, 5248) and its class `5.7.x`, `535` (RFC 5321), `BAD` (RFC 9051, to a command), `AADSTS50076`
-(Microsoft's), `speaks:pop3` (whose greeting it is).
+same), `5.7.8` (RFC 3463, 5248) and its class `5.7.x`, `535` (RFC 5321), `BAD`, `NO` (RFC 9051, to a command), `-ERR`
+(RFC 1939), `AADSTS50076` (Microsoft's), `speaks:pop3` (whose greeting it is).
 """
 
 import re
@@ -19,6 +19,7 @@ _REPLY_NAMED = re.compile(
     r"(421|432|45[0-5]|50[0-4]|51[0-7]|52[1-5]|53[0458]|55[0-7]|571)\b"
 )
 _TAGGED = re.compile(r"^\W{0,4}[A-Za-z0-9.]{1,16} (BAD)(?= )", re.MULTILINE | re.IGNORECASE)
+_REFUSED = re.compile(r"^(?:[A-Za-z0-9.]{1,16} )?(NO|-ERR)(?= |$)")
 _MICROSOFT = re.compile(r"\b(AADSTS\d{4,7})\b")
 _CONTINUED = re.compile(r"\r?\n\W{0,2}[2-5]\d\d[ -](?:[245]\.\d{1,3}\.\d{1,3}\s)?")
 _MAIL = re.compile(
@@ -62,6 +63,7 @@ def codes(text: str) -> frozenset[str]:
     found.update(_REPLY.findall(text), _REPLY_BEFORE_ENHANCED.findall(text))
     found.update(_MICROSOFT.findall(text))
     found.update(each.upper() for each in _TAGGED.findall(text))
+    found.update(_REFUSED.findall(text))
     begin = text.lstrip("b'\"( \t\r\n")
     found.update(name for name, starts in _GREETINGS if begin.startswith(starts))
     return frozenset(found)

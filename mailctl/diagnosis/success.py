@@ -38,6 +38,7 @@ _ROUTINE = re.compile(
     | ^(?:Channel\ \S+$ | (?:Opening|Loading)\ (?:far|near)\ side\b | Connection\ is\ now\ encrypted  # mbsync
         | Logging\ in\.\.\. | Synchronizing\.\.\. | Authenticating\ with\ SASL\ mechanism
         | Downloading\ message\ | Detected\ 0\ errors )
+    | ^"DEBUG"\s | ^\ [^:]{1,60}\ \(disabled\)$
     | sendmail\[\d+\]:\ .*\bstat=Sent\b | \bqmail: .*\bdelivery\ \d+:\ success | \bLOGIN,\ user= | \bLOGOUT,\ user=
     """,
     re.VERBOSE,
@@ -58,8 +59,8 @@ _SAYS_SO = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _CODE = re.compile(
-    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|\b0x8[0-9a-f]{7}\b"
-    r"|HTTP/\d\.\d\W{1,2}[45]\d\d|=0/\d+ .*commands=",
+    r"^\W{0,4}[45]\d\d[ -]|(?<![\d.\x22])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|^\W{0,2}-ERR\b|\b0x8[0-9a-f]{7}\b"
+    r"|HTTP/\d\.\d\W{1,2}[45]\d\d|=0/\d+ .*commands=|^curl: \(\d+\)",
     re.IGNORECASE | re.MULTILINE,
 )
 _PLAIN = re.compile(r"[A-Za-z]{2,}")

@@ -172,8 +172,8 @@ def test_a_hostile_text_takes_no_long_search() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("NO [AUTHENTICATIONFAILED] x", {"[AUTHENTICATIONFAILED]"}),
-        ("-ERR [SYS/TEMP] x", {"[SYS/TEMP]", "speaks:pop3"}),
+        ("NO [AUTHENTICATIONFAILED] x", {"NO", "[AUTHENTICATIONFAILED]"}),
+        ("-ERR [SYS/TEMP] x", {"-ERR", "[SYS/TEMP]", "speaks:pop3"}),
         ("(535, b'5.7.8 Error')", {"535", "5.7.8", "5.7.x"}),
         ("server responded: 535 5.7.8 Error", {"535", "5.7.8", "5.7.x"}),
         ("534-5.7.9 a\n534 5.7.9 b", {"534", "5.7.9", "5.7.x"}),

@@ -1,5 +1,6 @@
 """What a closer look tells: facts for the knowledge, sentences for people, steps; and how they join a verdict."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from mailctl.domain.check import CheckJob
 LONGEST = 160
 """Characters of somebody else's words that are quoted."""
 _NAME = "NAME"
+_FOR_ANY = re.compile(r"^Let (`mailctl [a-z ]+ )ADDRESS`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,19 @@ def with_told(verdict: Verdict, told: Told) -> Verdict:
     """`verdict` with the sentences in its explanation and evidence, and the steps before its own."""
     if not told.says and not told.steps:
         return verdict
+    own = (each for each in verdict.remedy if not _in_particular(each, told.steps))
     return replace(
         verdict,
         explanation=" ".join((verdict.explanation, *told.says)),
         evidence=_once(verdict.evidence + told.says),
-        remedy=_once(told.steps + verdict.remedy),
+        remedy=_once((*told.steps, *own)),
     )
+
+
+def _in_particular(general: str, steps: Iterable[str]) -> bool:
+    """Whether one of `steps` has the command of `general` with the address for which that has only a word."""
+    command = _FOR_ANY.search(general)
+    return command is not None and any(command[1] in each for each in steps)
 
 
 def step(template: str, job: CheckJob, **values: str) -> str:
