@@ -64,6 +64,15 @@ def test_a_broken_protocol_is_named() -> None:
     assert (verdict.cause, verdict.exit_code) == ("protocol_violation", ExitCode.PROTOCOL)
 
 
+@pytest.mark.parametrize("cause", ["connection_lost", "tcp_timeout"])
+def test_H13_a_message_that_may_have_arrived_is_not_to_be_sent_again_blindly(cause: str) -> None:
+    facts = frozenset({"error:delivery_unknown"})
+    verdict = judge(Evidence("smtp", "data", cause_hint=cause, host="mail.example.org", facts=facts), KNOWLEDGE)
+    assert verdict.cause == cause
+    assert "may arrive or not" in verdict.explanation
+    assert "come twice" in verdict.remedy[0]
+
+
 def test_a_user_unknown_at_sign_in_is_no_missing_recipient() -> None:
     verdict = judge(Evidence("smtp", "authenticate", text="535 5.7.8 user unknown"), KNOWLEDGE)
     assert verdict.cause == "bad_credentials"

@@ -14,6 +14,8 @@ _AT = {
     "mail": "the sender's address",
     "rcpt": "the recipient's address",
     "relay": "an address elsewhere",
+    "find": "looking for the message",
+    "remove": "taking the message out again",
 }
 """The stages of a server that has spoken its protocol already, and what it was asked in them."""
 _MEANING = (
