@@ -38,6 +38,8 @@ _GREETINGS = {
     "pop3": re.compile(r"^\W{0,4}\+OK ", re.MULTILINE),
     "smtp": re.compile(r"^\W{0,4}220[ -]", re.MULTILINE),
 }
+_STATUS = re.compile(r"^Status: ?([45]\.\d{1,3}\.\d{1,3})\b", re.MULTILINE)
+_ENDED = re.compile(r"(?i)\b(?:finished|completed|logged out|all done)\b")
 _BEFORE_TALK = frozenset({ExitCode.NETWORK, ExitCode.TLS})
 _TALK = frozenset({ExitCode.AUTH, ExitCode.REFUSED})
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
@@ -95,6 +97,8 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
         known = replace(known, facts=known.facts | {"about:mail"})
     if known.protocol in _GREETINGS and _GREETINGS[known.protocol].search(text):  # a log may show another service too
         known = replace(known, facts=known.facts | {"greeted"})
+    if len(statuses := set(_STATUS.findall(text))) == 1:  # of a notice; its reason stands in another line
+        known = replace(known, facts=known.facts | {f"status:{statuses.pop()}"})
     lines = text.replace("\r\n", "\n").split("\n")
     found = passages(lines, _MOST_JUDGED)
     speaker = _speaker(text, known, knowledge)
@@ -114,7 +118,22 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
     if best.verdict.exit_code in _BEFORE_TALK:  # a server that answers later was reached all the same
         later = [each for each in judged if each.said and each.first > best.last and each.verdict.exit_code in _TALK]
         best = max(later, key=_weight, default=best)
+    if best.verdict.cause == "connection_lost":
+        best = _why_lost(best, judged, text, knowledge)
     return _explanation(best.verdict, _shown(lines, best), _others(best, judged))
+
+
+def _why_lost(lost: _Judged, judged: Sequence[_Judged], text: str, knowledge: Knowledge) -> _Judged:
+    """What a lost connection comes from: a refusal before it is why, and after all was done it is no loss."""
+    before = [each for each in judged if each.said and each.last < lost.first]
+    if before or not _ENDED.search(text):
+        return max(before, key=_weight, default=lost)
+    from mailctl.diagnosis.success import no_failure  # its expressions take time to compile
+
+    if not no_failure(text):
+        return lost
+    verdict = judge(Evidence(cause_hint="no_failure"), knowledge)
+    return replace(lost, verdict=replace(verdict, confidence="medium", evidence=("no line reports a failure",)))
 
 
 def about(cause: str, known: Evidence, knowledge: Knowledge) -> Explanation:

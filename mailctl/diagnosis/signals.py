@@ -32,6 +32,7 @@ _PLAIN = str.maketrans("‘’“”‐‑–-", "''\"\"    ")
 _IDENTIFIER = re.compile(r"\b(?:[A-Za-z]+[a-z][A-Z][A-Za-z]+|[A-Za-z']{2,}(?:_[A-Za-z']+)+)\b")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z']+|[A-Z]+")
 _MOST_IDENTIFIERS = 30
+_FORM = re.compile(r"\w\+\w+\+\w+\+\w")
 _APART = " " * 101
 """More than a ` * ` of a phrase stands for."""
 _SAME = (
@@ -82,6 +83,8 @@ def words(text: str) -> str:
     text = _CONTINUED.sub(" ", text[:LONGEST].replace("\\n", "\n"))
     identifiers = _IDENTIFIER.findall(text)[:_MOST_IDENTIFIERS]
     parts = [plain(" ".join(_PART.findall(each))) for each in dict.fromkeys(identifiers)]
+    if _FORM.search(text):  # words as a form sends them
+        parts.append(plain(text.replace("+", " ")))
     return _APART.join([plain(text), *parts])
 
 

@@ -38,7 +38,7 @@ _ROUTINE = re.compile(
     | ^(?:Channel\ \S+$ | (?:Opening|Loading)\ (?:far|near)\ side\b | Connection\ is\ now\ encrypted  # mbsync
         | Logging\ in\.\.\. | Synchronizing\.\.\. | Authenticating\ with\ SASL\ mechanism
         | Downloading\ message\ | Detected\ 0\ errors )
-    | ^"DEBUG"\s | ^\ [^:]{1,60}\ \(disabled\)$
+    | ^"?DEBUG"\s | ^\ [^:]{1,60}\ \(disabled\)$
     | sendmail\[\d+\]:\ .*\bstat=Sent\b | \bqmail: .*\bdelivery\ \d+:\ success | \bLOGIN,\ user= | \bLOGOUT,\ user=
     """,
     re.VERBOSE,

@@ -45,7 +45,8 @@ _HARMLESS = re.compile(
     \b(?:no|0|without|zero)\ (?:\w+\ )?(?:errors?|problems?|failures?|issues?|warnings?|failed|rejected)\b
     | \b(?:errors?|failed|failures|rejected|nb_errors)\b["']?\ ?[:=]\ ?(?:0\b|\[\s*\]|none\b|false\b|null\b)
     | \b0/\d+\ nb_errors/max_errors | \bno\ (?:new\ )?(?:mail|messages)\b | \bnot\ retrieved\ \(seen\)
-    | \bpassed\ ca\ verification,\ failed\ host\ verification\ \(using\ host\ localhost\b | \bor\ any\ later\ version\b
+    | \bpassed\ ca\ verification,\ failed\ host\ verification\ \(using\ host\ localhost\b
+    | \bor\ any\ later\ version(?:\ \(with\ an\ openssl\ exception\))?
     | \bclient\ certificate\ (?:not\ requested|set|types?|ca\ names) | \bnewer\ than\ headers
     """,
     re.IGNORECASE | re.VERBOSE,

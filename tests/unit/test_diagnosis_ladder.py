@@ -115,6 +115,15 @@ def test_a_secret_that_is_not_there_ends_it_before_the_network() -> None:
     assert [stage.name for stage in report.stages] == ["secret", *expected_stages(job())]
 
 
+def test_where_nothing_was_sent_nothing_is_unsafe() -> None:
+    def missing(job: CheckJob) -> Secret:
+        raise SecretError("the keyring is locked", code="keyring_locked")
+
+    bare = job(endpoint=Endpoint("mail.example.org", 143, Security.NONE))
+    assert run_check(bare, opener(Scripted({})), missing, know).warnings == ()
+    assert run_check(bare, opener(Scripted({})), lambda _: Secret(PASSWORD), know).warnings
+
+
 def test_an_empty_password_is_no_password() -> None:
     report = run_check(job(), opener(Scripted({})), lambda job: Secret(""), know)
     assert (report.stage, report.exit_code) == ("secret", ExitCode.SECRET)

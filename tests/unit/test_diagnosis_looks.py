@@ -364,6 +364,7 @@ def test_an_unknown_host_whose_domain_is_at_a_provider() -> None:
     assert "`mailctl server add office365`" in " ".join(report.remedy)
     report = failed("dns", unknown_host(), Made(home=MailHome("example.org", True, ("mx.example.org",))))
     assert "`mailctl server discover alice@example.org`" in " ".join(report.remedy)
+    assert " ".join(report.remedy).count("server discover") == 1
 
 
 # -- certificates

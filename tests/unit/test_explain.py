@@ -171,6 +171,37 @@ def test_a_log_of_many_servers_has_no_single_speaker() -> None:
     assert "Google" not in explain(log, Evidence(), KNOWLEDGE).explanation
 
 
+@pytest.mark.parametrize("refusal", ["a1 NO Xyzzy", "NO Xyzzy", "-ERR Xyzzy"])
+def test_a_refused_sign_in_in_unknown_words_may_be_a_wrong_password(refusal: str) -> None:
+    found = explain(refusal, Evidence(stage="authenticate"), KNOWLEDGE)
+    assert (found.cause, [other.cause for other in found.alternatives]) == ("unknown", ["bad_credentials"])
+
+
+@pytest.mark.parametrize(
+    "words", ["Anmeldung fehlgeschlagen: falsches Passwort", "onjuist wachtwoord", "neplatné heslo"]
+)
+def test_a_refused_sign_in_is_understood_in_other_tongues(words: str) -> None:
+    found = explain(f"a1 NO {words}", Evidence("imap", "authenticate"), KNOWLEDGE)
+    assert (found.cause, found.confidence) == ("bad_credentials", "medium")
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("a1 BAD Error in IMAP command received by server.\nError, connection closed", "client_bug"),
+        ("Account sync: connection closed\n*** Finished account 'x'", "no_failure"),
+        ("Account sync: connection closed\nError: nothing finished", "connection_lost"),
+    ],
+)
+def test_a_lost_connection_comes_from_what_went_before(text: str, cause: str) -> None:
+    assert explain(text, Evidence("imap"), KNOWLEDGE).cause == cause
+
+
+def test_the_status_of_a_notice_belongs_to_its_reason() -> None:
+    reason = "Diagnostic-Code: X-Postfix; Host or domain name not found. Name service error for name=x.example"
+    assert explain(f"Action: failed\nStatus: 5.4.4\n{reason}", Evidence(), KNOWLEDGE).cause == "no_such_domain"
+
+
 def test_a_reply_with_another_code_is_another_passage() -> None:
     assert len(told("535 5.7.8 denied\n550 5.7.1 denied\n550 5.7.1 denied")) == 2
 
