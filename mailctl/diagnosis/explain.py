@@ -17,6 +17,8 @@ _MOST_EXAMPLES = 5
 _WHOLE = 4000
 """Characters up to which a text is also judged as one."""
 _SHOWN = 600
+_NEAR = 30
+"""Lines before the loss of a connection in which its reason is looked for."""
 _BEFORE = 200
 """Lines that are read before those shown, since they tell what in them is secret."""
 _NOTHING = ("unknown", "no_failure")
@@ -39,7 +41,7 @@ _GREETINGS = {
     "smtp": re.compile(r"^\W{0,4}220[ -]", re.MULTILINE),
 }
 _STATUS = re.compile(r"^Status: ?([45]\.\d{1,3}\.\d{1,3})\b", re.MULTILINE)
-_ENDED = re.compile(r"(?i)\b(?:finished|completed|logged out|all done)\b")
+_ENDED = re.compile(r"(?i)\b(?:finished|logged out|all done)\b")
 _BEFORE_TALK = frozenset({ExitCode.NETWORK, ExitCode.TLS})
 _TALK = frozenset({ExitCode.AUTH, ExitCode.REFUSED})
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
@@ -115,7 +117,8 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
         best = next(odd, best)
     if best is None:
         return _explanation(judge(replace(known, text=text), knowledge), "", ())
-    if best.verdict.exit_code in _BEFORE_TALK:  # a server that answers later was reached all the same
+    redirected = best.verdict.cause == "connection_redirected"  # who answers later is somebody else
+    if best.verdict.exit_code in _BEFORE_TALK and not redirected:  # who answers later was reached all the same
         later = [each for each in judged if each.said and each.first > best.last and each.verdict.exit_code in _TALK]
         best = max(later, key=_weight, default=best)
     if best.verdict.cause == "connection_lost":
@@ -125,7 +128,7 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
 
 def _why_lost(lost: _Judged, judged: Sequence[_Judged], text: str, knowledge: Knowledge) -> _Judged:
     """What a lost connection comes from: a refusal before it is why, and after all was done it is no loss."""
-    before = [each for each in judged if each.said and each.last < lost.first]
+    before = [each for each in judged if each.said and lost.first - _NEAR <= each.last < lost.first]
     if before or not _ENDED.search(text):
         return max(before, key=_weight, default=lost)
     from mailctl.diagnosis.success import no_failure  # its expressions take time to compile

@@ -136,6 +136,8 @@ def _told(lines: Iterable[str]) -> Iterator[Passage]:
         if reply and reply[1] == pending:
             parts.append(text)
         else:
+            if pending:  # a reply that was not quoted to its end
+                yield _passage(first, number - 1, "\n".join(parts), stage, oauth)
             first, parts = number, [text]
         pending = reply[1] if reply and reply[2] == "-" and len(parts) < 50 else ""
         whole = "\n".join(parts)

@@ -202,6 +202,18 @@ def test_the_status_of_a_notice_belongs_to_its_reason() -> None:
     assert explain(f"Action: failed\nStatus: 5.4.4\n{reason}", Evidence(), KNOWLEDGE).cause == "no_such_domain"
 
 
+def test_a_reply_that_is_not_quoted_to_its_end_counts() -> None:
+    assert [each.text for each in told("220-mx.example.org ready\n535 denied")] == [
+        "220-mx.example.org ready",
+        "535 denied",
+    ]
+
+
+def test_a_provider_that_answers_as_somebody_else_is_not_who_refused() -> None:
+    log = "opening to smtp.office365.com:587\n220-cp12.example.net ESMTP Exim 4.96\n535 Incorrect authentication data"
+    assert explain(log, Evidence(), KNOWLEDGE).cause == "connection_redirected"
+
+
 def test_a_reply_with_another_code_is_another_passage() -> None:
     assert len(told("535 5.7.8 denied\n550 5.7.1 denied\n550 5.7.1 denied")) == 2
 
