@@ -5,7 +5,6 @@ An entry that is wrong is left out and told; the others count. A file is hostile
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mailctl.diagnosis.knowledge import PHRASES, Cause, Failure, Knowledge, Provider, read_failure, read_provider
@@ -125,7 +124,7 @@ def _entry(table: object, provider: Provider | None, causes: Mapping[str, Cause]
     failure = read_failure(ready, provider, causes)
     if not (failure.pattern or failure.codes or failure.facts):
         raise ValueError("it has neither pattern nor codes nor facts, so nothing shows it")
-    return replace(failure, priority=_FIRST + (failure.priority or 0))
+    return failure._replace(priority=_FIRST + (failure.priority or 0))
 
 
 def _wrong_types(table: Mapping[str, Any]) -> Iterator[str]:
