@@ -1,6 +1,5 @@
 """What a closer look tells: facts for the knowledge, sentences for people, steps; and how they join a verdict."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ from mailctl.domain.check import CheckJob
 LONGEST = 160
 """Characters of somebody else's words that are quoted."""
 _NAME = "NAME"
-_FOR_ANY = re.compile(r"^Let (`mailctl [a-z ]+ )ADDRESS`")
+_DISCOVER = "`mailctl server discover "
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,8 @@ def with_told(verdict: Verdict, told: Told) -> Verdict:
 
 
 def _in_particular(general: str, steps: Iterable[str]) -> bool:
-    """Whether one of `steps` has the command of `general` with the address for which that has only a word."""
-    command = _FOR_ANY.search(general)
-    return command is not None and any(command[1] in each for each in steps)
+    """Whether `general` advises discovery for some address, and one of `steps` for the one in question."""
+    return f"{_DISCOVER}ADDRESS" in general and any(_DISCOVER in each for each in steps)
 
 
 def step(template: str, job: CheckJob, **values: str) -> str:
