@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
+from mailctl.diagnosis.normal import normal_gone, only_offers
 from mailctl.diagnosis.passages import LONGEST, Passage, endpoint, hosts, passages
 from mailctl.diagnosis.signals import about_mail
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
@@ -42,6 +43,9 @@ _GREETINGS = {
 }
 _STATUS = re.compile(r"^Status: ?([45]\.\d{1,3}\.\d{1,3})\b", re.MULTILINE)
 _ENDED = re.compile(r"(?i)\b(?:finished|logged out|all done)\b")
+_DONE = re.compile(
+    r"(?i)\b(?:status=sent|queued as|sync(?:ed)? (?:completed?|finished)|logged in|EX_OK|message sent)\b"
+)
 _BEFORE_TALK = frozenset({ExitCode.NETWORK, ExitCode.TLS})
 _TALK = frozenset({ExitCode.AUTH, ExitCode.REFUSED})
 _SIGNATURES = (("Gimap ", "gmail"), ("gsmtp", "gmail"), ("Gpop ", "gmail"))
@@ -102,7 +106,11 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
     if len(statuses := set(_STATUS.findall(text))) == 1:  # of a notice; its reason stands in another line
         known = replace(known, facts=known.facts | {f"status:{statuses.pop()}"})
     lines = text.replace("\r\n", "\n").split("\n")
-    found = passages(lines, _MOST_JUDGED)
+    told = normal_gone(lines)
+    if any(lines) and not known.stage and (not any(told) or only_offers(told)):
+        return _explanation(_nothing_failed(knowledge), "", ())
+    text = "\n".join(told)
+    found = passages(told, _MOST_JUDGED)
     speaker = _speaker(text, known, knowledge)
     judged = [_judged(passage, known, speaker, knowledge) for passage in found]
     best = max(judged, key=_weight, default=None)
@@ -123,6 +131,8 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
         best = max(later, key=_weight, default=best)
     if best.verdict.cause == "connection_lost":
         best = _why_lost(best, judged, text, knowledge)
+    if best.verdict.exit_code is ExitCode.NETWORK and _went_on(told[best.last + 1 :]):
+        best = replace(best, verdict=_nothing_failed(knowledge))
     return _explanation(best.verdict, _shown(lines, best), _others(best, judged))
 
 
@@ -135,8 +145,22 @@ def _why_lost(lost: _Judged, judged: Sequence[_Judged], text: str, knowledge: Kn
 
     if not no_failure(text):
         return lost
+    return replace(lost, verdict=_nothing_failed(knowledge))
+
+
+def _nothing_failed(knowledge: Knowledge) -> Verdict:
     verdict = judge(Evidence(cause_hint="no_failure"), knowledge)
-    return replace(lost, verdict=replace(verdict, confidence="medium", evidence=("no line reports a failure",)))
+    return replace(verdict, confidence="medium", evidence=("no line reports a failure",))
+
+
+def _went_on(after: Sequence[str]) -> bool:
+    """Whether what follows a lost or refused connection tells that another attempt reached its end."""
+    later = "\n".join(after)
+    if not _DONE.search(later):
+        return False
+    from mailctl.diagnosis.success import no_failure
+
+    return no_failure(later) == "high"
 
 
 def about(cause: str, known: Evidence, knowledge: Knowledge) -> Explanation:

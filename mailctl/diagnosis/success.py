@@ -9,7 +9,8 @@ _REPLY = re.compile(
     r"""
     ^\W{0,4}(?:[SC<>]:?\s+|\d\d:\d\d:\d\d\S*\s+){0,2}       # who said it, in a transcript
     (?: (?:\*|[a-z]{0,4}\d{1,6}|OK)?\s*OK\b                  # IMAP
-      | \*\ (?:CAPABILITY|FLAGS|LIST|LSUB|SEARCH|STATUS|ID|NAMESPACE|PREAUTH|\d+\ (?:EXISTS|RECENT|FETCH|EXPUNGE))\b
+      | \*\ (?:CAPABILITY|FLAGS|LIST|LSUB|SEARCH|STATUS|ID|QUOTA|NAMESPACE|PREAUTH)\b
+      | \*\ (?:\d+\ (?:EXISTS|RECENT|FETCH|EXPUNGE))\b
       | \+OK\b | \+\ idling
       | 2[0-5]\d(?:[\ -]|$)                                  # SMTP
       | 354[\ -] | 334\ (?:VXNlcm5hbWU6|UGFzc3dvcmQ6)?$
@@ -53,8 +54,11 @@ _SAYS_SO = re.compile(
       | (?:spf|dkim|dmarc)=pass | (?:exitcode=)?ex_ok | no\ (?:new\ )?(?:mail|messages) | retrieved | skipped | synced
       | transferred | login:\ user=< | idling | idle\ is\ active | poll\ started | tls\ started | passed\ ca
       | everything\ (?:is\ )?(?:fine|ok|well|works) | works\ (?:fine|well|now|again)
+      | sent\ (?:the\ )?(?:test\ )?e?-?mail | key\ ok | delivery\ to\ these\ recipients\ or\ groups\ is\ complete
+      | action=pass | mail\ exchanger\ =
       | erfolgreich | avec\ succès | correctamente | con\ éxito | con\ successo | com\ sucesso | успешно
-      | keine\ neuen | no\ hay\ mensajes\ nuevos | aucun\ nouveau | nessun\ nuovo ) | 成功 | 正常に | \(success\)
+      | keine\ neuen | no\ hay\ mensajes\ nuevos | aucun\ nouveau | nessun\ nuovo ) | 成功 | 正常に
+    | "access_token":\ ?" | ^\{\s*"MessageId":\ ?"[^"]+"\s*\}\s*$ | \(success\)
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -38,15 +38,18 @@ _SLIGHT = frozenset(
     """.split()  # noqa: SIM905
 )
 _ELSEWHERE = re.compile(
-    r"失败|失敗|错误|エラー|拒|無法|无法|タイムアウト|できません|超时|不正|無効|过期|не удалось|невозможно"
+    r"\b[Bb]ut (?:not|no|could)\b"
+    r"|失败|失敗|错误|エラー|拒|無法|无法|タイムアウト|できません|超时|不正|無効|过期|не удалось|невозможно"
 )
 _HARMLESS = re.compile(
     r"""
     \b(?:no|0|without|zero)\ (?:\w+\ )?(?:errors?|problems?|failures?|issues?|warnings?|failed|rejected)\b
     | \b(?:errors?|failed|failures|rejected|nb_errors)\b["']?\ ?[:=]\ ?(?:0\b|\[\s*\]|none\b|false\b|null\b)
-    | \b0/\d+\ nb_errors/max_errors | \bno\ (?:new\ )?(?:mail|messages)\b | \bnot\ retrieved\ \(seen\)
+    | \b0/\d+\ nb_errors/max_errors | (?<!but\ )\bno\ (?:new\ )?(?:mail|messages)\b | \bnot\ retrieved\ \(seen\)
     | \bpassed\ ca\ verification,\ failed\ host\ verification\ \(using\ host\ localhost\b
     | \bor\ any\ later\ version(?:\ \(with\ an\ openssl\ exception\))?
+    | \(core\ dumps\ disabled\) | \b(?:conn(?:ection)?_?)?timeout[=:]\ ?\d+
+    | \bno\ delivery\ notification\ was\ sent | \baction=pass\b | \bkey\ not\ secure\b
     | \bclient\ certificate\ (?:not\ requested|set|types?|ca\ names) | \bnewer\ than\ headers
     """,
     re.IGNORECASE | re.VERBOSE,

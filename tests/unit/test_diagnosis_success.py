@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailctl.diagnosis.explain import explain
 from mailctl.diagnosis.knowledge import load_knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.success import no_failure
@@ -84,3 +85,32 @@ def test_a_code_of_a_sign_in_service_is_read_whatever_stands_around_it(code: str
 )
 def test_the_same_failure_is_known_in_other_programs_words(text: str, cause: str) -> None:
     assert judge(Evidence(text=text), KNOWLEDGE).cause == cause
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "smtpd_relay_restrictions = permit_mynetworks defer_unauth_destination\nmessage_size_limit = 52428800",
+        "* CAPABILITY IMAP4rev1 IDLE STARTTLS LOGINDISABLED\na OK Pre-login capabilities listed",
+        "220 mx.example.org ESMTP\nQUIT\n221 2.0.0 Bye\nConnection closed by foreign host.",
+        "WARN imap: connection lost, reconnecting in 5 s\nINFO imap: connected\nINFO imap: logged in",
+        "dmarc=pass (p=REJECT dis=NONE) header.from=example.org",
+    ],
+)
+def test_settings_listings_and_what_ended_well_are_no_failure(text: str) -> None:
+    assert explain(text, Evidence(), KNOWLEDGE).cause == "no_failure"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Account not authenticated",
+        "220 mx.example.org ESMTP\nConnection closed by foreign host.",
+        "INFO imap: logged in\nWARN imap: connection lost",
+        "smtp_error = 535 5.7.8 Authentication failed",
+        "Connected, but no mail arrives",
+        "Logged in successfully, but could not read the folder",
+    ],
+)
+def test_what_does_not_end_well_is_a_failure(text: str) -> None:
+    assert explain(text, Evidence(), KNOWLEDGE).cause != "no_failure"
