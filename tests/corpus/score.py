@@ -18,6 +18,7 @@ from mailctl.errors import ExitCode
 
 HERE = Path(__file__).parent
 WRITTEN_FROM, HELD_OUT = HERE / "written_from.jsonl", HERE / "held_out.jsonl"
+NORMAL = HERE / "normal.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from mailctl.diagnosis.knowledge import Knowledge, load_knowledge
-from tests.corpus.score import HELD_OUT, WRITTEN_FROM, Case, read, score
+from tests.corpus.score import HELD_OUT, NORMAL, WRITTEN_FROM, Case, read, score
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +33,8 @@ def test_failures_that_patterns_were_written_from_are_read_rightly(knowledge: Kn
     assert reached.right / reached.cases > 0.95, reached
     assert reached.sure_right / reached.sure > 0.97, reached
     assert reached.accusing == 0, reached
+
+
+def test_normal_sessions_and_settings_are_no_failure(knowledge: Knowledge) -> None:
+    reached = score(read(NORMAL), knowledge)
+    assert reached.right / reached.cases > 0.95, reached
