@@ -39,6 +39,10 @@ def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
     return report
 
 
+_LOOK_UP = 0.5
+"""Seconds between two looks for signals."""
+
+
 def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -> list[SyncReport]:
     """Every job, at most `parallel` at a time; reports in the order of the jobs. One that fails stops no other.
 
@@ -70,7 +74,10 @@ def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -
         Thread(target=work, daemon=True).start()  # an executor would wait for its threads, whatever happens
     reports: dict[int, SyncReport] = {}
     while len(reports) < len(jobs):
-        number, report = done.get()
+        try:
+            number, report = done.get(timeout=_LOOK_UP)
+        except Empty:  # a signal that strikes just before this thread waits is only heard when it wakes
+            continue
         if isinstance(report, BaseException):
             raise report
         reports[number] = report
