@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mailctl.diagnosis.beyond import beyond
 from mailctl.diagnosis.closer.certificate import inspector
 from mailctl.domain.check import CheckJob, Finding, Level, StageReport, StageStatus
-from mailctl.domain.server import Protocol
+from mailctl.domain.server import Protocol, is_local
 from mailctl.domain.when import counted
 
 EXPIRES_SOON = 21
@@ -57,7 +57,7 @@ def _certificate(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Findin
 def _families(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
     """One family that is broken while the other works. A machine without the family, or localhost, lacks nothing."""
     families, host = detail.get("families"), job.endpoint.host
-    if not isinstance(families, Mapping) or _is_local(host):
+    if not isinstance(families, Mapping) or is_local(host):
         return
     for name, other in (("ipv6", "ipv4"), ("ipv4", "ipv6")):
         broken, well = families.get(name), families.get(other)
@@ -75,7 +75,7 @@ def _families(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
 def _before_tls(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:
     """A server that takes passwords before STARTTLS too; to its own machine it may."""
     offered = detail.get("capabilities_before_tls", detail.get("extensions_before_tls"))
-    if not isinstance(offered, list | tuple) or _is_local(job.endpoint.host):
+    if not isinstance(offered, list | tuple) or is_local(job.endpoint.host):
         return
     lines = [str(line).upper() for line in offered]
     if job.protocol is Protocol.IMAP:
@@ -86,8 +86,3 @@ def _before_tls(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding
     if open_to_all:
         text = f"{job.endpoint} takes passwords before encryption too: a program that is set up wrongly exposes them"
         yield Finding("sign_in_before_tls", Level.NOTE, text)
-
-
-def _is_local(host: str) -> bool:
-    host = host.lower().rstrip(".")
-    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host == "::1"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mailctl.diagnosis.knowledge import Failure, Knowledge, Provider
 from mailctl.diagnosis.signals import about_mail, codes, words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
+from mailctl.domain.server import is_local
 from mailctl.errors import ExitCode
 
 _LAYERS = frozenset({"dns", "tcp", "tls"})
@@ -153,7 +154,7 @@ def _elsewhere(case: _Case, failure: Failure) -> bool:
     if not failure.provider or (case.provider is not None and failure.provider == case.provider.id):
         return False
     host = case.evidence.host
-    return case.provider is not None or not (host in ("", "localhost", "::1") or host.startswith("127."))
+    return case.provider is not None or (bool(host) and not is_local(host))
 
 
 def _protocol_fits(protocol: str, wanted: frozenset[str]) -> bool:

@@ -144,3 +144,9 @@ def parse_fingerprint(text: str) -> str:
             code="bad_fingerprint",
         )
     return digits
+
+
+def is_local(host: str) -> bool:
+    """Whether `host`, a name or address as it was given, is this machine (RFC 6761 section 6.3)."""
+    host = host.lower().rstrip(".")
+    return host == "localhost" or host.endswith(".localhost") or host.startswith("127.") or host == "::1"

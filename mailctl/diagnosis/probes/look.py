@@ -1,6 +1,6 @@
 """Looking for a probe in the mailbox that it was sent to, and taking it out again; over `domain.mailbox` interfaces.
 
-Nothing is ever removed but messages whose header, read just before, is the probe's (`probe_headers.is_probe`).
+Nothing is ever removed but messages whose header, read just before, is the probe's (`headers.is_probe`).
 """
 
 from collections.abc import Callable, Sequence

@@ -144,7 +144,7 @@ def _send(
     knowledge: Callable[[], Knowledge],
     may_send: Callable[[], None],
 ) -> tuple[CheckReport, bool, float]:
-    """See `probe_arrival.Submit`."""
+    """See `arrival.Submit`."""
     opened: list[_Asking] = []
 
     def open_session(check: CheckJob, secret_out: Secret, deadline: Deadline) -> tuple[Session, Lines]:
