@@ -19,7 +19,7 @@ STATE_SUFFIXES = (".db", ".db-wal", ".db-shm", ".db-journal", ".db.bad")
 @contextmanager
 def at_rest(context: Context, name: str) -> Iterator[None]:
     """Keep sync from using the gateway meanwhile, by the lock that sync takes; LockedError if it does now."""
-    from mailctl.sync.root import Lock
+    from mailctl.sync.local.root import Lock
 
     path = context.paths.state / "sync" / f"{name}.lock"
     if not path.parent.is_dir():  # never synced

@@ -3,8 +3,8 @@
 Names and semantics are those of RFC 9051 (IMAP4rev2), RFC 3501 and RFC 7162 (CONDSTORE, QRESYNC).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
 
@@ -29,15 +29,22 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class FolderListing:
-    """The folders, and the names that could not be decoded (raw bytes) and were set aside."""
+    """The folders, and the names that could not be decoded (raw bytes) and were set aside.
+
+    statuses: what STATUS told of folders, by name; of folders that aren't in it nothing is known yet.
+    """
 
     folders: tuple[Folder, ...]
     set_aside: tuple[bytes, ...] = ()
+    statuses: "Mapping[str, FolderStatus]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class FolderStatus:
-    """State of a folder as SELECT, EXAMINE or STATUS tells it (RFC 9051, 6.3.2); None where the server doesn't."""
+    """State of a folder as SELECT, EXAMINE or STATUS tells it (RFC 9051, 6.3.2); None where the server doesn't.
+
+    mailbox_id: outlives renaming (RFC 8474), "" where the server has none.
+    """
 
     messages: int
     uidvalidity: int | None
@@ -45,6 +52,7 @@ class FolderStatus:
     highestmodseq: int | None = None
     read_only: bool = False
     permanent_flags: frozenset[str] = frozenset()
+    mailbox_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

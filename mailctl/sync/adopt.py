@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
-from mailctl.sync.maildir import LocalFile, MaildirFolder
-from mailctl.sync.names import MessageName
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder
+from mailctl.sync.local.names import MessageName
 from mailctl.sync.rematch import Likeness, message_id, rematch
 
 

@@ -7,14 +7,14 @@ from mailctl.domain.event import Level
 from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
 from mailctl.domain.when import counted, show_size
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError
-from mailctl.sync.flags import strange_letters, to_letters
 from mailctl.sync.job import FolderTally
-from mailctl.sync.maildir import LocalFile, MaildirFolder
-from mailctl.sync.names import MessageName
+from mailctl.sync.local.flags import strange_letters, to_letters
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder
+from mailctl.sync.local.names import MessageName
+from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, Writer, lost_keywords
 from mailctl.sync.plan import SEEN, FolderPlan, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
-from mailctl.sync.writer import MOST_MESSAGES, MOST_OCTETS, Writer, lost_keywords
 
 
 @dataclass

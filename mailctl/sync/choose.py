@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mailctl.domain.mailbox import Folder
-from mailctl.sync.names import canonical_folder
+from mailctl.sync.local.names import canonical_folder
 
 _GMAIL_ONCE = frozenset({"\\all", "\\junk", "\\trash"})
 

@@ -9,11 +9,11 @@ from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, combined_exit_code
-from mailctl.sync.files import storing
 from mailctl.sync.imap import ImapSync
 from mailctl.sync.job import Failure, SyncJob, SyncReport
-from mailctl.sync.pop3 import PopSync
-from mailctl.sync.root import Lock, Root
+from mailctl.sync.local.files import storing
+from mailctl.sync.local.root import Lock, Root
+from mailctl.sync.pop3.maildrop import PopSync
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
 

@@ -8,13 +8,13 @@ from mailctl.domain.when import counted, show_size
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.carry import Carrier
-from mailctl.sync.flags import from_letters
 from mailctl.sync.job import FolderTally
-from mailctl.sync.maildir import LocalFile, MaildirFolder
-from mailctl.sync.names import MessageName, folder_hash
-from mailctl.sync.paths import FolderPath
+from mailctl.sync.local.flags import from_letters
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder
+from mailctl.sync.local.names import MessageName, folder_hash
+from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.root import Index, Root, vanished_folder
 from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, plan_folder, remember
-from mailctl.sync.root import Index, Root, vanished_folder
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
 

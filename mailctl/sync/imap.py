@@ -15,10 +15,10 @@ from mailctl.errors import (
 )
 from mailctl.sync.choose import choose, unmatched
 from mailctl.sync.folder import FolderSync
-from mailctl.sync.names import folder_hash, uidl_token
-from mailctl.sync.paths import FolderPath, assign
+from mailctl.sync.local.names import folder_hash, uidl_token
+from mailctl.sync.local.paths import FolderPath, assign
+from mailctl.sync.local.root import Index, Root
 from mailctl.sync.plan import brakes
-from mailctl.sync.root import Index, Root
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from mailctl.domain.mailbox import MessageMeta
-from mailctl.sync.flags import canonical, merge_down
+from mailctl.sync.local.flags import canonical, merge_down
 from mailctl.sync.state import Agreed
 
 SEEN = "\\Seen"

@@ -6,8 +6,8 @@ from threading import Event
 
 from mailctl.domain.event import Level, Recorder
 from mailctl.errors import StoppedError
-from mailctl.sync.files import Files
 from mailctl.sync.job import Connector, FolderTally, SyncJob
+from mailctl.sync.local.files import Files
 
 ProgressCallback = Callable[[str, int, int, int, int], None]
 """Takes gateway, messages done, messages in all, octets done, octets in all."""

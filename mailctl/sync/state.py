@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from mailctl.errors import StorageError
-from mailctl.sync.files import private_directory
+from mailctl.sync.local.files import private_directory
 
 if TYPE_CHECKING:
     import sqlite3

@@ -15,7 +15,7 @@ import pytest
 
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode, NetworkError
-from mailctl.sync.files import Files
+from mailctl.sync.local.files import Files
 from mailctl.sync.state import State, _failed
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.pop3 import MemoryDrop

@@ -9,11 +9,11 @@ from mailctl.domain.event import Level
 from mailctl.domain.gateway import INBOUND_DEFAULTS, Gateway, Inbound, Login
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.sync.engine import sync_gateway
-from mailctl.sync.files import Files
-from mailctl.sync.flags import Keywords, from_letters
 from mailctl.sync.job import Connector, SyncJob, SyncReport
-from mailctl.sync.lineends import decode
-from mailctl.sync.names import parse_name
+from mailctl.sync.local.files import Files
+from mailctl.sync.local.flags import Keywords, from_letters
+from mailctl.sync.local.lineends import decode
+from mailctl.sync.local.names import parse_name
 from mailctl.sync.run import Tools
 
 

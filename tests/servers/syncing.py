@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mailctl.sync.flags import Keywords, from_letters
-from mailctl.sync.lineends import decode
-from mailctl.sync.names import parse_name
-from mailctl.sync.paths import NAME_FILE, level_of
+from mailctl.sync.local.flags import Keywords, from_letters
+from mailctl.sync.local.lineends import decode
+from mailctl.sync.local.names import parse_name
+from mailctl.sync.local.paths import NAME_FILE, level_of
 from tests.cli.support import Cli
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.mailbox import Mailbox

@@ -13,10 +13,10 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ExitCode, RefusedError, StorageError
-from mailctl.sync import maildir
-from mailctl.sync.files import storing
-from mailctl.sync.maildir import LocalFile
-from mailctl.sync.root import Index, Lock, Root
+from mailctl.sync.local import maildir
+from mailctl.sync.local.files import storing
+from mailctl.sync.local.maildir import LocalFile
+from mailctl.sync.local.root import Index, Lock, Root
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer, Message

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mailctl.sync.files import Files
-from mailctl.sync.lineends import decode
-from mailctl.sync.names import parse_name
+from mailctl.sync.local.files import Files
+from mailctl.sync.local.lineends import decode
+from mailctl.sync.local.names import parse_name
 from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place

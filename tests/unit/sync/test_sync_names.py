@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailctl.sync.flags import Keywords, canonical, from_letters, merge_down, to_letters
-from mailctl.sync.lineends import Converter, decode, encode, expand
-from mailctl.sync.names import MessageName, folder_hash, is_part, parse_name, part_name, uidl_token, with_letters
+from mailctl.sync.local.flags import Keywords, canonical, from_letters, merge_down, to_letters
+from mailctl.sync.local.lineends import Converter, decode, encode, expand
+from mailctl.sync.local.names import MessageName, folder_hash, is_part, parse_name, part_name, uidl_token, with_letters
 
 UIDL = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=70)
 HASH = st.text("0123456789abcdef", min_size=12, max_size=12)

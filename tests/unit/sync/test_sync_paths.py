@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailctl.domain.mailbox import Folder
-from mailctl.sync.paths import FolderPath, assign, fold, level_of, levels
+from mailctl.sync.local.paths import FolderPath, assign, fold, level_of, levels
 
 NAMES = st.text(st.characters(exclude_categories=[]), min_size=1, max_size=30) | st.sampled_from(
     [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mailctl.domain.mailbox import Folder, MessageMeta
 from mailctl.sync.choose import choose, matches
 from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, brakes, plan_folder, remember
-from mailctl.sync.pop3_plan import Maildrop, plan_maildrop
+from mailctl.sync.pop3.plan import Maildrop, plan_maildrop
 from mailctl.sync.rematch import Likeness, message_id, rematch
 from mailctl.sync.state import Agreed
 

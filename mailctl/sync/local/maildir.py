@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from mailctl.errors import StorageError
-from mailctl.sync.files import Files, storage_error
-from mailctl.sync.flags import Keywords
-from mailctl.sync.names import MessageName, is_part, parse_name, with_letters
-from mailctl.sync.paths import NAME_FILE, FolderPath
+from mailctl.sync.local.files import Files, storage_error
+from mailctl.sync.local.flags import Keywords
+from mailctl.sync.local.names import MessageName, is_part, parse_name, with_letters
+from mailctl.sync.local.paths import NAME_FILE, FolderPath
 
 KEYWORDS_FILE = "dovecot-keywords"
 SUBDIRECTORIES = ("cur", "new", "tmp")

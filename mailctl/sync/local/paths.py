@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from mailctl.domain.mailbox import Folder
-from mailctl.sync.names import canonical_folder
+from mailctl.sync.local.names import canonical_folder
 
 NAME_FILE = ".mailctl-name"
 MOST_BYTES = 255

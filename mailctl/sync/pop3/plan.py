@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
-from mailctl.sync.names import uidl_token
+from mailctl.sync.local.names import uidl_token
 
 Message = tuple[int, str, int]
 """Message number, unique-id, octets."""

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Self
 
 from mailctl.errors import LockedError, SafetyError
-from mailctl.sync.files import Files, private_directory
 from mailctl.sync.job import SyncJob
-from mailctl.sync.maildir import LocalFile, walk
-from mailctl.sync.paths import FolderPath
+from mailctl.sync.local.files import Files, private_directory
+from mailctl.sync.local.maildir import LocalFile, walk
+from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import State
 
 MARKER = ".mailctl"

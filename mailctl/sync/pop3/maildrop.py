@@ -8,14 +8,14 @@ from mailctl.errors import MailctlError, NotFoundError, RefusedError, SafetyErro
 from mailctl.sync.choose import choose
 from mailctl.sync.imap import check_deletions
 from mailctl.sync.job import FolderTally
-from mailctl.sync.maildir import MaildirFolder
-from mailctl.sync.names import MessageName, folder_hash, uidl_token
-from mailctl.sync.paths import assign
-from mailctl.sync.pop3_plan import Maildrop, PopPlan, plan_maildrop
-from mailctl.sync.root import Index, Root, vanished_folder
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.names import MessageName, folder_hash, uidl_token
+from mailctl.sync.local.paths import assign
+from mailctl.sync.local.root import Index, Root, vanished_folder
+from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, Writer
+from mailctl.sync.pop3.plan import Maildrop, PopPlan, plan_maildrop
 from mailctl.sync.run import Run
 from mailctl.sync.state import FolderState, State
-from mailctl.sync.writer import MOST_MESSAGES, MOST_OCTETS, Writer
 
 INBOX = Folder("INBOX", b"INBOX", "/")
 

@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from mailctl.domain.mailbox import MessageMeta
-from mailctl.sync.files import Files
-from mailctl.sync.flags import canonical, to_letters
-from mailctl.sync.lineends import Converter, expand
-from mailctl.sync.maildir import MaildirFolder
-from mailctl.sync.names import MessageName, part_name
+from mailctl.sync.local.files import Files
+from mailctl.sync.local.flags import canonical, to_letters
+from mailctl.sync.local.lineends import Converter, expand
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.names import MessageName, part_name
 
 MOST_MESSAGES = 500
 MOST_OCTETS = 32 << 20

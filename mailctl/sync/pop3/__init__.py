@@ -1,0 +1,1 @@
+"""Sync over POP3."""
