@@ -86,6 +86,10 @@ class ImapWaiting(Interface):
     """The part of a signed-in IMAP connection that waits for news."""
 
     @property
+    def alive(self) -> bool:
+        """Whether nothing went wrong on it so far; one that died in silence seems alive."""
+
+    @property
     def waits(self) -> str:
         """How it can wait: `notify` (all folders, RFC 5465), `idle` (the selected one, RFC 2177), or "" (polling)."""
 
