@@ -243,11 +243,11 @@ def test_G10_durable_before_named_before_remembered_before_told(
     made.folders["INBOX"].add(REGULAR % (3, 3), flags=["Work"])
     order.clear()
     place.sync(mark_seen=True, keep_on_server=False)
-    one = ["create", *["write"] * 3, "utime", "fsync", "close"]
+    came = ["create", *["write"] * 3, "utime"]
     keywords = ["create", "write", "fsync", "rename", "fsync_directory"]
-    named = ["rename"] * 3 + ["fsync_directory"] * 2
+    durable, named = ["fsync", "close"] * 3, ["rename"] * 3 + ["fsync_directory"] * 2
     got = [kind for kind in order if kind != "unlink"]
-    assert got == [*one * 3, *keywords, *named, "state", "add_flags", "state", "expunge"]
+    assert got == [*came * 3, *durable, *keywords, *named, "state", "add_flags", "state", "expunge"]
 
 
 @pytest.mark.parametrize("how", ["before", "after", "torn", errno.ENOSPC], ids=str)

@@ -7,6 +7,7 @@ a StorageError that says what could not be done.
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ _DOES = {
     "utime": "date a file",
     "fsync": "make a file durable",
     "fsync_directory": "make a folder durable",
+    "syncfs": "make files durable",
     "close": "close a file",
     "rename": "rename a file",
     "unlink": "remove a file",
@@ -69,6 +71,25 @@ def storing(what: str) -> Iterator[None]:
             hint="Run it with LC_ALL=C.UTF-8.",
             code="locale",
         ) from error
+
+
+def _fsync(fd: int) -> None:
+    """fsync(2); on macOS, where that leaves data in the drive's cache, F_FULLFSYNC where the file system has it."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        with suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(fd)
+
+
+def _syncfs(fd: int) -> None:
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).syncfs(fd):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 class Files:
@@ -133,11 +154,15 @@ class Files:
 
     def fsync(self, fd: int) -> None:
         """Make a file's contents durable."""
-        self.call("fsync", os.fsync, fd)
+        self.call("fsync", _fsync, fd)
 
     def fsync_directory(self, fd: int) -> None:
         """Make a directory's entries durable."""
-        self.call("fsync_directory", os.fsync, fd)
+        self.call("fsync_directory", _fsync, fd)
+
+    def sync_file_system(self, fd: int) -> None:
+        """Make all of the file system that `fd` is on durable; see `durable.reliable_syncfs`."""
+        self.call("syncfs", _syncfs, fd)
 
     def close(self, fd: int) -> None:
         """Close a file that was written; an error means that it may not be whole."""

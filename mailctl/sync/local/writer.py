@@ -1,33 +1,53 @@
 """Writes messages into a Maildir folder: streamed into `tmp`, made durable, renamed in batches. Bounded memory.
 
-The order that survives a power cut: contents fsynced, then renamed into `cur` or `new`, then both directories fsynced,
+The order that survives a power cut: contents durable, then renamed into `cur` or `new`, then both directories durable,
 and only then may anybody (the state, the server) be told. A message without any flag goes into `new`, any other into
 `cur`, as other tools do.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import canonical, to_letters
 from mailctl.sync.local.lineends import Converter, expand
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName, part_name
 
-MOST_MESSAGES = 500
-MOST_OCTETS = 32 << 20
+MOST_MESSAGES = 1000
+MOST_OCTETS = 64 << 20
 _YEAR_9999 = 253_402_300_799.0
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A message that lies in `tmp`: the file's name there, what it will be called, what the server said of it.
+
+    octets: as on the wire.
+    """
+
+    file: str
+    name: MessageName
+    meta: MessageMeta
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
-    """A message that is durable: what the server said of it, the octets on the wire, keywords that found no letter."""
+    """A message that is durable and in its place.
+
+    meta: what the server said of it, flags in canonical spelling. octets: as on the wire. homeless: keywords that found
+    no letter. subdirectory: `cur` or `new`. filename: in it.
+    """
 
     meta: MessageMeta
     octets: int
     homeless: tuple[str, ...] = ()
+    subdirectory: str = "cur"
+    filename: str = ""
 
 
 class Writer:
@@ -35,6 +55,8 @@ class Writer:
 
     name: what a message is to be called, from its MessageMeta; None refuses it.
     heartbeat: called with the octets taken in, often; what it raises (a stop) ends the message cleanly.
+    durability: shared by writers that are committed together. first: number of the first file in `tmp`; two writers of
+    the same folder at the same time must never come to the same number.
     """
 
     def __init__(
@@ -43,12 +65,16 @@ class Writer:
         folder_hash: str,
         name: Callable[[MessageMeta], MessageName | None],
         heartbeat: Callable[[int], None] = lambda octets: None,
+        *,
+        durability: Durability | None = None,
+        first: int = 1,
     ) -> None:
         self.folder, self.hash, self.name, self.heartbeat = folder, folder_hash, name, heartbeat
+        self.durability = durability or Durability(folder.files, folder.descriptors["tmp"])
         self.pending_octets = 0
-        self._pending: list[tuple[str, MessageName, Written]] = []
+        self._pending: list[Part] = []
         self._open: set[Sink] = set()
-        self._count = 0
+        self._next = first
 
     def sink(self, octets: int) -> "Sink":
         """A sink for the next body (a `SinkFactory`)."""
@@ -58,49 +84,82 @@ class Writer:
 
     def next_part(self) -> str:
         """A name in `tmp` that this run has not used."""
-        self._count += 1
-        return part_name(self.hash, self._count)
+        number, self._next = self._next, self._next + 1
+        return part_name(self.hash, number)
+
+    @property
+    def pending(self) -> int:
+        """How many messages came whole and are not committed."""
+        return len(self._pending)
 
     @property
     def full(self) -> bool:
         """Whether what came whole should be committed before more is taken."""
         return len(self._pending) >= MOST_MESSAGES or self.pending_octets >= MOST_OCTETS
 
+    def settle(self) -> list[Part]:
+        """Make durable what came whole, and give it away: whoever gets it places or removes it."""
+        if self._pending:
+            self.durability.settle()
+        pending, self._pending, self.pending_octets = self._pending, [], 0
+        return pending
+
     def commit(self) -> list[Written]:
-        """Rename what came whole into place and make that durable; the contents already are."""
-        if not self._pending:
-            return []
-        folder = self.folder
-        placed = []
-        for part, name, written in self._pending:
-            letters, homeless = to_letters(written.meta.flags, folder.keywords)
-            placed.append((part, name, letters, Written(written.meta, written.octets, homeless)))
-        folder.save_keywords()
-        for part, name, letters, _ in placed:
-            target, file = ("cur", f"{name.base()}:2,{letters}") if letters else ("new", name.base())
-            folder.files.rename(folder.descriptors["tmp"], part, folder.descriptors[target], file)
-        folder.sync_directories()
+        """Make durable what came whole, and put it into its place, durably."""
+        return commit([self])[0]
+
+    def place(self) -> list[Written]:
+        """Rename what came whole, and is durable, into place; the directories are not durable yet."""
+        written = place(self.folder, self._pending)
         self._pending, self.pending_octets = [], 0
-        return [written for _, _, _, written in placed]
+        return written
 
     def discard(self) -> None:
         """Remove from `tmp` whatever was not committed; for the way out after an error."""
         pending, self._pending = self._pending, []
         with ExitStack() as stack:  # each is tried, whatever becomes of the others
-            for part, _, _ in pending:
-                stack.callback(self.folder.files.unlink, self.folder.descriptors["tmp"], part)
+            for part in pending:
+                stack.callback(self.folder.files.unlink, self.folder.descriptors["tmp"], part.file)
             for sink in list(self._open):
                 stack.callback(sink.abandon)
+            stack.callback(self.durability.discard)
 
-    def taken(self, sink: "Sink", part: str, name: MessageName, written: Written) -> None:
-        """A body came whole and its contents are durable (called by its sink)."""
+    def taken(self, sink: "Sink", part: Part) -> None:
+        """A body came whole (called by its sink)."""
         self._open.discard(sink)
-        self._pending.append((part, name, written))
-        self.pending_octets += written.octets
+        self._pending.append(part)
+        self.pending_octets += part.octets
 
     def dropped(self, sink: "Sink") -> None:
         """A body is not kept (called by its sink)."""
         self._open.discard(sink)
+
+
+def commit(writers: Sequence[Writer]) -> list[list[Written]]:
+    """What came whole of writers that share one Durability, made durable and put into place; a list for each."""
+    waiting = [writer for writer in writers if writer.pending]
+    if not waiting:
+        return [[] for _ in writers]
+    durability = waiting[0].durability
+    durability.settle()
+    written = {id(writer): writer.place() for writer in waiting}
+    durability.settle_directories([writer.folder.descriptors[each] for writer in waiting for each in ("cur", "new")])
+    return [written.get(id(writer), []) for writer in writers]
+
+
+def place(folder: MaildirFolder, parts: Sequence[Part]) -> list[Written]:
+    """Rename durable parts into `cur` and `new`; the caller makes the directories durable."""
+    placed = []
+    for part in parts:
+        letters, homeless = to_letters(part.meta.flags, folder.keywords)
+        base = part.name.base()
+        target, file = ("cur", f"{base}:2,{letters}") if letters else ("new", base)
+        placed.append((part.file, Written(part.meta, part.octets, homeless, target, file)))
+    folder.save_keywords()
+    tmp, rename = folder.descriptors["tmp"], folder.files.rename
+    for source, written in placed:
+        rename(tmp, source, folder.descriptors[written.subdirectory], written.filename)
+    return [written for _, written in placed]
 
 
 class Sink:
@@ -126,7 +185,7 @@ class Sink:
         self._write(data)
 
     def finish(self, meta: MessageMeta) -> None:
-        """Make the contents durable; the message waits for the writer's `commit`."""
+        """The body came whole; the message waits for the writer's `commit`."""
         if self._converter is not None and self._converter.end() is None:
             self._write(self._go_verbatim())
         verbatim = self._converter is None
@@ -137,12 +196,12 @@ class Sink:
             return
         if meta.internaldate is not None and 0 <= meta.internaldate <= _YEAR_9999:
             self._files.set_time(self._fd, meta.internaldate)
-        self._files.fsync(self._fd)
         fd, self._fd = self._fd, -1
-        self._files.close(fd)
-        name = MessageName(name.folder, name.uidvalidity, name.uid, name.uidl, verbatim)
+        self._writer.durability.take(fd, self._octets)
+        if verbatim:
+            name = MessageName(name.folder, name.uidvalidity, name.uid, name.uidl, verbatim=True)
         self._over = True
-        self._writer.taken(self, self._part, name, Written(meta, self._octets))
+        self._writer.taken(self, Part(self._part, name, meta, self._octets))
 
     def abandon(self) -> None:
         """Leave nothing behind; nothing happens if the message was kept."""
