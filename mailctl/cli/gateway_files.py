@@ -13,7 +13,7 @@ from mailctl.domain.gateway import Gateway
 from mailctl.domain.home import home_folder
 from mailctl.errors import ExistsError, SafetyError, StorageError
 
-STATE_SUFFIXES = (".db", ".db-wal", ".db-shm", ".db-journal", ".db.bad")
+STATE_SUFFIXES = (".db", ".db-wal", ".db-shm", ".db-journal", ".db.bad", ".db.seal")
 
 
 @contextmanager

@@ -15,8 +15,9 @@ import pytest
 
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode, NetworkError
+from mailctl.sync.database import failed
 from mailctl.sync.local.files import Files
-from mailctl.sync.state import State, _failed
+from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.pop3 import MemoryDrop
 from tests.doubles.syncs import Place
@@ -159,7 +160,7 @@ def test_G4_the_state_can_fail_too(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             nonlocal count
             count += 1
             if count == at:
-                raise _failed("state", sqlite3.OperationalError("database or disk is full"))
+                raise failed("state", sqlite3.OperationalError("database or disk is full"))
             real(self, steps)
 
         return write
