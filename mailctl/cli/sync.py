@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.chosen import named, side_by_side
+from mailctl.cli.chosen import side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.cli.sync_jobs import chosen, job_of
 from mailctl.cli.sync_result import SyncResult, outcome
-from mailctl.domain.when import counted
-from mailctl.errors import ConfigError, MailctlError, NotFoundError, UsageError
+from mailctl.errors import MailctlError
 from mailctl.sync.job import Failure, SyncJob, SyncReport
 
 if TYPE_CHECKING:
     from threading import Event
 
-    from mailctl.domain.gateway import Gateway
     from mailctl.output.progress import Progress
 
 app = App()
@@ -53,12 +52,12 @@ def sync(
     """
     context = Context.of(ctx)
     parallel = side_by_side(context, jobs)
-    gateways, notes, failed = _chosen(context, list(names or ()), every)
+    gateways, notes, failed = chosen(context, list(names or ()), every)
     planned: list[SyncJob] = []
     reports: list[SyncReport] = []
     for gateway in gateways:
         try:
-            job = _job(context, gateway)
+            job = job_of(context, gateway)
             planned.append(_with_options(job, tuple(folder or ()), dry_run, confirm_deletes, start_afresh))
         except MailctlError as error:
             reports.append(SyncReport(gateway.name, ok=False, error=Failure.of(error)))
@@ -66,53 +65,6 @@ def sync(
     order = [gateway.name for gateway in gateways]
     reports.sort(key=lambda report: order.index(report.gateway))
     context.emit(outcome(reports, failed, notes, _risks(planned), dry_run=dry_run))
-
-
-def _chosen(context: Context, names: list[str], every: bool) -> "tuple[list[Gateway], list[str], list[MailctlError]]":
-    """The gateways that the command line means, notes on those left out, and errors of those that can't be read."""
-    if every:
-        if names:
-            raise UsageError("--all and names exclude each other")
-        found, broken = context.load_gateways()
-        wanted = [gateway for gateway in found if gateway.enabled and context.inbound_of(gateway).enabled]
-        notes = []
-        if len(wanted) < len(found):
-            notes.append(
-                f"Left out, since disabled or taking in no mail: {counted(len(found) - len(wanted), 'gateway')}."
-            )
-        if not wanted and not broken:
-            raise NotFoundError("There is no gateway to sync", hint="`mailctl gateway add` makes one.")
-        return wanted, notes, [ConfigError(text) for text in broken]
-    return context.load_gateways(named(context, names))[0], [], []
-
-
-def _job(context: Context, gateway: "Gateway") -> SyncJob:
-    """The job of one gateway. Raises ConfigError where it can't be synced."""
-    from mailctl.domain.server import Protocol
-    from mailctl.domain.units import since_date
-
-    if not gateway.enabled:
-        raise ConfigError(
-            f"The gateway {gateway.name!r} is disabled",
-            hint=f"`mailctl gateway enable {gateway.name}` switches it on.",
-            code="disabled",
-        )
-    joined = context.join(gateway, context.server(gateway.server))
-    inbound = joined.inbound
-    if not inbound.enabled:
-        raise ConfigError(f"The gateway {gateway.name!r} takes in no mail", code="inbound_disabled")
-    protocol = inbound.protocol or Protocol.IMAP
-    return SyncJob(
-        gateway=gateway,
-        protocol=protocol,
-        endpoint=joined.endpoint(protocol),
-        inbound=inbound,
-        root=str(context.maildir(gateway)),
-        state=str(context.paths.state / "sync" / f"{gateway.name}.db"),
-        provider=joined.provider,
-        since=since_date(inbound.since, context.now().date()).isoformat() if inbound.since else "",
-        timeout=context.config.settings.timeout,
-    )
 
 
 def _with_options(
