@@ -27,12 +27,15 @@ CREATE TABLE message(folder INTEGER NOT NULL, uid INTEGER NOT NULL, flags TEXT N
     internaldate INTEGER, file TEXT, PRIMARY KEY(folder, uid)) WITHOUT ROWID;
 CREATE TABLE unique_id(folder INTEGER NOT NULL, uidl TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY(folder, uidl)) WITHOUT ROWID;
+CREATE TABLE moment(folder INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY(folder, kind, message)) WITHOUT ROWID;
 """
 _FROM_1 = """
 ALTER TABLE folder RENAME TO folder_1;
 ALTER TABLE message RENAME TO message_1;
 {folder};
 {message};
+{moment};
 INSERT INTO folder SELECT id, name, uidvalidity, uidnext, highestmodseq, messages, settled, x'', 0, 0, '', '' FROM folder_1;
 INSERT INTO message SELECT folder, uid, flags, size, internaldate, NULL FROM message_1;
 DROP TABLE folder_1;
@@ -59,6 +62,7 @@ _SCHEMA_1 = {  # of the tables that version 2 changed
     "CREATE TABLE message(folder INTEGER NOT NULL, uid INTEGER NOT NULL, flags TEXT NOT NULL, size INTEGER,\n"
     "    internaldate INTEGER, PRIMARY KEY(folder, uid)) WITHOUT ROWID",
 }
+_CHANGED = ("CREATE TABLE folder(", "CREATE TABLE message(", "CREATE TABLE moment(")
 _OPTIONS: dict[str, Any] = {"isolation_level": None, "timeout": 5.0, "check_same_thread": False}
 _OF_THE_DISK = (
     *("SQLITE_BUSY", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_LOCKED", "SQLITE_NOMEM"),
@@ -182,7 +186,7 @@ def _checked(path: Path, db: "sqlite3.Connection", *, read_only: bool) -> "sqlit
             _read_through(db, version)
         if version == 1:
             made = {sql.partition("(")[0].split()[-1]: sql for sql in _statements()}
-            steps = _FROM_1.format(folder=made["folder"], message=made["message"])
+            steps = _FROM_1.format(**made)
             db.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
     except UnicodeDecodeError as error:
         db.close()
@@ -201,7 +205,7 @@ def _read_through(db: "sqlite3.Connection", version: int) -> None:
         raise sqlite3.DatabaseError("damaged")
     expected = set(_statements())
     if version == 1:
-        expected = {sql for sql in expected if not sql.startswith(("CREATE TABLE folder(", "CREATE TABLE message("))}
+        expected = {sql for sql in expected if not sql.startswith(_CHANGED)}
         expected |= _SCHEMA_1
     if {sql for (sql,) in db.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")} != expected:
         raise sqlite3.DatabaseError("damaged")

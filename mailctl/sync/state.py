@@ -182,7 +182,8 @@ class State:
         """A folder that needs no memory any more."""
         number = self._id(folder)
         self._folders = None
-        self._write([(f"DELETE FROM {table} WHERE folder = ?", [(number,)]) for table in ("message", "unique_id")])  # noqa: S608 - our own
+        tables = ("message", "unique_id", "moment")
+        self._write([(f"DELETE FROM {table} WHERE folder = ?", [(number,)]) for table in tables])  # noqa: S608 - our own
         self._write([("DELETE FROM folder WHERE id = ?", [(number,)])])
         self._ids.pop(folder, None)
 
@@ -218,9 +219,23 @@ class State:
         number = self._id(folder)
         self._write([("DELETE FROM unique_id WHERE folder = ? AND uidl = ?", [(number, uidl) for uidl in ids])])
 
+    def moments(self, folder: str, kind: str) -> dict[str, int]:
+        """Epoch seconds by UID or POP3 key. kind: `here`, since when it is here; `date`, of one left out as too old."""
+        return dict(self._all("SELECT message, at FROM moment WHERE folder = ? AND kind = ?", self._id(folder), kind))
+
+    def save_moments(self, folder: str, kind: str, moments: Mapping[str, int]) -> None:
+        """Keep moments."""
+        rows = [(self._id(folder), kind, message, at) for message, at in moments.items()]
+        self._write([("INSERT OR REPLACE INTO moment VALUES(?,?,?,?)", rows)])
+
+    def forget_moments(self, folder: str, kind: str, messages: Iterable[str]) -> None:
+        """Moments that need no memory any more."""
+        rows = [(self._id(folder), kind, message) for message in messages]
+        self._write([("DELETE FROM moment WHERE folder = ? AND kind = ? AND message = ?", rows)])
+
     def forget_all(self) -> None:
         """Begin afresh."""
-        self._write([(f"DELETE FROM {table}", [()]) for table in ("message", "unique_id", "folder", "meta")])  # noqa: S608
+        self._write([(f"DELETE FROM {table}", [()]) for table in ("message", "unique_id", "moment", "folder", "meta")])  # noqa: S608
         self._ids.clear()
         self._folders = None
 
