@@ -37,8 +37,9 @@ unit: $(VENV)/.dev
 test-crash: packages $(VENV)/.dev  ## the crash tests at full length: 200 kills
 	MAILCTL_CRASH_KILLS=200 $(BIN)/pytest -q tests/crash
 
-bench: $(VENV)/.dev  ## cold start, as ratios measured side by side
+bench: packages $(VENV)/.dev  ## cold start, and sync beside its peers, as ratios measured side by side (BENCH: options)
 	$(BIN)/python -m tests.bench.startup
+	$(BIN)/python -m tests.bench.sync $(BENCH)
 
 completions: $(VENV)/.dev  ## make completions/ anew from the command tree
 	$(BIN)/python -m tools.completions

@@ -112,6 +112,16 @@ class Dovecot:
         self.add_user(name, f"{name}-pw")
         return name
 
+    def home(self, name: str) -> Path:
+        """Where a user's mail and indexes lie, once there are some; made, if need be, as the servers' account's."""
+        path = self._folder / "mail" / name
+        for each in (path.parent, path):
+            if not each.exists():
+                each.mkdir(mode=0o755)
+                if os.getuid() == 0:
+                    os.chown(each, self._user.uid, self._user.gid)
+        return path
+
     def lock_out(self, name: str) -> None:
         """Make the home of a user who has none yet a folder that Dovecot can't enter."""
         (self._folder / "mail").mkdir(exist_ok=True)
