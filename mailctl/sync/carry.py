@@ -1,17 +1,19 @@
 """Carries out the plan of one IMAP folder: first what comes down, durable and remembered; then what changes there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
-from mailctl.domain.when import counted, show_size
-from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
+from mailctl.domain.when import counted
+from mailctl.errors import MailctlError, RefusedError
+from mailctl.sync.bulk.bring import bring
+from mailctl.sync.bulk.load import Load
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import strange_letters, to_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
-from mailctl.sync.local.names import MessageName
-from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, Writer, lost_keywords
+from mailctl.sync.local.writer import MOST_MESSAGES, Written, lost_keywords
 from mailctl.sync.plan import SEEN, FolderPlan, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
@@ -21,8 +23,8 @@ from mailctl.sync.state import Agreed, State
 class Carrier:
     """What carrying out needs.
 
-    name: the folder's. hash: stands for it in file names. files: the messages that are here, by UID. server: what the
-    server shows. agreed: what the state holds. leaving: whether what is here goes from the server (keep_on_server off).
+    folder: the one that is selected. hash: stands for it in file names. files: the messages that are here, by UID.
+    server: what the server shows. agreed: what the state holds. leaving: whether what is here goes from the server.
     look_again: the UIDs whose files are anywhere below the root now; one look can miss a file that is being moved.
     """
 
@@ -31,7 +33,7 @@ class Carrier:
     state: State
     maildir: MaildirFolder
     tally: FolderTally
-    name: str
+    folder: Folder
     hash: str
     uidvalidity: int
     files: Mapping[int, LocalFile]
@@ -42,6 +44,11 @@ class Carrier:
     max_size: int | None = None
     look_again: Callable[[], set[int]] = set
     fetched: dict[int, Agreed] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.folder.name
 
     def carry_out(self, plan: FolderPlan) -> None:
         """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next."""
@@ -84,51 +91,22 @@ class Carrier:
             )
 
     def _fetch(self, uids: Sequence[int]) -> None:
-        """Bring messages down, in batches."""
-        self.run.expect(len(uids), sum(self.server[uid].size or 0 for uid in uids))
-        for batch in batches(uids, self.server):
-            self.run.check_stop()
-            self._fetch_batch(batch)
-            skipped = {skipped.uid for skipped in self.tally.skipped}
-            for uid in batch:
-                if uid not in self.fetched and uid not in skipped:
-                    self.tally.skip(
-                        "no_body", "the server gave no body: the message is gone, or damaged there", uid=uid
-                    )
+        """Bring messages down; each batch is remembered when it is durable and in its place."""
+        if not uids:
+            return
+        sizes = {uid: size for uid in uids if (size := self.server[uid].size) is not None}
+        self.run.expect(len(uids), sum(sizes.values()))
+        load = Load(self.folder, self.maildir.path, self.hash, self.uidvalidity, uids, sizes, self.max_size)
+        with closing(bring(self.run, self.mailbox, self.maildir, load, self.tally)) as batches:
+            for written in batches:
+                self._keep(written)
+        skipped = {skipped.uid for skipped in self.tally.skipped}
+        for uid in uids:
+            if uid not in self.fetched and uid not in skipped:
+                self.tally.skip("no_body", "the server gave no body: the message is gone, or damaged there", uid=uid)
 
-    def _fetch_batch(self, uids: Sequence[int]) -> None:
-        wanted = set(uids)
-
-        def name(meta: MessageMeta) -> MessageName | None:
-            if meta.uid not in wanted:
-                return None
-            wanted.discard(meta.uid)
-            return MessageName(self.hash, self.uidvalidity, meta.uid)
-
-        writer = Writer(self.maildir, self.hash, name, self.run.beat)
-        try:
-            for _ in self.mailbox.fetch(uids, lambda octets: self._sink(writer, octets)):
-                if writer.full:
-                    self._settle(writer)
-            self._settle(writer)
-        except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
-            self._settle(writer)  # what came whole is kept
-            if isinstance(error, ProtocolError) and wanted:
-                self.tally.avoid.add(min(wanted))  # messages come in ascending order: the next one broke it
-            raise
-        finally:
-            writer.discard()
-
-    def _sink(self, writer: Writer, octets: int) -> BodySink:
-        """Where a body goes; one that is larger than RFC822.SIZE had made believe goes nowhere."""
-        if self.max_size is None or octets <= self.max_size:
-            return writer.sink(octets)
-        reason = f"{show_size(octets)}, more than max_size ({show_size(self.max_size)})"
-        return Unwanted(self.run.beat, lambda uid: self.tally.skip("too_large", reason, uid=uid))
-
-    def _settle(self, writer: Writer) -> None:
-        """Make durable what came, then remember it."""
-        written = writer.commit()
+    def _keep(self, written: Sequence[Written]) -> None:
+        """Remember what came."""
         new = {w.meta.uid: replace(remember(self.server[w.meta.uid]), flags=w.meta.flags) for w in written}
         self.state.save_messages(self.name, new)
         self.fetched.update(new)
@@ -176,39 +154,6 @@ class Carrier:
         self.tally.warnings.append(text)
         self.run.warn(text)
         self.run.record("sync.refused", text, level=Level.WARNING, code=error.code, server_text=error.server_text)
-
-
-@dataclass(frozen=True)
-class Unwanted:
-    """A sink that keeps nothing. heartbeat: told the octets; passed_over: told the UID."""
-
-    heartbeat: Callable[[int], None]
-    passed_over: Callable[[int], None]
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        """Let octets go by."""
-        self.heartbeat(len(chunk))
-
-    def finish(self, meta: MessageMeta) -> None:
-        """The message is not taken."""
-        self.passed_over(meta.uid)
-
-    def abandon(self) -> None:
-        """Nothing was kept."""
-
-
-def batches(uids: Sequence[int], server: Mapping[int, MessageMeta]) -> Iterable[list[int]]:
-    """`uids` in pieces that are fetched and made durable together: 500 messages or 32 MiB, whichever comes first."""
-    batch: list[int] = []
-    octets = 0
-    for uid in uids:
-        if batch and (len(batch) >= MOST_MESSAGES or octets >= MOST_OCTETS):
-            yield batch
-            batch, octets = [], 0
-        batch.append(uid)
-        octets += server[uid].size or 0
-    if batch:
-        yield batch
 
 
 def pieces(uids: Sequence[int]) -> Iterable[list[int]]:

@@ -116,7 +116,7 @@ class FolderSync:
             self._state,
             self._maildir,
             self.tally,
-            name,
+            self._folder,
             self._hash,
             validity,
             self._files,

@@ -1,0 +1,105 @@
+"""One connection's part of the work, in the parent as in a worker: shares of UIDs in, durable files in `tmp` out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+
+from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
+from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.sync.bulk.load import Load
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.names import MessageName
+from mailctl.sync.local.writer import Part, Writer
+
+AT_LEAST_EVERY = 5.0
+"""Seconds after which what came is made durable, even if it is little."""
+
+
+@dataclass(slots=True)
+class Came:
+    """What one step brought. parts: durable in `tmp`. too_large: (UID, octets) of those left there for their size."""
+
+    parts: list[Part] = field(default_factory=list)
+    too_large: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Fetcher:
+    """Fetches from the selected folder of `mailbox` into `tmp` of `maildir`.
+
+    heartbeat: called with the octets that came, often; what it raises ends the fetch cleanly. first: see `Writer`.
+    """
+
+    def __init__(
+        self,
+        mailbox: ImapMailbox,
+        maildir: MaildirFolder,
+        load: Load,
+        heartbeat: Callable[[int], None],
+        *,
+        first: int = 1,
+    ) -> None:
+        self._mailbox, self._load, self._heartbeat = mailbox, load, heartbeat
+        self._writer = Writer(maildir, load.hash, self._name, heartbeat, first=first)
+        self._wanted: set[int] = set()
+        self._too_large: list[tuple[int, int]] = []
+        self.broke_at = 0
+        """The message at which the server broke the protocol, or 0."""
+
+    def fetch(self, uids: Sequence[int]) -> Iterator[Came]:
+        """Yield what came, whenever enough is durable and at the end; before an error is raised, what came whole."""
+        self._wanted = set(uids)
+        last = monotonic()
+        try:
+            try:
+                for _ in self._mailbox.fetch(uids, self._sink):
+                    if self._writer.full or monotonic() - last > AT_LEAST_EVERY:
+                        yield self._settled()
+                        last = monotonic()
+            except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
+                if isinstance(error, ProtocolError) and self._wanted:
+                    self.broke_at = min(self._wanted)  # messages come in ascending order: the next one broke it
+                yield self._settled()
+                raise
+            yield self._settled()
+        finally:
+            self._writer.discard()
+
+    def _settled(self) -> Came:
+        too_large, self._too_large = self._too_large, []
+        return Came(self._writer.settle(), too_large)
+
+    def _name(self, meta: MessageMeta) -> MessageName | None:
+        if meta.uid not in self._wanted:
+            return None
+        self._wanted.discard(meta.uid)
+        return MessageName(self._load.hash, self._load.uidvalidity, meta.uid)
+
+    def _sink(self, octets: int) -> BodySink:
+        """Where a body goes; one that is larger than it was said to be may go nowhere."""
+        if self._load.max_size is None or octets <= self._load.max_size:
+            return self._writer.sink(octets)
+        return Unwanted(self._heartbeat, lambda uid: self._pass_over(uid, octets))
+
+    def _pass_over(self, uid: int, octets: int) -> None:
+        if uid in self._wanted:
+            self._wanted.discard(uid)
+            self._too_large.append((uid, octets))
+
+
+@dataclass(frozen=True)
+class Unwanted:
+    """A sink that keeps nothing. heartbeat: told the octets; passed_over: told the UID."""
+
+    heartbeat: Callable[[int], None]
+    passed_over: Callable[[int], None]
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Let octets go by."""
+        self.heartbeat(len(chunk))
+
+    def finish(self, meta: MessageMeta) -> None:
+        """The message is not taken."""
+        self.passed_over(meta.uid)
+
+    def abandon(self) -> None:
+        """Nothing was kept."""
