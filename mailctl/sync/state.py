@@ -5,31 +5,33 @@ an unknown version, is set aside (`NAME.db.bad`) and begun anew; nothing is ever
 whole. It is written only after the mail it tells of is durable.
 
 Which files a folder holds is remembered too, so that a directory that stands still needs no look. That memory is only
-as good as the run that wrote it: `clean` says whether the last one ended well. A run says so at its end, and takes it
-back, durably, before it changes anything.
+as good as the run that wrote it: a folder is marked as being at work, durably, before anything in it changes, and the
+mark goes when it was done. `complete` says that no other folder holds files of which nothing is known.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from mailctl.sync.database import failed, open_database, seal, spoilt, unseal
+from mailctl.sync.store import Steps, Store
 
 _COLUMNS = "uidvalidity, uidnext, highestmodseq, messages, settled, path, cur, new, mailbox_id, left_out"
 _SAVE_FOLDER = f"""
 INSERT INTO folder(name, {_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET
     {", ".join(f"{column} = excluded.{column}" for column in _COLUMNS.split(", "))}
 """
+_AT_WORK = f"""
+INSERT INTO folder(name, {_COLUMNS}) VALUES(?, 0, NULL, NULL, 0, '', x'', -1, -1, '', '')
+    ON CONFLICT(name) DO UPDATE SET cur = -1, new = -1
+"""
 _SAVE_MESSAGE = """
 INSERT INTO message(folder, uid, flags, size, internaldate) VALUES(?, ?, ?, ?, ?) ON CONFLICT(folder, uid) DO UPDATE SET
     flags = excluded.flags, size = excluded.size, internaldate = excluded.internaldate
 """
+AT_WORK = -1
 _AT_ONCE = 500
 """UIDs in one query."""
-
-Steps = list[tuple[str, list[tuple[Any, ...]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,8 @@ class FolderState:
     """What was seen of a folder. settled: the policy under which nothing was left to do, "" if something was.
 
     path: below the Maildir root, directories joined by `/`. cur, new: times of these directories (st_mtime_ns) in which
-    lay exactly the files that are remembered; 0: not to be relied on. mailbox_id: RFC 8474, or "". left_out: what the
-    policy leaves out, as `still` writes it.
+    lay exactly the files that are remembered; 0: not to be relied on; AT_WORK: a run that changed it has not ended.
+    mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
     """
 
     uidvalidity: int
@@ -61,69 +63,61 @@ class FolderState:
     mailbox_id: str = ""
     left_out: str = ""
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a run died in this folder, so that it may hold files of which nothing is known."""
+        return self.cur == AT_WORK
 
-class State:
-    """The state of one gateway. Methods that write commit before they return; StorageError if they can't.
 
-    path: the database file, or None for one that lives in memory (`--dry-run` without a state).
-    read_only: nothing is written, neither by opening nor later.
-    """
+class State(Store):
+    """The state of one gateway. Methods that write commit before they return; StorageError if they can't."""
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
-        self._path = path
-        self._read_only = read_only
+        super().__init__(path, read_only=read_only)
         self._ids: dict[str, int] = {}
         self._folders: dict[str, FolderState] | None = None
-        self._together = self._spoilt = False
-        self._db, self.rebuilt = open_database(path, read_only=read_only)
-        """rebuilt: whether an unusable file was set aside."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the database; what was committed stays."""
-        import sqlite3
-
-        with suppress(sqlite3.Error):  # all that matters has been committed
-            self._db.close()
-        if self._path is not None and not self._read_only and not self._spoilt:
-            seal(self._path)
+        self._begun: set[str] = set()
 
     def meta(self, key: str) -> str:
         """A value kept with `set_meta`, "" if none."""
         row = self._all("SELECT value FROM meta WHERE key = ?", key)
         return str(row[0][0]) if row else ""
 
-    def set_meta(self, key: str, value: str) -> None:
-        """Keep one value."""
+    def set_meta(self, key: str, value: str, *, durable: bool = False) -> None:
+        """Keep one value. durable: it outlives a power cut from here on."""
+        if durable:
+            self._execute("PRAGMA synchronous = FULL")
         self._write([("INSERT OR REPLACE INTO meta VALUES(?, ?)", [(key, value)])])
+        if durable:
+            self._execute("PRAGMA synchronous = NORMAL")
 
     @property
-    def clean(self) -> bool:
-        """Whether the run that wrote last ended well, so that each message's `file` is what it left."""
-        return self.meta("clean") == "1"
+    def complete(self) -> bool:
+        """Whether all files that mailctl put below the root are known, but for those of folders at work.
+
+        Not if somebody else wrote to the state, or a run died, since it was closed.
+        """
+        return self.untouched and self.meta("complete") == "1"
 
     def begin(self, folders: Iterable[str]) -> None:
-        """Files of these folders are about to change: durably, the state is not clean, and their times are unknown."""
-        rows = [(name.encode("utf-8", "surrogatepass"),) for name in folders]
-        self._execute("PRAGMA synchronous = FULL")
-        self._write(
-            [
-                ("DELETE FROM meta WHERE key = 'clean'", [()]),
-                ("UPDATE folder SET cur = 0, new = 0 WHERE name = ?", rows),
-            ]
-        )
-        self._execute("PRAGMA synchronous = NORMAL")
+        """Files of these folders are about to change: durably, they are at work."""
+        known = self.folders()
+        self._begun = {name for name in folders if name not in known or not known[name].at_work}
+        rows = [(name.encode("utf-8", "surrogatepass"),) for name in sorted(self._begun)]
+        if not rows:
+            return
         self._folders = None
+        self._execute("PRAGMA synchronous = FULL")
+        self._write([(_AT_WORK, rows)])
+        self._execute("PRAGMA synchronous = NORMAL")
 
     def end(self) -> None:
-        """The run ended well."""
-        if not self.clean:
-            self.set_meta("clean", "1")
+        """What was begun and not saved since was left in good order."""
+        left = [name for name, seen in self.folders().items() if seen.at_work and name in self._begun]
+        if left:
+            self._folders = None
+            rows = [(name.encode("utf-8", "surrogatepass"),) for name in left]
+            self._write([("UPDATE folder SET cur = 0, new = 0 WHERE name = ?", rows)])
 
     def count(self) -> int:
         """Messages that are, or were, in the Maildir, in all folders."""
@@ -239,26 +233,8 @@ class State:
         self._ids.clear()
         self._folders = None
 
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """What is written within it is committed at its end, all or nothing. Nothing slow belongs there."""
-        if self._together or self._read_only:
-            yield
-            return
-        self._execute("BEGIN IMMEDIATE")
-        self._together = True
-        try:
-            yield
-            self._execute("COMMIT")
-        except BaseException:
-            import sqlite3
-
-            self._folders = None
-            with suppress(sqlite3.Error):  # the failure itself is what is told
-                self._db.execute("ROLLBACK")
-            raise
-        finally:
-            self._together = False
+    def _rolled_back(self) -> None:
+        self._folders = None
 
     def _id(self, folder: str) -> int:
         if folder not in self._ids:
@@ -280,32 +256,3 @@ class State:
             some = uids[start : start + _AT_ONCE]
             found += self._all(f"{query} AND uid IN ({','.join('?' * len(some))})", number, *some)
         return found
-
-    def _all(self, query: str, *values: Any) -> list[Any]:
-        with self._told():
-            return self._db.execute(query, values).fetchall()
-
-    def _execute(self, statement: str) -> None:
-        with self._told():
-            self._db.execute(statement)
-
-    def _write(self, steps: Steps) -> None:
-        """Carry out statements, each for its rows, in one transaction."""
-        if self._read_only:
-            return
-        with self.together(), self._told():
-            for statement, rows in steps:
-                self._db.executemany(statement, rows)
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Within it, an error of SQLite's becomes a StorageError; contents that can't be read are read through next."""
-        import sqlite3
-
-        try:
-            yield
-        except sqlite3.Error as error:
-            if spoilt(error):
-                self._spoilt = True
-                unseal(self._path)
-            raise failed(self._path, error) from error
