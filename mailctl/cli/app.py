@@ -20,6 +20,7 @@ class Root(Group):
         "test": ("mailctl.cli.check", "Prove that IMAP, POP3 and SMTP work, or say exactly why not."),
         "explain": ("mailctl.cli.explain", "What an error text or a whole log means, offline."),
         "sync": ("mailctl.cli.sync", "Bring mail down into Maildir."),
+        "watch": ("mailctl.cli.watch", "Keep mail synced as it comes."),
         "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),
         "log": ("mailctl.cli.log", "The mailer log: show, export, import."),
         "config": ("mailctl.cli.config", "Where the files are, and whether they are right."),

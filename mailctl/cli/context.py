@@ -163,6 +163,10 @@ class Context(Configured):
     @cached_property
     def recorder(self) -> "JournalRecorder":
         """Where this command's events go; one run a command."""
+        return self.new_recorder()
+
+    def new_recorder(self) -> "JournalRecorder":
+        """Where the events of one more run go, for a command that makes several."""
         import secrets
 
         from mailctl.domain.event import new_run_id
@@ -231,6 +235,24 @@ class Context(Configured):
 
         secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
         return open_pop3(job.endpoint, user, secret, Deadline(job.timeout), allow_plaintext=job.gateway.allow_plaintext)
+
+    def child_env(self) -> dict[str, str]:
+        """The environment for a program that the user named: without passwords, and without what is for us alone."""
+        from mailctl.secrets.store import child_env
+
+        ours = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "CREDENTIALS_DIRECTORY"}
+        return child_env(self.env, self._secret_variables() | ours)
+
+    def supervisor(self) -> "Callable[[str], None]":
+        """Tells the service manager how it goes (`READY=1`), if one started us."""
+        from mailctl.protocols.supervisor import supervisor
+
+        return supervisor(self.env.get("NOTIFY_SOCKET", ""))
+
+    def reread(self) -> None:
+        """Forget what was read of the configuration, and what password commands answered."""
+        for made in ("config", "_servers", "secrets"):
+            self.__dict__.pop(made, None)
 
     def emit(self, outcome: Outcome) -> None:
         """Emit the command's result; its exit code becomes the process's."""

@@ -33,7 +33,6 @@ def chosen(context: Context, names: list[str], every: bool) -> "tuple[list[Gatew
 def job_of(context: Context, gateway: "Gateway") -> SyncJob:
     """The job of one gateway. Raises ConfigError where it can't be synced."""
     from mailctl.domain.server import Protocol
-    from mailctl.domain.units import since_date
 
     if not gateway.enabled:
         raise ConfigError(
@@ -54,6 +53,19 @@ def job_of(context: Context, gateway: "Gateway") -> SyncJob:
         root=str(context.maildir(gateway)),
         state=str(context.paths.state / "sync" / f"{gateway.name}.db"),
         provider=joined.provider,
-        since=since_date(inbound.since, context.now().date()).isoformat() if inbound.since else "",
+        since=_since(context, inbound.since),
         timeout=context.config.settings.timeout,
     )
+
+
+def today(context: Context, job: SyncJob) -> SyncJob:
+    """A job made some time ago as it is now: an age such as 90d is counted from today."""
+    from dataclasses import replace
+
+    return replace(job, since=_since(context, job.inbound.since))
+
+
+def _since(context: Context, since: str | None) -> str:
+    from mailctl.domain.units import since_date
+
+    return since_date(since, context.now().date()).isoformat() if since else ""

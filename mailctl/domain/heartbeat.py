@@ -12,8 +12,8 @@ class WatchState(StrEnum):
     """What a watch is doing with a gateway.
 
     notify, idle: waiting, the server tells by itself (RFC 5465; RFC 2177). poll: waiting until the next sync is due.
-    due: a sync will begin as soon as one may. backing_off: failed, tries again. busy: another process syncs it. stopped:
-    given up until the watch is told to read its configuration again. dead: the watch ended without a word, or hangs.
+    due: a sync will begin as soon as one may. backing_off: failed, tries again. busy: another process syncs it.
+    stopped: given up until the watch reads its configuration again. dead: the watch ended without a word, or hangs.
     """
 
     NOTIFY = "notify"

@@ -122,6 +122,11 @@ class Emitter:
         self.stdout.write(f"{plain}\n")
         self.stdout.flush()
 
+    def line(self, command: str, value: object, error: MailctlError | None = None) -> None:
+        """One more JSON object, on a line of its own, at once: for commands that tell as they go (`watch`)."""
+        self._write_json(command, value, error, one_line=True)
+        self.stdout.flush()
+
     def progress(self) -> "Progress":
         """A progress display on stderr; it shows nothing unless a person watches."""
         from mailctl.output.progress import Progress
@@ -177,7 +182,7 @@ class Emitter:
             for line in plain_lines(records or view):
                 self.stdout.write(f"{line}\n")
 
-    def _write_json(self, command: str, value: object, error: MailctlError | None) -> None:
+    def _write_json(self, command: str, value: object, error: MailctlError | None, *, one_line: bool = False) -> None:
         from mailctl.output.json import dump, to_plain
 
         envelope = {
@@ -195,7 +200,7 @@ class Emitter:
                 "server_text": mask(error.server_text),
             },
         }
-        indent = 2 if self.is_terminal(self.stdout) else None
+        indent = 2 if self.is_terminal(self.stdout) and not one_line else None
         utf8 = (getattr(self.stdout, "encoding", None) or "utf-8").lower() == "utf-8"
         self.stdout.write(dump(envelope, indent=indent, ascii_only=not utf8) + "\n")
 

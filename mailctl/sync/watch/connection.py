@@ -154,4 +154,5 @@ class _Lent:
 def _moved(status: FolderStatus, known: "FolderState") -> bool:
     if status.highestmodseq and known.highestmodseq and status.highestmodseq != known.highestmodseq:
         return True
-    return (status.uidvalidity or 0, status.uidnext, status.messages) != (known.uidvalidity, known.uidnext, known.messages)
+    there = (status.uidvalidity or 0, status.uidnext, status.messages)
+    return there != (known.uidvalidity, known.uidnext, known.messages)

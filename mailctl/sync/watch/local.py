@@ -1,4 +1,4 @@
-"""Whether something changed in a Maildir, by the times of its directories: what a look at every few seconds can afford."""
+"""Whether something changed in a Maildir, by the times of its directories: a look that can be afforded often."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -11,20 +11,20 @@ SHARE = 50
 """A look that took long is followed by so many times its duration of rest."""
 _PARTS = ("cur", "new", "tmp")
 
-Times = Mapping[str, int]
-"""Modification time in ns of each directory that matters, by path."""
+Times = Mapping[str, object]
+"""By path: of `cur` and `new` the modification time in ns, of what holds folders their names."""
 
 
 def directory_times(root: str) -> Times:
     """Of the root, its folders, and their `cur` and `new`; what can't be read is left out. Follows no symbolic link."""
-    found: dict[str, int] = {}
+    found: dict[str, object] = {}
     waiting = [root]
     while waiting:
         path = waiting.pop()
         try:
             with os.scandir(path) as entries:
                 folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-            found[path] = len(folders) if any(folder.name == "cur" for folder in folders) else os.stat(path).st_mtime_ns
+            found[path] = sorted(folder.name for folder in folders)
             for folder in folders:
                 if folder.name not in _PARTS:
                     waiting.append(folder.path)
@@ -50,9 +50,11 @@ class LocalLooks:
         """Begin."""
         self._thread.start()
 
-    def close(self) -> None:
-        """End, without waiting for a look in hand."""
+    def close(self) -> bool:
+        """End; whether it has: a look in hand may hang, and then `tell` may be called later still."""
         self._end.set()
+        self._thread.join(1.0)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         rest = LOOK

@@ -79,7 +79,7 @@ class Ended:
     """What came of a sync, or of waiting begun anew.
 
     waits: how the gateway waits from now on; None: it doesn't, since there is no connection. changed: whether mail or
-    flags moved. moved_on: whether the server had more to tell already when waiting began. error: what failed, if it did.
+    flags moved. moved_on: whether the server had more to tell already when waiting began. error: what failed, if any.
     """
 
     waits: WatchState | None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode, LockedError, MailctlError, NetworkError
 from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import Failure, SyncJob, SyncReport
@@ -12,6 +13,7 @@ from mailctl.sync.local.root import Lock
 from mailctl.sync.run import Tools
 from mailctl.sync.state import FolderState, State
 from mailctl.sync.watch.connection import Parked
+from mailctl.sync.watch.local import Times, directory_times
 from mailctl.sync.watch.plan import Ended
 
 _GOES_ON = frozenset({ExitCode.REFUSED, ExitCode.PROTOCOL, ExitCode.STORAGE, ExitCode.MIXED})
@@ -20,15 +22,17 @@ _GOES_ON = frozenset({ExitCode.REFUSED, ExitCode.PROTOCOL, ExitCode.STORAGE, Exi
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of a piece of work. report: of the sync, if there was one."""
+    """What came of a piece of work. report: of the sync, if there was one. local: the Maildir's times before it."""
 
     ended: Ended
     report: SyncReport | None = None
+    local: Times | None = None
 
 
 def sync(job: SyncJob, parked: Parked, tools: Tools) -> Done:
     """One sync, over the connection that waited if there is one; then wait. Never raises."""
     report: SyncReport | None = None
+    local = directory_times(job.root) if job.inbound.mode is Mode.MIRROR else None
 
     def work() -> Ended:
         nonlocal report
@@ -45,7 +49,8 @@ def sync(job: SyncJob, parked: Parked, tools: Tools) -> Done:
         waits, moved_on = parked.wait(job, _seen(job))
         return Ended(waits, changed, moved_on, error)
 
-    return Done(_guarded(work, parked), report)
+    ended = _guarded(work, parked)
+    return Done(ended, report, local)
 
 
 def refresh(job: SyncJob, parked: Parked) -> Done:
