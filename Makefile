@@ -39,6 +39,7 @@ test-crash: packages $(VENV)/.dev  ## the crash tests at full length: 200 kills
 
 bench: packages $(VENV)/.dev  ## cold start, and sync beside its peers, as ratios measured side by side (BENCH: options)
 	$(BIN)/python -m tests.bench.startup
+	$(BIN)/python -m tests.bench.memory
 	$(BIN)/python -m tests.bench.sync $(BENCH)
 
 completions: $(VENV)/.dev  ## make completions/ anew from the command tree

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from tests.servers.support.certificates import Certificates
@@ -81,10 +80,6 @@ class MailServer:
         made = Mailbox(self, user, folders, octets)
         made.warm()
         return made
-
-    def home_of(self, user: str) -> Path:
-        """Where the mail of that user lies."""
-        return self.dovecot.home(user) / "mail"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -98,6 +99,7 @@ def one_round(place: Place, tools: Sequence[Tool], number: int, found: Found) ->
             run("same", tool, keep=again > 0)
     for again in range(CHANGES):
         place.mailbox.change(100 * number + again, Corpus(f"change {number} {again}", small=True))
+        time.sleep(1.1)  # mbsync waits for the next second when its folder changed in this one
         for tool in turned:
             run("delta", tool)
     for tool in turned:

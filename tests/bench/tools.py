@@ -76,7 +76,7 @@ def _mailctl(home: Path, access: Access, *, mode: str) -> Command:
     gateway += ["--login", access.user, "--password-env", "BENCH_PASSWORD", "--maildir", str(home / "mail")]
     gateway += ["--mode", mode, *([] if access.authority else ["--allow-plaintext"])]
     for arguments in (server, gateway):
-        subprocess.run([*program, *arguments, "--no-input"], env=env, check=True, capture_output=True)
+        subprocess.run([*program, *arguments, "--no-input"], env=env, cwd=home, check=True, capture_output=True)
     return Command([*program, "sync", "box", "--quiet"], env)
 
 

@@ -65,7 +65,7 @@ def measure(folder: Path, argv: Sequence[str], env: Mapping[str, str], *, second
     output = folder / "output"
     program = compiled(folder, "measure")
     done = subprocess.run(
-        [program, str(seconds), output, *argv], env=dict(env), capture_output=True, text=True, check=True
+        [program, str(seconds), output, *argv], env=dict(env), cwd=folder, capture_output=True, text=True, check=True
     )
     wall, user, system, peak, status = done.stdout.split()
     if status != "0":
