@@ -1,4 +1,4 @@
-"""The sync state: what it keeps, how an older one is taken over, when it is read through, what `clean` means."""
+"""The sync state: what it keeps, how an older one is taken over, when it is read through, who was at work."""
 
 import sqlite3
 from contextlib import suppress
@@ -69,7 +69,7 @@ def test_G11_a_state_of_version_1_is_taken_over(path: Path) -> None:
         assert state.agreed("INBOX") == {4: SEEN}
         assert state.files("INBOX") == {4: None}
         assert state.unique_ids("INBOX") == {"a1": 99}
-        assert not state.clean
+        assert not state.complete
     with State(path) as state:
         assert not state.rebuilt
     assert not path.with_name("box.db.bad").exists()
@@ -124,21 +124,35 @@ def test_damage_that_is_met_while_reading_has_the_next_run_read_it_through(path:
         assert state.rebuilt
 
 
-def test_a_run_that_changes_something_is_unclean_until_it_ends_well(path: Path) -> None:
+def test_a_folder_is_at_work_until_it_is_saved(path: Path) -> None:
     with State(path) as state:
-        assert not state.clean, "nobody has looked yet"
         state.save_folder("A", FolderState(1, cur=5, new=6))
         state.save_folder("B", FolderState(1, cur=5, new=6))
-        state.end()
+        state.begin(["A", "New"])
     with State(path) as state:
-        assert state.clean
-        state.begin(["A"])
-        assert state.folders() == {"A": FolderState(1), "B": FolderState(1, cur=5, new=6)}
-    with State(path) as state:
-        assert not state.clean
+        known = state.folders()
+        assert {name: seen.at_work for name, seen in known.items()} == {"A": True, "B": False, "New": True}
+        state.begin(["A", "B"])
+        state.save_folder("New", FolderState(2))
         state.end()
+        assert state.folders()["A"].at_work, "nobody has looked after the run that died in it"
+        assert state.folders() == {"A": known["A"], "B": FolderState(1), "New": FolderState(2)}
+
+
+def test_a_state_is_complete_only_as_it_was_left(path: Path) -> None:
+    with State(path) as state:
+        state.set_meta("complete", "1")
+    with State(path) as state:
+        assert state.complete
+    data = path.read_bytes()
+    path.write_bytes(data)
+    with State(path) as state:
+        assert not state.complete
+    with State(path) as state:
+        assert state.complete
         state.forget_all()
-        assert not state.clean
+    with State(path) as state:
+        assert not state.complete
 
 
 def test_together_is_all_or_nothing(path: Path) -> None:
