@@ -70,6 +70,9 @@ class GatewayOptions:
     keep_on_server: Annotated[
         bool | None, _flag("--keep-on-server/--no-keep-on-server", "Whether mail stays on the server once it is here.")
     ] = None
+    delete_after: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Remove mail from the server so long after it came here: 14d.")
+    ] = None
     mark_seen: Annotated[
         bool | None, _flag("--mark-seen/--no-mark-seen", "Whether fetched mail is marked as read on the server.")
     ] = None
@@ -127,6 +130,7 @@ class GatewayOptions:
             "mode": self.mode,
             "folders": tuple(self.folder) if self.folder else None,
             "keep_on_server": self.keep_on_server,
+            "delete_after": None if self.delete_after is None else seconds_of(self.delete_after),
             "mark_seen": self.mark_seen,
             "propagate_deletes": self.propagate_deletes,
             "since": None if self.since is None else check_since(self.since),

@@ -15,6 +15,7 @@ INBOUND: Spec = {
     "mode": kinds.choice(Mode),
     "folders": kinds.several(kinds.SOME_TEXT),
     "keep_on_server": kinds.FLAG,
+    "delete_after": kinds.INTERVAL,
     "mark_seen": kinds.FLAG,
     "propagate_deletes": kinds.FLAG,
     "since": kinds.SINCE,

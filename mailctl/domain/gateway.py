@@ -51,13 +51,17 @@ class LoginRole(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """How mail comes in. Sizes in bytes, `interval` in seconds, `since` as ISO date or age such as `90d`."""
+    """How mail comes in. Sizes in bytes, `interval` in seconds, `since` as ISO date or age such as `90d`.
+
+    delete_after: seconds after which a message that is here goes from the server; None: never.
+    """
 
     enabled: bool | None = None
     protocol: Protocol | None = None
     mode: Mode | None = None
     folders: tuple[str, ...] | None = None
     keep_on_server: bool | None = None
+    delete_after: int | None = None
     mark_seen: bool | None = None
     propagate_deletes: bool | None = None
     since: str | None = None

@@ -3,9 +3,13 @@
 Names and semantics are those of RFC 9051 (IMAP4rev2), RFC 3501 and RFC 7162 (CONDSTORE, QRESYNC).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
+
+if TYPE_CHECKING:
+    from mailctl.errors import RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +156,24 @@ class PopMailbox(Interface):
     def uidl(self) -> list[tuple[int, str, int]]:
         """(message number, unique-id, octets) of every message (UIDL and LIST), checked. RefusedError without UIDL."""
 
-    def retrieve(self, number: int, octets: int, sink: SinkFactory) -> None:
-        """RETR: the body, byte-unstuffed, CRLF line ends, goes to one sink, which is then finished (uid 0)."""
+    def retrieve_all(
+        self, messages: Sequence[tuple[int, int]], sinks: Callable[[int, int], BodySink]
+    ) -> "Iterator[tuple[int, RefusedError | None]]":
+        """RETR of (message number, octets announced), several in flight where the server knows PIPELINING.
 
-    def delete(self, number: int) -> None:
-        """DELE; takes effect at `quit` only."""
+        sinks: makes a sink for a number and its octets when the body begins; it takes the body, byte-unstuffed, CRLF
+        line ends, and is finished (uid 0). Yields each number in order, with the refusal if there was one. Whoever
+        doesn't exhaust it closes the mailbox.
+        """
+
+    def headers(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """TOP n 0: (number, header with LF line ends, at most 1 MiB), in order; nothing of messages refused.
+
+        TOP is optional (RFC 1939 section 7): of a server without it, nothing comes.
+        """
+
+    def delete_all(self, numbers: Sequence[int]) -> list[int]:
+        """DELE; takes effect at `quit` only. Returns those that the server refused."""
 
     def quit(self) -> None:
         """QUIT: enter the UPDATE state. Raises if the server doesn't confirm; what was deleted is then unknown."""

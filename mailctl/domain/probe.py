@@ -7,7 +7,7 @@ from typing import Protocol as Interface
 
 from mailctl.domain.check import CheckJob, Finding, OtherCause, Session, StageReport
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+from mailctl.domain.mailbox import ImapMailbox, SinkFactory
 from mailctl.domain.secret import Secret
 from mailctl.errors import ExitCode
 
@@ -121,14 +121,29 @@ class ProbeMailbox(ImapMailbox, Interface):
         """Octets used and allowed (RFC 9208); None where the server doesn't tell."""
 
 
-class ProbePopMailbox(PopMailbox, Interface):
-    """A POP3 mailbox with what a probe needs besides."""
+class ProbePopMailbox(Interface):
+    """What a probe needs of a signed-in POP3 connection; see `PopMailbox` for what isn't told here."""
 
     login_delay: int
     """Seconds that the server wants between two sign-ins (LOGIN-DELAY); 0 if it doesn't say."""
 
+    def uidl(self) -> list[tuple[int, str, int]]:
+        """(message number, unique-id, octets) of every message."""
+
+    def retrieve(self, number: int, octets: int, sink: SinkFactory) -> None:
+        """RETR: the body, byte-unstuffed, CRLF line ends, goes to one sink, which is then finished (uid 0)."""
+
     def top(self, number: int) -> bytes | None:
         """TOP n 0: the header, line ends as LF; None without TOP."""
+
+    def delete(self, number: int) -> None:
+        """DELE; takes effect at `quit` only."""
+
+    def quit(self) -> None:
+        """QUIT: enter the UPDATE state. Raises if the server doesn't confirm."""
+
+    def close(self) -> None:
+        """Drop the connection without UPDATE; never raises."""
 
 
 class Incoming(Session, Interface):

@@ -1,4 +1,9 @@
-"""A signed-in POP3 mailbox for sync (`domain.mailbox.PopMailbox`): bodies stream, nothing is held in memory."""
+"""A signed-in POP3 mailbox for sync (`domain.mailbox.PopMailbox`): bodies stream, nothing is held in memory.
+
+Where the server knows PIPELINING (RFC 2449 section 6.6), commands go out before the ones ahead of them were answered.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 
 from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
@@ -6,7 +11,7 @@ from mailctl.domain.gateway import Login
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Protocol
-from mailctl.errors import NetworkError, ProtocolError, RefusedError
+from mailctl.errors import AuthError, NetworkError, ProtocolError, RefusedError
 from mailctl.protocols.pop3 import Pop3Session, command
 from mailctl.protocols.pop3_reply import read_lines, read_status
 from mailctl.protocols.transcript import Transcript
@@ -24,6 +29,24 @@ SLOWEST = 2048
 """Octets a second below which a body is given up."""
 LARGEST = 1 << 32
 """Octets that a message may have; the rest of what was announced is not waited for."""
+IN_FLIGHT = 64
+"""Commands that may wait for their answers: together far less than any receive buffer, so that neither side blocks."""
+AHEAD = 1 << 20
+"""Octets that may have come of answers after the one that is being read."""
+NOT_NOW = {
+    "[IN-USE]": (
+        "mailbox_in_use",
+        "the maildrop is in use by another session",
+        "Wait a minute, or close the other mail program; then run it again.",
+    ),
+    "[LOGIN-DELAY]": (
+        "login_delay",
+        "it is too soon after the last sign-in",
+        "Sync this gateway less often: `--interval`.",
+    ),
+    "[SYS/TEMP]": ("temp_unavailable", "the server can't open the maildrop at the moment", "Run it again later."),
+}
+"""Refusals after a right password (RFC 2449 section 8.1, RFC 3206): code, what it means, what helps."""
 _DOT, _CR, _LF = b".\r\n"
 
 
@@ -42,7 +65,17 @@ def open_pop3(
     """
     job = CheckJob("", "", Protocol.POP3, endpoint, Login(user), allow_plaintext=allow_plaintext)
     session = Pop3Session(job, secret, deadline, transcript)
-    return Pop3Mailbox(session.sign_in(), frozenset(session.capabilities or ()))
+    try:
+        wire = session.sign_in()
+    except AuthError as error:
+        told = error.server_text.removeprefix("-ERR ").partition(" ")[0].upper()
+        if told not in NOT_NOW:
+            raise
+        code, what, hint = NOT_NOW[told]
+        raise RefusedError(
+            f"{endpoint}: {what}", hint=hint, code=code, cause=error.cause, server_text=error.server_text
+        ) from error
+    return Pop3Mailbox(wire, frozenset(session.capabilities or ()))
 
 
 class Pop3Mailbox:
@@ -55,58 +88,77 @@ class Pop3Mailbox:
 
     def uidl(self) -> list[tuple[int, str, int]]:
         """(message number, unique-id, octets) of every message that both UIDL and LIST name, by number."""
-        sizes = {number: _size(text) for number, text in self._listing(b"LIST")}
-        names = self._listing(b"UIDL")
+        commands = [(0, b"LIST"), (1, b"UIDL")]
+        listed, names = [self._listing(commands[which][1].decode()) for which in self._asked(commands)]
+        sizes = {number: _size(text) for number, text in listed}
         if len(dict(names)) != len(names):
             raise ProtocolError(f"{self._wire.endpoint} names a message twice", code="bad_listing")
         return [(number, _unique_id(text), sizes[number]) for number, text in sorted(names) if number in sizes]
 
     def retrieve(self, number: int, octets: int, sink: SinkFactory) -> None:
         """RETR. A message far longer than announced is a ProtocolError: sizes may differ by line ends, not by more."""
-        wire = self._wire
-        most = 2 * min(octets, LARGEST) + (1 << 16)
-        self._begin(COMMAND + most / SLOWEST)
-        wire.allowance = None  # `most` bounds it
-        wire.send(b"RETR %d\r\n" % number)
-        ok, text = read_status(wire)
-        if not ok:
-            raise RefusedError(f"{wire.endpoint} does not give out message {number}", server_text=f"-ERR {text}")
-        body = sink(octets)
-        try:
-            size = self._stream(body, most)
-            body.finish(MessageMeta(uid=0, size=size))
-        except BaseException:
-            wire.close()
-            body.abandon()
-            raise
-        if wire.transcript is not None:
-            wire.transcript.left_out(size)
+        for _, refused in list(self.retrieve_all([(number, octets)], lambda number, octets: sink(octets))):
+            if refused is not None:
+                raise refused
+
+    def retrieve_all(
+        self, messages: Sequence[tuple[int, int]], sinks: Callable[[int, int], BodySink]
+    ) -> Iterator[tuple[int, RefusedError | None]]:
+        """See `domain.mailbox.PopMailbox`."""
+        wire, octets = self._wire, dict(messages)
+        for number in self._asked([(number, b"RETR %d" % number) for number, _ in messages]):
+            most = 2 * min(octets[number], LARGEST) + (1 << 16)
+            wire.deadline = Deadline(COMMAND + most / SLOWEST)
+            wire.allowance = None  # `most` bounds it
+            ok, text = read_status(wire)
+            if not ok:
+                what = f"{wire.endpoint} does not give out message {number}"
+                yield number, RefusedError(what, server_text=f"-ERR {text}")
+                continue
+            body = sinks(number, octets[number])
+            try:
+                size = self._stream(body, most)
+                body.finish(MessageMeta(uid=0, size=size))
+            except BaseException:
+                wire.close()
+                body.abandon()
+                raise
+            if wire.transcript is not None:
+                wire.transcript.left_out(size)
+            yield number, None
 
     def top(self, number: int) -> bytes | None:
-        """TOP n 0: the header, line ends as LF; None from a server that doesn't do it (it is optional in RFC 1939).
+        """TOP n 0: the header, line ends as LF; None from a server that doesn't do it (it is optional in RFC 1939)."""
+        return next(iter(dict(self.headers([number])).values()), None)
 
-        Its lines may be as long as the header: other people write them. They are not in the transcript.
+    def headers(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """See `domain.mailbox.PopMailbox`. Lines may be as long as the header: other people write them. They are not
+        in the transcript.
         """
         wire = self._wire
-        self._begin(COMMAND)
-        wire.allowance = HEADER
-        wire.send(b"TOP %d 0\r\n" % number)
-        ok, _ = read_status(wire)
-        if not ok:
-            return None
-        transcript, wire.transcript = wire.transcript, None
-        try:
-            header = b"\n".join(read_lines(wire, HEADER // 80, HEADER))
-        finally:
-            wire.transcript = transcript
-        if transcript is not None:
-            transcript.left_out(len(header))
-        return header
+        for number in self._asked([(number, b"TOP %d 0" % number) for number in numbers]):
+            wire.allowance = HEADER + AHEAD
+            ok, _ = read_status(wire)
+            if not ok:
+                continue
+            transcript, wire.transcript = wire.transcript, None
+            try:
+                header = b"\n".join(read_lines(wire, HEADER // 80, HEADER))
+            finally:
+                wire.transcript = transcript
+            if transcript is not None:
+                transcript.left_out(len(header))
+            yield number, header
 
     def delete(self, number: int) -> None:
         """DELE."""
         self._begin(COMMAND)
         command(self._wire, b"DELE %d" % number, f"does not delete message {number}")
+
+    def delete_all(self, numbers: Sequence[int]) -> list[int]:
+        """See `domain.mailbox.PopMailbox`."""
+        asked = self._asked([(number, b"DELE %d" % number) for number in numbers])
+        return [number for number in asked if not read_status(self._wire)[0]]
 
     def quit(self) -> None:
         """QUIT; NetworkError or RefusedError if the server does not confirm."""
@@ -125,15 +177,41 @@ class Pop3Mailbox:
             raise NetworkError(f"The connection to {self._wire.endpoint} is closed", cause="connection_lost")
         self._wire.deadline = Deadline(seconds)
 
-    def _listing(self, name: bytes) -> list[tuple[int, str]]:
-        """A multi-line listing → (number, the rest of the line), not yet checked further."""
+    def _asked(self, commands: Sequence[tuple[int, bytes]]) -> Iterator[int]:
+        """Send commands, each with its message number, and yield the numbers, each when its answer is the next to read.
+
+        An answer that isn't read whole leaves nobody who knows where the next one begins: the connection is closed.
+        """
         wire = self._wire
-        self._begin(COMMAND)
-        wire.allowance = LISTING
-        wire.send(name + b"\r\n")
+        most = IN_FLIGHT if "PIPELINING" in self.capabilities else 1
+        sent = answered = 0
+        try:
+            for number, _ in commands:
+                self._begin(COMMAND)
+                if sent - answered <= most // 2:
+                    some = commands[sent : answered + most]
+                    wire.send(b"".join(line + b"\r\n" for _, line in some))
+                    sent += len(some)
+                wire.allowance = LISTING + AHEAD
+                yield number
+                answered += 1
+        finally:
+            if answered < sent:
+                wire.close()
+
+    def _listing(self, name: str) -> list[tuple[int, str]]:
+        """The answer to LIST or UIDL → (number, the rest of the line), not yet checked further."""
+        wire = self._wire
         ok, text = read_status(wire)
+        if not ok and name == "UIDL" and not text.startswith("["):
+            raise RefusedError(
+                f"{wire.endpoint} has no UIDL, without which nobody can tell new messages from those that are here",
+                hint="If the server offers IMAP: `mailctl gateway edit NAME --protocol imap`.",
+                code="no_uidl",
+                server_text=f"-ERR {text}",
+            )
         if not ok:
-            raise RefusedError(f"{wire.endpoint} refuses {name.decode()}", server_text=f"-ERR {text}")
+            raise RefusedError(f"{wire.endpoint} refuses {name}", server_text=f"-ERR {text}")
         listed = []
         for line in read_lines(wire, MESSAGES):
             number, _, rest = line.strip().partition(b" ")

@@ -1,5 +1,6 @@
 """One gateway's sync as a value in (the job) and a value out (the report); both pickle, neither holds a secret."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
@@ -8,6 +9,7 @@ from mailctl.domain.mailbox import ImapMailbox, PopMailbox
 from mailctl.domain.secret import mask
 from mailctl.domain.server import Endpoint, Protocol
 from mailctl.errors import ExitCode, MailctlError
+from mailctl.sync.describe import Description
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class Connector(Interface):
 class Skipped:
     """Messages that were left out, and why.
 
-    uid: 0 where several are meant (`count` of them) or the protocol has none. code: stable word. reason: for people.
+    uid: 0 where several are meant (`count` of them); POP3: the message number. code: stable word. reason: for people.
+    sender, subject, date (ISO 8601): of one message, where its header was asked for, else "".
     """
 
     folder: str
@@ -62,6 +65,9 @@ class Skipped:
     reason: str
     code: str
     count: int = 1
+    sender: str = ""
+    subject: str = ""
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,16 @@ class Step:
     """A step of a plan, as `--dry-run` shows it.
 
     action: fetch, flag, adopt, mark_seen, remove_from_server, delete_on_server. uids: which messages,
-    ascending. detail: more for people, "" if the action says all.
+    ascending (POP3: message numbers). detail: more for people, "" if the action says all. octets: of these messages,
+    0 if that doesn't matter. which: some of them as a person knows them.
     """
 
     folder: str
     action: str
     uids: tuple[int, ...]
     detail: str = ""
+    octets: int = 0
+    which: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +157,23 @@ class FolderTally:
     error: MailctlError | None = None
     avoid: set[int] = field(default_factory=set)
 
-    def skip(self, code: str, reason: str, *, uid: int = 0, count: int = 1) -> None:
-        """Note messages that were left out."""
-        self.skipped.append(Skipped(self.name, uid, reason, code, count))
+    def skip(self, code: str, reason: str, *, uid: int = 0, count: int = 1, what: Description | None = None) -> None:
+        """Note messages that were left out; what: the one, if its header is known."""
+        what = what or Description()
+        self.skipped.append(Skipped(self.name, uid, reason, code, count, what.sender, what.subject, what.date))
 
-    def step(self, action: str, uids: "list[int] | tuple[int, ...]", detail: str = "") -> None:
+    def step(
+        self,
+        action: str,
+        uids: "list[int] | tuple[int, ...]",
+        detail: str = "",
+        *,
+        octets: int = 0,
+        which: Sequence[Description] = (),
+    ) -> None:
         """Note a step of the plan, if it concerns any message."""
         if uids:
-            self.steps.append(Step(self.name, action, tuple(sorted(uids)), detail))
+            self.steps.append(Step(self.name, action, tuple(sorted(uids)), detail, octets, tuple(map(str, which))))
 
     @property
     def eventful(self) -> bool:

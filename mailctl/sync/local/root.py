@@ -134,7 +134,12 @@ class Index:
 
     def unique_ids(self, folder: str) -> set[str]:
         """POP3: tokens of the messages, wherever they lie now."""
-        return {message.name.uidl for _, message in self.by_folder.get(folder, ()) if message.name.uidl}
+        return set(self.places(folder))
+
+    def places(self, folder: str) -> dict[str, tuple[tuple[str, ...], LocalFile]]:
+        """POP3: where the messages lie now, by token: path of the Maildir folder, and file."""
+        found = self.by_folder.get(folder, ())
+        return {message.name.uidl: (path, message) for path, message in found if message.name.uidl}
 
 
 def vanished_folder(path: FolderPath, messages: int, gateway: str) -> SafetyError:
