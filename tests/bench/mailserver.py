@@ -42,11 +42,15 @@ class Mailbox:
         return self.server.dovecot.passwords[self.user]
 
     def change(self, number: int, corpus: Corpus, each: int = 10) -> None:
-        """Bring `each` new messages, flag as many others in two ways, and expunge as many. number: of this change."""
+        """Bring `each` new messages, flag as many others in two ways, and expunge as many; fewer in a small INBOX.
+
+        number: of this change.
+        """
         made = Random(number)
         with self.server.dovecot.session(self.user) as session:
             (found, *_) = [line for line in session.command("SELECT INBOX") if b"EXISTS" in line]
             exist = int(found.split()[1])
+            each = min(each, exist // 2)
             chosen = made.sample(range(1, exist + 1), 2 * each)
             flagged, gone = chosen[:each], ",".join(map(str, chosen[each:]))
             half = each // 2
