@@ -90,16 +90,12 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
     stop = Event()
 
     with context.emitter.progress() as progress, _stopping(stop, lambda: _tell(context, progress)):
-
-        def show(gateway: str, messages: int, of_messages: int, octets: int, of_octets: int) -> None:
-            progress.row(gateway, messages=messages, total_messages=of_messages, octets=octets, total_octets=of_octets)
-
         tools = Tools(
             connector=context,
             recorder=context.recorder,
             clock=time.time,
             who=lambda: f"process {os.getpid()} on {platform.node()}, since {since}",
-            progress=show,
+            progress=progress.row,
             stop=stop,
         )
         return sync_gateways(jobs, tools, parallel=parallel)

@@ -3,18 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Event
+from typing import TYPE_CHECKING
 
 from mailctl.domain.event import Level, Recorder
+from mailctl.domain.standing import Standing
 from mailctl.errors import StoppedError
 from mailctl.sync.job import Connector, FolderTally, SyncJob
 from mailctl.sync.local.files import Files
 
-ProgressCallback = Callable[[str, int, int, int, int], None]
-"""Takes gateway, messages done, messages in all, octets done, octets in all."""
+if TYPE_CHECKING:
+    from mailctl.sync.bulk.crew import Workers
+
+ProgressCallback = Callable[[str, Standing, str, Standing], None]
+"""Takes gateway, how far it is in all, the folder in hand ("" if none), how far that is. It must not keep them."""
 
 
-def no_progress(gateway: str, messages: int, of_messages: int, octets: int, of_octets: int) -> None:
+def no_progress(gateway: str, total: Standing, folder: str, part: Standing) -> None:
     """Tells nobody."""
+
+
+_NOTHING = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class Tools:
     """What a sync is handed.
 
     stop: set when the user wants an end; the step in hand is finished. clock: seconds since the epoch. who: names this
-    process for the lock.
+    process for the lock. workers: starts processes that fetch too; None: there are none.
     """
 
     connector: Connector
@@ -32,24 +40,30 @@ class Tools:
     progress: ProgressCallback = no_progress
     stop: Event = field(default_factory=Event)
     files: Files = field(default_factory=Files)
+    workers: "Workers | None" = None
 
 
 @dataclass
 class Run:
-    """One run. budget: messages that may still be fetched, None without a bound."""
+    """One run. budget: messages that may still be fetched, None without a bound. alone: workers were refused before."""
 
     job: SyncJob
     tools: Tools
     budget: int | None = None
+    alone: bool = False
     tallies: list[FolderTally] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _done: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    _total: Standing = field(default_factory=Standing)
+    _parts: dict[str, Standing] = field(default_factory=dict)
+    _folder: str = ""
 
     def folder(self, name: str, path: str) -> FolderTally:
         """Counts for one folder, kept in the report."""
         tally = FolderTally(name, path)
         self.tallies.append(tally)
+        self._folder = name
+        self._show()
         return tally
 
     def check_stop(self) -> None:
@@ -57,27 +71,40 @@ class Run:
         if self.tools.stop.is_set():
             raise StoppedError("interrupted; what had come is kept, and the next run goes on from there")
 
-    def expect(self, messages: int, octets: int) -> None:
-        """So many more messages and octets are to be fetched."""
-        self._done[1] = self._done[0] + messages  # what an earlier try of the same folder expected is in it
-        self._done[3] = self._done[2] + octets
+    def expect(self, messages: int, octets: int, folder: str = "") -> None:
+        """So many more messages and octets are to be fetched in a folder; what an earlier try expected is in it.
+
+        folder: by default, here and below, the one begun last.
+        """
+        part, total = self._part(folder), self._total
+        total.of_messages += part.messages + messages - part.of_messages
+        total.of_octets += part.octets + octets - part.of_octets
+        part.of_messages, part.of_octets = part.messages + messages, part.octets + octets
         self._show()
 
-    def beat(self, octets: int) -> None:
+    def beat(self, octets: int, folder: str = "") -> None:
         """Octets came; StoppedError if the user wants an end."""
-        self._done[2] += octets
+        self._part(folder).octets += octets
+        self._total.octets += octets
         self.check_stop()
         self._show()
 
-    def arrived(self, messages: int) -> None:
+    def arrived(self, messages: int, folder: str = "") -> None:
         """Messages are durable."""
-        self._done[0] += messages
+        self._part(folder).messages += messages
+        self._total.messages += messages
         if self.budget is not None:
             self.budget -= messages
         self._show()
 
+    def _part(self, folder: str) -> Standing:
+        self._folder = folder or self._folder
+        if self._folder not in self._parts:
+            self._parts[self._folder] = Standing()
+        return self._parts[self._folder]
+
     def _show(self) -> None:
-        self.tools.progress(self.job.name, *self._done)
+        self.tools.progress(self.job.name, self._total, self._folder, self._parts.get(self._folder, _NOTHING))
 
     def record(self, event: str, message: str, *, level: Level = Level.INFO, **fields: object) -> None:
         """An event of this gateway."""

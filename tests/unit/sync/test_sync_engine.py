@@ -12,6 +12,7 @@ import pytest
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
+from mailctl.domain.standing import Standing
 from mailctl.errors import ExitCode, RefusedError, StorageError
 from mailctl.sync.local import maildir
 from mailctl.sync.local.files import storing
@@ -692,16 +693,25 @@ def test_a_dry_run_names_messages_that_get_the_same_flags_in_one_step(place: Pla
 
 
 def test_after_a_lost_connection_nothing_is_expected_twice(place: Place) -> None:
-    shown: list[tuple[int, ...]] = []
+    shown: list[tuple[str, Standing, str, Standing]] = []
     tools = Tools(
-        place.connector, place.recorder, place.clock, lambda: "", progress=lambda _, *counts: shown.append(counts)
+        place.connector,
+        place.recorder,
+        place.clock,
+        lambda: "",
+        progress=lambda gateway, total, folder, part: shown.append((gateway, replace(total), folder, replace(part))),
     )
     run = Run(place.job(), tools)
+    run.folder("INBOX", "INBOX")
     run.expect(10, 1000)
     run.beat(400)
     run.arrived(4)
     run.expect(6, 600)
-    assert shown[-1] == (4, 10, 400, 1000)
+    assert shown[-1] == ("box", Standing(4, 10, 400, 1000), "INBOX", Standing(4, 10, 400, 1000))
+    run.expect(5, 50, "Sent")
+    run.beat(100, "INBOX")
+    run.beat(50, "Sent")
+    assert shown[-1] == ("box", Standing(4, 15, 550, 1050), "Sent", Standing(0, 5, 50, 50))
 
 
 def test_a_name_that_the_locale_can_not_spell_is_told() -> None:
