@@ -3,8 +3,10 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, PopMailbox, SinkFactory
+from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 from mailctl.errors import NetworkError, ProtocolError, RefusedError
 from mailctl.sync.job import SyncJob
 
@@ -35,6 +37,10 @@ class MemoryFolder:
     read_only: bool = False
     attributes: frozenset[str] = frozenset()
     gone: bool = False
+    subscribed: bool = True
+    mailbox_id: str = ""
+    _highest: int = field(default=1, repr=False)
+    _known: frozenset[int] = field(default=frozenset(), repr=False)
 
     def add(self, *bodies: bytes, flags: Iterable[str] = (), date: float = 1_700_000_000.0) -> list[int]:
         """Deliver messages; returns their UIDs."""
@@ -52,8 +58,16 @@ class MemoryFolder:
         self.messages[uid] = replace(self.messages[uid], flags=frozenset(flags), modseq=self.modseq() + 1)
 
     def modseq(self) -> int:
-        """The highest mod-sequence."""
-        return max((message.modseq for message in self.messages.values()), default=1)
+        """The highest mod-sequence; it grows when messages go, too."""
+        gone = self._known - self.messages.keys()
+        self._known = frozenset(self.messages)
+        self._highest = max([self._highest + bool(gone), *(message.modseq for message in self.messages.values())])
+        return self._highest
+
+    def vanished(self) -> tuple[tuple[int, int], ...]:
+        """The UIDs that no message has, as VANISHED (EARLIER) of a server that remembers no deletions."""
+        edges = [0, *sorted(self.messages), max([0, *self.messages, (self.uidnext or 1) - 1]) + 1]
+        return tuple((low + 1, high - 1) for low, high in pairwise(edges) if high - low > 1)
 
 
 @dataclass
@@ -88,26 +102,96 @@ class MemoryMailbox:
         self._name = ""
         self._read_only = True
         self._dead = False
+        self._enabled = False
+
+    def survey(self) -> FolderListing:
+        self._command("survey")
+        self._enabled = {"ENABLE", "QRESYNC"} <= self.capabilities
+        listed = self._listing()
+        statuses = {
+            folder.name: self._status(self._server.folders[folder.name], read_only=False)
+            for folder in listed
+            if folder.selectable
+        }
+        told = self.capabilities & {"LIST-EXTENDED"}
+        folders = (
+            replace(folder, attributes=folder.attributes | {"\\subscribed"})
+            if told and self._server.folders[folder.name].subscribed
+            else folder
+            for folder in listed
+        )
+        return FolderListing(tuple(folders), statuses=statuses)
+
+    @property
+    def quick(self) -> bool:
+        return self._enabled
+
+    def compress(self) -> bool:
+        self._command("compress")
+        return "COMPRESS=DEFLATE" in self.capabilities
+
+    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Arrived | Closed]:
+        self._name = ""
+        for visit in visits:
+            self._command("visit", visit)
+            try:
+                yield self._open(visit)
+            except RefusedError as error:
+                yield Closed(visit, error)
+                continue
+            for uid in sorted(self._server.folders[visit.folder.name].messages):
+                if visit.bodies_from is not None and uid >= visit.bodies_from:
+                    meta = self._body(visit.folder.name, uid, lambda octets, visit=visit: sinks(visit, octets))
+                    if meta is not None:
+                        yield Arrived(visit, meta)
+            yield Closed(visit)
+
+    def _open(self, visit: Visit) -> Opened:
+        found = self._find(visit.folder)
+        status = self._status(found, read_only=True)
+        if visit.since is None:
+            return Opened(visit, status)
+        if not self._enabled:
+            raise RefusedError("QRESYNC isn't enabled", code="no_qresync")
+        uidvalidity, modseq = visit.since
+        if uidvalidity != found.uidvalidity:
+            return Opened(visit, status)
+        changed = (
+            MessageMeta(uid, message.flags, modseq=message.modseq)
+            for uid, message in sorted(found.messages.items())
+            if message.modseq > modseq
+        )
+        return Opened(visit, status, tuple(changed), found.vanished() if status.highestmodseq != modseq else ())
 
     def folders(self) -> FolderListing:
         self._command("folders")
-        return FolderListing(
-            tuple(
-                Folder(name, name.encode("utf-8", "surrogatepass"), self._server.delimiter, folder.attributes)
-                for name, folder in self._server.folders.items()
-                if not folder.gone
-            )
+        return FolderListing(self._listing())
+
+    def _listing(self) -> tuple[Folder, ...]:
+        return tuple(
+            Folder(name, name.encode("utf-8", "surrogatepass"), self._server.delimiter, folder.attributes)
+            for name, folder in self._server.folders.items()
+            if not folder.gone
         )
 
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         self._command("select", folder.name)
         self._name = ""
-        found = self._server.folders.get(folder.name)
-        if found is None or found.gone:
-            raise RefusedError(f"SELECT {folder.name}: no such mailbox", cause="no_such_mailbox")
+        found = self._find(folder)
         self._name, self._read_only = folder.name, read_only or found.read_only
-        modseq = found.modseq() if "CONDSTORE" in self.capabilities else None
-        return FolderStatus(len(found.messages), found.uidvalidity, found.uidnext, modseq, self._read_only)
+        return self._status(found, read_only=self._read_only)
+
+    def _find(self, folder: Folder) -> MemoryFolder:
+        found = self._server.folders.get(folder.name)
+        if found is None or found.gone or not folder.selectable:
+            raise RefusedError(f"SELECT {folder.name}: no such mailbox", cause="no_such_mailbox")
+        return found
+
+    def _status(self, found: MemoryFolder, *, read_only: bool) -> FolderStatus:
+        modseq = found.modseq() if self.capabilities & {"CONDSTORE", "QRESYNC"} else None
+        return FolderStatus(
+            len(found.messages), found.uidvalidity, found.uidnext, modseq, read_only, mailbox_id=found.mailbox_id
+        )
 
     def uids(self, *, since: str | None = None) -> list[int]:
         self._command("uids", since)
@@ -125,26 +209,34 @@ class MemoryMailbox:
     def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
         self._command("fetch", list(uids))
         for uid in uids:
-            message = self._folder().messages.get(uid)
-            if message is None or message.no_body:
-                continue
-            if message.poison:
-                self._dead = True
-                raise ProtocolError("the server sent something that isn't a FETCH response")
-            taking = sink(len(message.body))
-            try:
-                for start in range(0, len(message.body), CHUNK):
-                    self._server.cut(start)
-                    taking.write(memoryview(message.body)[start : start + CHUNK])
-                self._server.cut(len(message.body))
-                meta = MessageMeta(uid, message.flags, len(message.body), message.date)
-                taking.finish(meta)
-            except BaseException as error:
-                self._dead = True
-                if isinstance(error, Exception):
-                    taking.abandon()
-                raise
-            yield meta
+            if not self._name:
+                self._folder()
+            meta = self._body(self._name, uid, sink)
+            if meta is not None:
+                yield meta
+
+    def _body(self, name: str, uid: int, sink: SinkFactory) -> MessageMeta | None:
+        """Give one body to its sink."""
+        message = self._server.folders[name].messages.get(uid)
+        if message is None or message.no_body:
+            return None
+        if message.poison:
+            self._dead = True
+            raise ProtocolError("the server sent something that isn't a FETCH response")
+        taking = sink(len(message.body))
+        try:
+            for start in range(0, len(message.body), CHUNK):
+                self._server.cut(start)
+                taking.write(memoryview(message.body)[start : start + CHUNK])
+            self._server.cut(len(message.body))
+            meta = MessageMeta(uid, message.flags, len(message.body), message.date)
+            taking.finish(meta)
+        except BaseException as error:
+            self._dead = True
+            if isinstance(error, Exception):
+                taking.abandon()
+            raise
+        return meta
 
     def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         self._command("headers", list(uids))

@@ -1,5 +1,6 @@
 """The real servers' fixtures, for the tests in this folder."""
 
+from .support.contract import box, site
 from .support.fixtures import (
     certificates,
     courier,
@@ -27,6 +28,7 @@ from .support.fixtures import (
 )
 
 __all__ = [
+    "box",
     "certificates",
     "courier",
     "courier_users",
@@ -48,6 +50,7 @@ __all__ = [
     "make_postfix",
     "make_web",
     "postfix",
+    "site",
     "without_keyring",
     "workspace",
 ]

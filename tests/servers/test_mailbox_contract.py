@@ -1,95 +1,13 @@
 """What sync relies on in an `ImapMailbox`: the double in memory and the real adapter on Dovecot pass the same tests."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-
 import pytest
 
-from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
-from mailctl.domain.secret import Secret
-from mailctl.domain.server import CertificatePolicy, Endpoint, Security
+from mailctl.domain.mailbox import Folder
 from mailctl.errors import MailctlError, NetworkError, RefusedError, StorageError
-from mailctl.protocols.imap.session import open_imap
-from tests.doubles.imap import MemoryFolder, MemoryServer
-from tests.servers.support.certificates import Certificates
-from tests.servers.support.mailbox import Mailbox
-
-BODY = b"Message-ID: <1@x>\r\nSubject: one\r\n\r\n" + b"line\r\n" * 20_000
-SMALL = b"message-id: <2@x>\r\n\r\nsmall\r\n"
-BARE = b"Subject: no id\r\n\r\nx\r\n"
+from tests.servers.support.contract import BARE, BODY, SMALL, Box, Sink, Site, inbox
 
 
-@dataclass
-class Site:
-    """A server with an INBOX: how to put mail there, and how to connect."""
-
-    add: Callable[[bytes, Iterable[str]], int]
-    flag: Callable[[int, Iterable[str]], None]
-    expunge: Callable[[int], None]
-    connect: Callable[[], ImapMailbox]
-
-
-@pytest.fixture(params=["memory", "dovecot"])
-def site(request: pytest.FixtureRequest) -> Site:
-    if request.param == "memory":
-        server = MemoryServer({"INBOX": MemoryFolder()})
-        inbox = server.folders["INBOX"]
-        return Site(
-            lambda body, flags: inbox.add(body, flags=flags)[0],
-            inbox.flag,
-            inbox.messages.__delitem__,
-            server.open_imap,
-        )
-    mailbox: Mailbox = request.getfixturevalue("mailbox")
-    certificates: Certificates = request.getfixturevalue("certificates")
-    endpoint = Endpoint(
-        "localhost", mailbox.server.imaps, Security.TLS, CertificatePolicy(ca_file=str(certificates.ca))
-    )
-    return Site(
-        lambda body, flags: mailbox.deliver("INBOX", body, flags),
-        lambda uid, flags: mailbox.set_flags("INBOX", uid, flags),
-        lambda uid: mailbox.expunge("INBOX", uid),
-        lambda: open_imap(endpoint, mailbox.user, Secret(mailbox.password)),
-    )
-
-
-@pytest.fixture
-def box(site: Site) -> Iterator[ImapMailbox]:
-    made = site.connect()
-    yield made
-    made.close()
-
-
-class Sink:
-    """Keeps what it is given."""
-
-    def __init__(self, fail_at: int | None = None) -> None:
-        self.bodies: dict[int, bytes] = {}
-        self.abandoned = 0
-        self._now = b""
-        self._fail_at = fail_at
-
-    def __call__(self, octets: int) -> "Sink":
-        self._now = b""
-        return self
-
-    def write(self, chunk: bytes | memoryview) -> None:
-        self._now += bytes(chunk)
-        if self._fail_at is not None and len(self._now) > self._fail_at:
-            raise StorageError("the disk is full")
-
-    def finish(self, meta: MessageMeta) -> None:
-        self.bodies[meta.uid] = self._now
-
-    def abandon(self) -> None:
-        self.abandoned += 1
-
-
-def inbox(box: ImapMailbox) -> Folder:
-    return next(folder for folder in box.folders().folders if folder.name == "INBOX")
-
-
-def test_select_tells_the_folders_state(site: Site, box: ImapMailbox) -> None:
+def test_select_tells_the_folders_state(site: Site, box: Box) -> None:
     uid = site.add(SMALL, [])
     status = box.select(inbox(box), read_only=True)
     assert status.messages == 1
@@ -99,13 +17,13 @@ def test_select_tells_the_folders_state(site: Site, box: ImapMailbox) -> None:
     assert not box.select(inbox(box), read_only=False).read_only
 
 
-def test_no_such_folder_is_refused_and_the_connection_lives(box: ImapMailbox) -> None:
+def test_no_such_folder_is_refused_and_the_connection_lives(box: Box) -> None:
     with pytest.raises(RefusedError):
         box.select(Folder("nothing", b"nothing", "/"), read_only=True)
     assert box.select(inbox(box), read_only=True).messages == 0
 
 
-def test_scan_tells_flags_size_and_date(site: Site, box: ImapMailbox) -> None:
+def test_scan_tells_flags_size_and_date(site: Site, box: Box) -> None:
     uids = [site.add(BODY, ["\\Seen", "Work"]), site.add(SMALL, [])]
     box.select(inbox(box), read_only=True)
     assert box.uids() == uids
@@ -116,7 +34,7 @@ def test_scan_tells_flags_size_and_date(site: Site, box: ImapMailbox) -> None:
     assert [meta.uid for meta in box.scan([uids[1]])] == [uids[1]]
 
 
-def test_scan_of_what_changed(site: Site, box: ImapMailbox) -> None:
+def test_scan_of_what_changed(site: Site, box: Box) -> None:
     uids = [site.add(SMALL, []), site.add(BARE, [])]
     before = box.select(inbox(box), read_only=True).highestmodseq
     assert before
@@ -129,7 +47,7 @@ def test_scan_of_what_changed(site: Site, box: ImapMailbox) -> None:
     other.close()
 
 
-def test_fetch_gives_bodies_flags_and_dates_and_marks_nothing(site: Site, box: ImapMailbox) -> None:
+def test_fetch_gives_bodies_flags_and_dates_and_marks_nothing(site: Site, box: Box) -> None:
     uids = [site.add(BODY, ["Work"]), site.add(SMALL, [])]
     box.select(inbox(box), read_only=False)
     sink = Sink()
@@ -141,7 +59,7 @@ def test_fetch_gives_bodies_flags_and_dates_and_marks_nothing(site: Site, box: I
     assert all("\\Seen" not in meta.flags for meta in box.scan())
 
 
-def test_fetch_passes_over_what_is_gone(site: Site, box: ImapMailbox) -> None:
+def test_fetch_passes_over_what_is_gone(site: Site, box: Box) -> None:
     uids = [site.add(SMALL, []), site.add(BARE, [])]
     box.select(inbox(box), read_only=True)
     site.expunge(uids[0])
@@ -150,7 +68,7 @@ def test_fetch_passes_over_what_is_gone(site: Site, box: ImapMailbox) -> None:
     assert [meta.uid for meta in box.fetch(uids, sink)] == [uids[1]]
 
 
-def test_an_error_of_a_sink_comes_out_as_it_is(site: Site, box: ImapMailbox) -> None:
+def test_an_error_of_a_sink_comes_out_as_it_is(site: Site, box: Box) -> None:
     uid = site.add(BODY, [])
     box.select(inbox(box), read_only=True)
     sink = Sink(fail_at=1000)
@@ -162,7 +80,7 @@ def test_an_error_of_a_sink_comes_out_as_it_is(site: Site, box: ImapMailbox) -> 
     assert isinstance(dead.value, NetworkError)
 
 
-def test_headers(site: Site, box: ImapMailbox) -> None:
+def test_headers(site: Site, box: Box) -> None:
     uids = [site.add(BODY, []), site.add(SMALL, []), site.add(BARE, [])]
     box.select(inbox(box), read_only=True)
     found = dict(box.headers(uids, ("Message-ID",)))
@@ -172,7 +90,7 @@ def test_headers(site: Site, box: ImapMailbox) -> None:
     assert found.get(uids[2], b"").strip() == b""
 
 
-def test_flags_and_expunge_by_uid(site: Site, box: ImapMailbox) -> None:
+def test_flags_and_expunge_by_uid(site: Site, box: Box) -> None:
     uids = [site.add(SMALL, []), site.add(BARE, ["\\Deleted"]), site.add(BODY, [])]
     box.select(inbox(box), read_only=False)
     box.add_flags([uids[0], uids[2]], ["\\Seen"])
@@ -181,7 +99,7 @@ def test_flags_and_expunge_by_uid(site: Site, box: ImapMailbox) -> None:
     assert found == {uids[1]: {"\\Deleted"}, uids[2]: {"\\Seen"}}, "what others marked stays"
 
 
-def test_read_only_refuses_changes(site: Site, box: ImapMailbox) -> None:
+def test_read_only_refuses_changes(site: Site, box: Box) -> None:
     uid = site.add(SMALL, [])
     box.select(inbox(box), read_only=True)
     with pytest.raises(RefusedError):
@@ -191,7 +109,7 @@ def test_read_only_refuses_changes(site: Site, box: ImapMailbox) -> None:
     assert [meta.flags - {"\\Recent"} for meta in box.scan()] == [frozenset()]
 
 
-def test_uids_since_a_day(site: Site, box: ImapMailbox) -> None:
+def test_uids_since_a_day(site: Site, box: Box) -> None:
     uid = site.add(SMALL, [])
     box.select(inbox(box), read_only=True)
     assert box.uids(since="2000-01-01") == [uid]

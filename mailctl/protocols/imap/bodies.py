@@ -1,20 +1,27 @@
 """The streaming FETCH reader: bodies go from the wire's buffer to their sinks, never through memory as a whole."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ProtocolError
+from mailctl.protocols.imap.asked import Asked
 from mailctl.protocols.imap.channel import LINE, Answer, Channel
-from mailctl.protocols.imap.rows import Row, is_fetch, parse_row
+from mailctl.protocols.imap.dates import parse_internaldate
+from mailctl.protocols.imap.rows import Row, is_fetch, parse_flags, parse_row
 from mailctl.protocols.imap.tokens import literal_size
+from mailctl.protocols.imap.uids import check_uid
 from mailctl.protocols.wire import Wire
 
 ROW = 4096
 """Octets that FETCH tells of one message, its body apart, on average at most: room for a hundred keywords."""
+ITEMS = b"(UID FLAGS INTERNALDATE BODY.PEEK[])"
+"""What is asked of each message whose body is fetched."""
 _BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
-
-
+_COMMON = re.compile(
+    rb'\* [0-9]{1,10} FETCH \((?:UID ([0-9]{1,10}) )?FLAGS \(([^()"{]*)\) (?:UID ([0-9]{1,10}) )?'
+    rb'INTERNALDATE "([^"\\]*)" BODY\[\] \{([0-9]{1,18})\}'
+)
 SLOWEST = 2048
 """Octets a second below which a body is given up."""
 CHUNK = 1 << 17
@@ -70,80 +77,123 @@ def _copy(wire: Wire, octets: int, sink: BodySink) -> None:
         wire.transcript.left_out(octets)
 
 
-class BodyReader:
-    """Reads what answers one UID FETCH of bodies.
+def checked_fetch(answer: Answer) -> None:
+    """A FETCH answered NO since some messages are gone brought the others (RFC 2180 section 4.1)."""
+    if answer.status.kind == "NO" and answer.status.code in ("EXPUNGEISSUED", "NONEXISTENT"):
+        return
+    answer.checked("UID FETCH")
 
-    asked: the UIDs of the command. largest: octets that one body may have. A body reaches `finish` only if its response
-    is well-formed, has one UID, and that UID was asked for and has not come before.
+
+class Nowhere:
+    """A sink for what is passed over."""
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Forget it."""
+
+    def finish(self, meta: MessageMeta) -> None:
+        """Nothing is kept."""
+
+    def abandon(self) -> None:
+        """Nothing is there."""
+
+
+_NOWHERE = Nowhere()
+
+
+class BodyReader:
+    """Reads what answers one UID FETCH of ITEMS.
+
+    asked: what the command asked for. largest: octets that one body may have. A body reaches `finish` only if its
+    response is well-formed, has one UID, and that UID was asked for and has not come before.
     """
 
-    def __init__(self, channel: Channel, asked: Collection[int], sink: SinkFactory, largest: int) -> None:
-        self._channel, self._sink, self._largest = channel, sink, largest
-        self._waiting = set(asked)
+    def __init__(self, channel: Channel, asked: Asked, sink: SinkFactory, largest: int) -> None:
+        self._channel, self._asked, self._sink, self._largest = channel, asked, sink, largest
         self._kept: BodySink | None = None
         self._octets = 0
 
-    def read(self, tag: bytes, answer: Answer) -> Iterator[MessageMeta]:
+    def read(self, tag: bytes, answer: Answer, messages: int) -> Iterator[MessageMeta]:
         """Yield each message after its sink was finished; ends with the tagged response, which goes into `answer`.
 
-        Whatever stops it half-way abandons the body in hand and ends the connection.
+        messages: how many may come. Whatever stops it half-way abandons the body in hand and ends the connection.
         """
         try:
             with self._channel.guarded():
-                for line in _fetch_lines(self._channel, tag, answer, len(self._waiting)):
-                    meta = self._take(line)
+                for line in _fetch_lines(self._channel, tag, answer, messages):
+                    found = _COMMON.fullmatch(line)
+                    meta = self._take_common(line, found) if found else self._take(line)
                     if meta is not None:
                         yield meta
         finally:
             self._drop()
 
+    def _take_common(self, line: bytes, found: re.Match[bytes]) -> MessageMeta | None:
+        """Read a FETCH response of the shape that most have: who it is stands before the body."""
+        before, flags, after, date, digits = found.groups()
+        octets = int(digits)
+        if (before is None) is (after is None) or octets > self._largest:
+            return self._take(line)
+        uid = check_uid(before or after)
+        wanted = self._asked.claim(uid)
+        self._kept = self._sink(octets) if wanted else None
+        self._stream(octets, _NOWHERE if self._kept is None else self._kept)
+        rest = self._channel.read_line()
+        if rest == b")":
+            meta = MessageMeta(uid, parse_flags(flags), octets, parse_internaldate(date))
+        else:
+            meta = parse_row(self._parts(line[: line.rindex(b"{")] + b'""' + rest)).meta(octets)
+        return self._finish(meta) if wanted else None
+
     def _take(self, line: bytes) -> MessageMeta | None:
-        """Read one FETCH response that begins with `line`; None if it has no body to keep."""
+        """Read a FETCH response of any shape that begins with `line`; None if it has no body to keep."""
+        row = parse_row(self._parts(line))
+        if not row.has_body:
+            return None
+        if self._kept is None and row.body is not None:
+            self._begin(len(row.body)).write(row.body)
+        if row.uid is None:
+            raise ProtocolError("the server sent a message without its UID", code="bad_uid")
+        if self._kept is None:  # NIL: the message is gone, or can't be had
+            return None
+        if not self._asked.claim(row.uid):
+            self._drop()
+            return None
+        return self._finish(row.meta(self._octets))
+
+    def _parts(self, line: bytes) -> list[bytes]:
+        """The response that begins with `line`: its body goes to a sink, and an empty string stands in its place."""
         parts = [line]
         while (octets := literal_size(parts[-1], self._largest)) is not None:
             if _BODY.search(parts[-1]):
-                self._stream(octets)
-                # the row is parsed as if the body were empty: a placeholder stands for what went to the sink
+                if self._kept is not None:
+                    raise ProtocolError("the server sent two bodies in one FETCH response", code="bad_fetch")
+                self._stream(octets, self._begin(octets))
                 parts[-1] = parts[-1][: parts[-1].rindex(b"{")].rstrip(b"~") + b'""' + self._channel.read_line()
             else:
                 parts.append(self._channel.wire.read(octets, most=LINE))
                 parts.append(self._channel.read_line())
             if sum(map(len, parts)) > LINE:
                 raise ProtocolError("the server sent a FETCH response without end", code="response_too_long")
-        row = parse_row(parts)
-        if not row.has_body:
-            return None
-        if self._kept is None and row.body is not None:
-            self._begin(len(row.body)).write(row.body)
-        return self._finish(row)
+        return parts
 
-    def _stream(self, octets: int) -> None:
-        if self._kept is not None:
-            raise ProtocolError("the server sent two bodies in one FETCH response", code="bad_fetch")
-        sink = self._begin(octets)
+    def _begin(self, octets: int) -> BodySink:
+        if self._asked.spent():
+            raise ProtocolError("the server sent more messages than were asked for", code="bad_fetch")
+        self._octets = octets
+        self._kept = self._sink(octets)
+        return self._kept
+
+    def _stream(self, octets: int, sink: BodySink) -> None:
         wire = self._channel.wire
         if wire.allowance is not None:
             wire.allowance += octets
         self._channel.allow(octets / SLOWEST)
         _copy(wire, octets, sink)
 
-    def _begin(self, octets: int) -> BodySink:
-        if not self._waiting:
-            raise ProtocolError("the server sent more messages than were asked for", code="bad_fetch")
-        self._octets = octets
-        self._kept = self._sink(octets)
-        return self._kept
-
-    def _finish(self, row: Row) -> MessageMeta | None:
-        if row.uid is None:
-            raise ProtocolError("the server sent a message without its UID", code="bad_uid")
-        if self._kept is None:  # NIL: the message is gone, or can't be had
-            return None
-        if row.uid not in self._waiting:
-            raise ProtocolError(f"the server sent message {row.uid} unasked, or twice", code="bad_uid")
-        self._waiting.remove(row.uid)
+    def _finish(self, meta: MessageMeta) -> MessageMeta | None:
         sink, self._kept = self._kept, None
-        meta = row.meta(self._octets)
+        if sink is None:
+            return None
         try:
             sink.finish(meta)
         except BaseException:

@@ -10,7 +10,8 @@ it does well, the spelling of folder names, is used (`names`).
 
 import random
 import string
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -35,6 +36,8 @@ PACE = 1 << 17
 """What may come in answer to a command adds a second for each so many octets: a row of FETCH has 4 KiB at most."""
 WARNINGS = 4
 """Untagged NO, BAD, BYE and ALERT that are kept of one answer, the last ones."""
+IN_FLIGHT = 4096
+"""Octets of commands that wait at the server while it is busy answering: it may be unable to take more, and so we."""
 STRING = 1 << 16
 """Octets of a literal that is not a message body: a folder's name, a flag."""
 
@@ -76,19 +79,23 @@ class Answer:
 class Channel:
     """One command at a time over `wire`. After a NetworkError, TlsError or ProtocolError it is dead, with the wire.
 
-    capabilities: as last told, upper case. bye: what the server said when it ended the connection, or None.
+    capabilities: as last told, upper case. enabled: what ENABLE turned on (RFC 5161), upper case. bye: what the server
+    said when it ended the connection, or None.
     """
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
         self.capabilities: frozenset[str] = frozenset()
+        self.enabled: frozenset[str] = frozenset()
         self.bye: Status | None = None
         self.dead = False
         self.bounded = False
         """Whether each command gets a deadline of its own (COMMAND, PACE); before, the caller's holds."""
+        self.folder_open = False
+        """Whether the server may have a folder open for us."""
         self._prefix = "".join(random.choices(string.ascii_uppercase, k=4)).encode()
         self._number = 0
-        self._open: set[bytes] = set()
+        self._open: dict[bytes, int] = {}
 
     # -- sending
 
@@ -98,12 +105,32 @@ class Channel:
         most: octets that may come until the next command.
         """
         self._begin(most)
+        return self._submit([command], secret=secret)[0]
+
+    def send_more(self, *commands: bytes, most: int) -> list[bytes]:
+        """Send commands in one go while others are unanswered → their tags. They may bring `most` octets in all."""
+        self._begin(most if self.wire.allowance is None else self.wire.allowance + most)
+        return self._submit(commands)
+
+    def start(self, *, most: int) -> bytes:
+        """The tag of a command that the caller sends piece by piece, while others may be unanswered."""
+        self._begin(most if self.wire.allowance is None else self.wire.allowance + most)
         self._number += 1
         tag = b"%s%d" % (self._prefix, self._number)
-        with self.guarded():
-            self.wire.send(b"%s %s\r\n" % (tag, command), secret=secret)
-        self._open.add(tag)
+        self._open[tag] = 0
         return tag
+
+    def room(self, octets: int) -> bool:
+        """Whether commands of so many octets can be sent before the server has answered what it was sent."""
+        return sum(self._open.values()) + octets <= IN_FLIGHT
+
+    def _submit(self, commands: Sequence[bytes], *, secret: bool = False) -> list[bytes]:
+        tags = [b"%s%d" % (self._prefix, self._number + n) for n in range(1, len(commands) + 1)]
+        self._number += len(tags)
+        with self.guarded():
+            self.wire.send([b"%s %s\r\n" % each for each in zip(tags, commands, strict=True)], secret=secret)
+        self._open.update((tag, len(command)) for tag, command in zip(tags, commands, strict=True))
+        return tags
 
     def allow(self, seconds: float) -> None:
         """From now on, the command in hand may take COMMAND and so many seconds more."""
@@ -132,26 +159,42 @@ class Channel:
 
         An untagged response goes with the first command that is still unanswered: it tells itself what it is about.
         """
-        tags = []
-        for _ in commands:
-            self._number += 1
-            tags.append(b"%s%d" % (self._prefix, self._number))
+        return list(self.flow(commands, depth=len(commands)))
+
+    def flow(self, commands: Iterable[bytes], *, depth: int) -> Iterator[Answer]:
+        """Like `gather`, for any number of commands: `depth` of them in flight, answers in the order of the commands.
+
+        The iterator must be exhausted before the next command.
+        """
+        queue = deque(commands)
+        waiting: deque[bytes] = deque()
+        answers: dict[bytes, Answer] = {}
         self._begin(ANSWER)
         with self.guarded():
-            self.wire.send(b"%s %s\r\n" % each for each in zip(tags, commands, strict=True))
-            self._open.update(tags)
-            answers = {tag: Answer() for tag in tags}
-            waiting = list(tags)
-            while waiting:
+            while queue or waiting:
+                if len(waiting) <= depth // 2:
+                    fresh = self._next(queue, depth - len(waiting), waiting)
+                    tags = self.send_more(*fresh, most=STRING * len(fresh)) if fresh else []
+                    waiting.extend(tags)
+                    answers |= {tag: Answer() for tag in tags}
                 response = self.read()
                 if response.tag == b"+":
                     raise ProtocolError("the server asked for more where a command was complete", code="unasked")
                 if response.tag in answers:
-                    waiting.remove(response.tag)
                     self.conclude(response, answers[response.tag])
                 else:
                     self.note(response, answers[waiting[0]])
-        return list(answers.values())
+                while waiting and waiting[0] not in self._open:
+                    yield answers.pop(waiting.popleft())
+
+    def _next(self, queue: "deque[bytes]", most: int, waiting: Sequence[bytes]) -> list[bytes]:
+        """Commands from the front of `queue` that can be sent now, at least one where none is unanswered."""
+        fresh: list[bytes] = []
+        octets = 0
+        while queue and len(fresh) < most and (not (waiting or fresh) or self.room(octets + len(queue[0]))):
+            fresh.append(queue.popleft())
+            octets += len(fresh[-1])
+        return fresh
 
     def _begin(self, most: int | None) -> None:
         if self.dead:
@@ -186,7 +229,7 @@ class Channel:
                 raise ProtocolError(
                     "the server ended a command in a way that IMAP doesn't have", server_text=shown(first)
                 )
-            self._open.discard(tag)
+            del self._open[tag]
         elif status is not None and status.kind == "BYE":
             self.bye = status
         return Response(tag, [first] if status or tag == b"+" else self._with_literals(first, line), status)
@@ -204,15 +247,20 @@ class Channel:
 
     def note(self, response: Response, answer: Answer) -> None:
         """Keep an untagged response in `answer`; capabilities that it tells replace those known."""
-        if response.tag != b"*":
-            return  # answers a command whose answer nobody waits for
+        if response.tag != b"*":  # answers a command whose answer nobody waits for, which was given before
+            if any(self._age(tag) < self._age(response.tag) for tag in self._open):
+                raise ProtocolError("the server answered commands in another order", server_text=shown(response.line))
+            return
         if len(answer.responses) >= RESPONSES:
             raise ProtocolError("the server does not come to the end of its answer", code="too_much")
         answer.responses.append(response)
         status = response.status
         if status is None:
-            if response.line[:13].upper() == b"* CAPABILITY ":
-                self.learn(response.line[13:])
+            word, words = response.line[2:].upper().partition(b" ")[::2]
+            if word == b"CAPABILITY":
+                self.learn(words)
+            elif word == b"ENABLED":
+                self.enabled |= frozenset(words.decode("ascii", "replace").split())
             return
         if status.code == "CAPABILITY":
             self.learn(status.argument)
@@ -220,12 +268,19 @@ class Channel:
             answer.warnings.append(status.raw[:1000])
             del answer.warnings[:-WARNINGS]
 
+    def _age(self, tag: bytes) -> int:
+        return int(tag[len(self._prefix) :])
+
     def conclude(self, response: Response, answer: Answer) -> None:
         """Keep the tagged response that ends `answer`; capabilities that it tells replace those known."""
         if response.status is not None:
             answer.status = response.status
             if response.status.code == "CAPABILITY":
                 self.learn(response.status.argument)
+
+    def offers(self, extension: str) -> bool:
+        """Whether the server has an extension that IMAP4rev2 took in; a server of both revisions speaks the first."""
+        return extension in self.capabilities or self.capabilities & {"IMAP4REV1", "IMAP4REV2"} == {"IMAP4REV2"}
 
     def learn(self, words: bytes) -> None:
         """Capabilities, as CAPABILITY lists them."""

@@ -1,40 +1,60 @@
 """A signed-in IMAP connection: `Mailbox`, the `domain.mailbox.ImapMailbox` of this protocol."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
+from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 from mailctl.errors import ProtocolError, RefusedError, UsageError
-from mailctl.protocols import arguments
-from mailctl.protocols.imap.bodies import BodyReader, allowance, read_rows
+from mailctl.protocols.imap.append import Appending
+from mailctl.protocols.imap.asked import Exactly
+from mailctl.protocols.imap.bodies import ITEMS, BodyReader, allowance, checked_fetch, read_rows
+from mailctl.protocols.imap.changes import Changing
 from mailctl.protocols.imap.channel import LONG_LINE, STRING, Answer, Channel, quoted
 from mailctl.protocols.imap.dates import search_date
+from mailctl.protocols.imap.folders import FolderChanges
+from mailctl.protocols.imap.listing import survey_folders
 from mailctl.protocols.imap.names import is_list, parse_listing
 from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.selected import parse_selected
 from mailctl.protocols.imap.uids import check_uid, format_sets, parse_search, parse_set
+from mailctl.protocols.imap.visits import read_visits
 
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
-_FLAG = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\]+")
 _FIELD = re.compile(r"[A-Za-z0-9-]{1,76}")
 _ESEARCH = re.compile(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
 
 
-class Mailbox:
+class Mailbox(Appending, Changing, FolderChanges):
     """See `domain.mailbox.ImapMailbox`. largest: octets above which a body is a ProtocolError."""
 
     def __init__(self, channel: Channel, *, largest: int = LARGEST) -> None:
-        self.capabilities = channel.capabilities
-        """As the server offers them after sign-in, upper case."""
-        self._channel = channel
+        super().__init__(channel)
         self._largest = largest
-        self._selected: FolderStatus | None = None
 
     def folders(self) -> FolderListing:
         """LIST "" "*" (RFC 9051 section 6.3.9); names that can't be decoded are set aside."""
         answer = self._channel.run(b'LIST "" "*"').checked("LIST")
         return parse_listing(response.parts for response in answer.responses if is_list(response.line))
+
+    def survey(self) -> FolderListing:
+        """The folders with their state; see `domain.visits.ImapPipeline.survey`."""
+        return survey_folders(self._channel)
+
+    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Arrived | Closed]:
+        """Read folders, several in flight; see `domain.visits.ImapPipeline.visit`."""
+        self._selected = None
+        return read_visits(self._channel, visits, sinks, self._largest)
+
+    @property
+    def quick(self) -> bool:
+        """Whether QRESYNC is enabled on this connection."""
+        return "QRESYNC" in self._channel.enabled
+
+    def compress(self) -> bool:
+        """Never, so far."""
+        return False
 
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
@@ -43,6 +63,7 @@ class Mailbox:
         condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities else b""
         command = b"%s %s%s" % (verb, quoted(folder.wire, "folder name"), condstore)
         answer = self._channel.run(command).checked(f"{verb.decode()} {folder.name}")
+        self._channel.folder_open = True
         with self._channel.guarded():
             lines = [response.line for response in answer.responses]
             self._selected = parse_selected(lines, answer.status.code.encode(), read_only)
@@ -62,7 +83,7 @@ class Mailbox:
     def _search(self, criterion: bytes) -> list[int] | None:
         """UIDs, ascending; None if the server said OK and nothing else."""
         self._folder()
-        compact = b"RETURN (ALL) " if self._offers("ESEARCH") else b""
+        compact = b"RETURN (ALL) " if self._channel.offers("ESEARCH") else b""
         answer = self._channel.run(b"UID SEARCH %s%s" % (compact, criterion), line=LONG_LINE).checked("UID SEARCH")
         found: list[list[int]] = []
         with self._channel.guarded():
@@ -113,7 +134,7 @@ class Mailbox:
                 if len(seen) > count:
                     count += 1
                     yield row.meta()
-        _tolerate_expunged(answer)
+        checked_fetch(answer)
 
     def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
         """UID FETCH of FLAGS, INTERNALDATE, BODY.PEEK[] of `uids`: bodies go to sinks, chunk by chunk.
@@ -122,11 +143,10 @@ class Mailbox:
         """
         self._folder()
         for words, held in format_sets(uids):
-            command = b"UID FETCH %s (UID FLAGS INTERNALDATE BODY.PEEK[])" % words.encode()
-            tag = self._channel.send(command, most=allowance(len(held)))
+            tag = self._channel.send(b"UID FETCH %s %s" % (words.encode(), ITEMS), most=allowance(len(held)))
             answer = Answer()
-            yield from BodyReader(self._channel, held, sink, self._largest).read(tag, answer)
-            _tolerate_expunged(answer)
+            yield from BodyReader(self._channel, Exactly(held), sink, self._largest).read(tag, answer, len(held))
+            checked_fetch(answer)
 
     def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         """UID FETCH of BODY.PEEK[HEADER.FIELDS (names)] of `uids`: (UID, those lines, raw, at most 64 KiB)."""
@@ -146,38 +166,7 @@ class Mailbox:
                         raise ProtocolError("the server sent a header unasked, or twice", code="bad_uid")
                     waiting.remove(row.uid)
                     yield row.uid, row.header
-            _tolerate_expunged(answer)
-
-    def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
-        """UID STORE +FLAGS.SILENT; RefusedError (cause read_only) if the folder was opened read-only."""
-        words = " ".join(_checked_flag(flag) for flag in sorted(set(flags)))
-        if self._folder().read_only:
-            raise RefusedError("the folder is open for reading only", code="read_only", cause="read_only")
-        for text, _ in format_sets(uids) if words else ():
-            self._channel.run(f"UID STORE {text} +FLAGS.SILENT ({words})".encode()).checked("UID STORE")
-
-    def expunge(self, uids: Sequence[int]) -> None:
-        """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315), never another's.
-
-        RefusedError (code no_uidplus) without UIDPLUS.
-        """
-        if not self._offers("UIDPLUS"):
-            raise RefusedError(
-                "the server can't remove single messages (it lacks UIDPLUS)",
-                hint="Nothing was removed: EXPUNGE would also remove what others marked.",
-                code="no_uidplus",
-            )
-        self.add_flags(uids, ["\\Deleted"])
-        for text, _ in format_sets(uids):
-            self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
-
-    def move(self, uids: Sequence[int], wire: bytes) -> None:
-        """UID MOVE to the folder spelt `wire` (RFC 6851); RefusedError (code no_move) without MOVE."""
-        if not self._offers("MOVE"):
-            raise RefusedError("the server can't move messages (it lacks MOVE)", code="no_move")
-        self._folder()
-        for text, _ in format_sets(uids):
-            self._channel.run(b"UID MOVE %s %s" % (text.encode(), quoted(wire, "folder name"))).checked("UID MOVE")
+            checked_fetch(answer)
 
     def quota(self) -> tuple[int, int] | None:
         """GETQUOTAROOT of INBOX (RFC 9208): octets used and allowed; None where the server doesn't tell."""
@@ -194,15 +183,6 @@ class Mailbox:
     def close(self) -> None:
         """LOGOUT if it can be done at once; never raises."""
         self._channel.logout()
-
-    def _offers(self, extension: str) -> bool:
-        """Whether the server has an extension that IMAP4rev2 took in; a server of both revisions speaks the first."""
-        return extension in self.capabilities or self.capabilities & {"IMAP4REV1", "IMAP4REV2"} == {"IMAP4REV2"}
-
-    def _folder(self) -> FolderStatus:
-        if self._selected is None:
-            raise RefusedError("no folder is open", code="not_selected")
-        return self._selected
 
     def _messages(self, answer: Answer) -> int:
         """How many messages the folder can have by now, at most."""
@@ -226,20 +206,7 @@ def _search_date(iso: str) -> str:
         raise UsageError(f"{iso!r} is not a date such as 2024-07-01", code="bad_date") from None
 
 
-def _checked_flag(flag: str) -> str:
-    if not _FLAG.fullmatch(arguments.word(flag, "flag")):
-        raise UsageError(f"{flag!r} can't be a flag", code="bad_flag")
-    return flag
-
-
 def _checked_field(name: str) -> str:
     if not _FIELD.fullmatch(name):
         raise UsageError(f"{name!r} can't be the name of a header field", code="bad_argument")
     return name
-
-
-def _tolerate_expunged(answer: Answer) -> None:
-    """A FETCH answered NO since some messages are gone brought the others (RFC 2180 section 4.1)."""
-    if answer.status.kind == "NO" and answer.status.code in ("EXPUNGEISSUED", "NONEXISTENT"):
-        return
-    answer.checked("UID FETCH")

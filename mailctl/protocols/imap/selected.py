@@ -9,8 +9,9 @@ from mailctl.protocols.imap.rows import parse_flags
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID
 
-_EXISTS = re.compile(rb"\* ([0-9]{1,19}) EXISTS *", re.IGNORECASE)
+EXISTS = re.compile(rb"\* ([0-9]{1,19}) EXISTS *", re.IGNORECASE)
 _CODE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) ([0-9]{1,20})\]", re.IGNORECASE)
+_MAILBOX_ID = re.compile(rb"\* OK \[MAILBOXID \(([!-~]{1,255})\)\]", re.IGNORECASE)
 _PERMANENT = re.compile(rb"\* OK \[PERMANENTFLAGS \(([^()]*)\)\]", re.IGNORECASE)
 MAX_MESSAGES = 2**32 - 1
 
@@ -24,8 +25,9 @@ def parse_selected(lines: Iterable[bytes], tagged_code: bytes, asked_read_only: 
     messages: int | None = None
     seen: dict[bytes, int] = {}
     permanent: frozenset[str] = frozenset()
+    identifier = ""
     for line in lines:
-        if found := _EXISTS.fullmatch(line):
+        if found := EXISTS.fullmatch(line):
             messages = _bounded(found[1], MAX_MESSAGES, least=0)
         elif found := _CODE.match(line):
             name = found[1].upper()
@@ -33,6 +35,8 @@ def parse_selected(lines: Iterable[bytes], tagged_code: bytes, asked_read_only: 
             seen[name] = _bounded(found[2], MAX_NUMBER if name == b"HIGHESTMODSEQ" else MAX_UID, least=1)
         elif found := _PERMANENT.match(line):
             permanent = parse_flags(found[1])
+        elif found := _MAILBOX_ID.match(line):
+            identifier = found[1].decode("ascii")
     if messages is None:
         raise ProtocolError("the server opened the folder without saying how many messages it has", code="no_exists")
     return FolderStatus(
@@ -42,6 +46,7 @@ def parse_selected(lines: Iterable[bytes], tagged_code: bytes, asked_read_only: 
         seen.get(b"HIGHESTMODSEQ"),
         asked_read_only or tagged_code.upper() == b"READ-ONLY",
         permanent,
+        identifier,
     )
 
 

@@ -40,7 +40,12 @@ def format_sets(uids: Iterable[int], octets: int = SET_OCTETS) -> Iterator[tuple
 
 
 def parse_set(text: bytes, most: int) -> list[int]:
-    """The UIDs of a set such as `1:5,7`, ascending, each once (ESEARCH's ALL, VANISHED, COPYUID).
+    """The UIDs of a set such as `1:5,7`, ascending, each once (ESEARCH's ALL); see `expand_set`."""
+    return sorted(set(expand_set(text, most)))
+
+
+def expand_set(text: bytes, most: int) -> list[int]:
+    """The UIDs of a set such as `7,1:5`, in its order (APPENDUID, COPYUID); a range counts upwards, whichever way told.
 
     most: how many there can be at most (what the folder holds); ProtocolError beyond it, since `1:4294967295` is short.
     """
@@ -55,7 +60,32 @@ def parse_set(text: bytes, most: int) -> list[int]:
         if total > most:
             raise ProtocolError(f"the server sent a set of more than {most} UIDs", code="bad_uid")
         spans.append(range(low, high + 1))
-    return sorted({uid for span in spans for uid in span})
+    return [uid for span in spans for uid in span]
+
+
+def parse_ranges(text: bytes) -> list[tuple[int, int]]:
+    """The UIDs of a set such as `1:5,7` as inclusive ranges, ascending, merged where they touch (VANISHED)."""
+    if not _SET.fullmatch(text):
+        raise ProtocolError("the server sent a set of UIDs that isn't one", code="bad_uid")
+    spans = []
+    for item in text.split(b","):
+        first, _, last = item.partition(b":")
+        low = check_uid(first)
+        high = check_uid(last) if last else low
+        spans.append((low, high) if low <= high else (high, low))
+    return merge(spans)
+
+
+def merge(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Inclusive ranges in any order as ascending ones that neither overlap nor touch."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if merged and low <= merged[-1][1] + 1:
+            if high > merged[-1][1]:
+                merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return merged
 
 
 def parse_search(line: bytes) -> list[int]:

@@ -1,0 +1,93 @@
+"""Which messages a FETCH may bring: each that was asked for, and each once (RFC 9051 sections 6.4.9 and 9)."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import Protocol as Interface
+
+from mailctl.errors import ProtocolError
+
+STRAYS = 100
+"""Messages that a server may send after it refused the folder they would be of."""
+
+
+class Asked(Interface):
+    """What one FETCH asked for."""
+
+    def claim(self, uid: int) -> bool:
+        """Whether the message that came is to be kept. ProtocolError if it was not asked for, or came before."""
+
+    def spent(self) -> bool:
+        """Whether no other message can be claimed any more."""
+
+
+class Exactly:
+    """These UIDs."""
+
+    def __init__(self, uids: Iterable[int]) -> None:
+        self._waiting = set(uids)
+
+    def claim(self, uid: int) -> bool:
+        """See `Asked`."""
+        if uid not in self._waiting:
+            raise _unasked(uid)
+        self._waiting.remove(uid)
+        return True
+
+    def spent(self) -> bool:
+        """See `Asked`."""
+        return not self._waiting
+
+
+class Onward:
+    """`first:*`. The last message of the folder comes even if its UID is lower: it is passed over, once."""
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._passed = False
+        self._seen = array("L")  # ascending; at most eight octets a message
+
+    def claim(self, uid: int) -> bool:
+        """See `Asked`."""
+        seen = self._seen
+        if uid < self._first:
+            if seen or self._passed:
+                raise _unasked(uid)
+            self._passed = True
+            return False
+        if self._passed:  # the last message of the folder was below this one
+            raise _unasked(uid)
+        if not seen or uid > seen[-1]:  # as nearly all come
+            seen.append(uid)
+            return True
+        place = bisect_left(seen, uid)
+        if seen[place] == uid:
+            raise _unasked(uid)
+        seen.insert(place, uid)
+        return True
+
+    def spent(self) -> bool:
+        """See `Asked`."""
+        return False
+
+
+class Nothing:
+    """Asked of a folder that was then refused: what comes all the same is of another one."""
+
+    def __init__(self) -> None:
+        self._came = 0
+
+    def claim(self, uid: int) -> bool:
+        """See `Asked`."""
+        self._came += 1
+        if self._came > STRAYS:
+            raise _unasked(uid)
+        return False
+
+    def spent(self) -> bool:
+        """See `Asked`."""
+        return False
+
+
+def _unasked(uid: int) -> ProtocolError:
+    return ProtocolError(f"the server sent message {uid} unasked, or twice", code="bad_uid")
