@@ -1,6 +1,7 @@
 """What a watch says of a gateway when something happened. Pure."""
 
 from collections.abc import Iterator, Mapping
+from math import inf
 
 from mailctl.domain.event import Level
 from mailctl.domain.heartbeat import WatchState
@@ -10,8 +11,8 @@ from mailctl.sync.watch.plan import WAITING, Standing
 
 _WAITS = {
     WatchState.NOTIFY: "waiting for news of all folders (NOTIFY)",
-    WatchState.IDLE: "waiting for news of the inbox (IDLE); the other folders are looked at",
-    WatchState.POLL: "looked at",
+    WatchState.IDLE: "waiting for news of one folder (IDLE), looking at all",
+    WatchState.POLL: "looking at it",
 }
 
 Happened = tuple[str, str, Level, Mapping[str, object]]
@@ -34,7 +35,7 @@ def happened(before: Standing, now: Standing, report: SyncReport | None, t: floa
                 "seconds": report.seconds,
             },
         )
-    again = f"in {show_age(max(now.at - t, 0))}"
+    again = f"in {show_age(max(now.at - t, 0))}" if now.at < inf else ""
     error = now.error
     if now.state is WatchState.STOPPED and error is not None:
         yield "watch.stopped", f"given up until the watch is reloaded: {error.message}", Level.ERROR, _fields(error)
@@ -48,7 +49,8 @@ def happened(before: Standing, now: Standing, report: SyncReport | None, t: floa
             yield "watch.failed", f"{error.message}; next try {again}", Level.WARNING, _fields(error)
         if before.state is not now.state and before.state not in (WatchState.BUSY,):
             how = _WAITS[now.state]
-            every = f" every {show_age(now.at - now.since)}" if now.state is not WatchState.NOTIFY else ""
+            known = now.state is not WatchState.NOTIFY and not now.called
+            every = f" every {show_age(now.at - now.since)}" if known else ""
             yield "watch.waiting", how + every, Level.INFO, {"how": now.state.value}
 
 
