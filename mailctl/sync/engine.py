@@ -142,6 +142,8 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
         fetched=sum(tally.fetched for tally in tallies),
         flagged=sum(tally.flagged for tally in tallies),
         removed=sum(tally.removed for tally in tallies),
+        uploaded=sum(tally.uploaded for tally in tallies),
+        moved=sum(tally.moved for tally in tallies),
         bytes=sum(tally.bytes for tally in tallies),
         seconds=round(seconds, 3),
         messages=messages,

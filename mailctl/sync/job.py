@@ -74,9 +74,10 @@ class Skipped:
 class Step:
     """A step of a plan, as `--dry-run` shows it.
 
-    action: fetch, flag, adopt, mark_seen, remove_from_server, delete_on_server. uids: which messages,
-    ascending (POP3: message numbers). detail: more for people, "" if the action says all. octets: of these messages,
-    0 if that doesn't matter. which: some of them as a person knows them.
+    action: fetch, flag, adopt, mark_seen, remove_from_server, delete_on_server; in mirror mode also recognise, upload,
+    move, copy, flag_on_server, delete_here, make_folder, remove_folder. uids: which messages, ascending (POP3: message
+    numbers); () where they have none yet. detail: more for people, "" if the action says all. octets: of these
+    messages, 0 if that doesn't matter. which: some of them as a person knows them.
     """
 
     folder: str
@@ -106,7 +107,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class FolderReport:
-    """What was done in one folder. path: below the Maildir root. messages: how many the server shows."""
+    """What was done in one folder. path: below the Maildir root. messages: how many the server shows.
+
+    uploaded, moved (to it): in mirror mode; `removed` counts both sides there.
+    """
 
     name: str
     path: str
@@ -118,11 +122,13 @@ class FolderReport:
     skipped: int = 0
     bytes: int = 0
     error: Failure | None = None
+    uploaded: int = 0
+    moved: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one gateway's sync did. bytes: octets of fetched messages. steps: the plan, of a dry run only."""
+    """What one gateway's sync did. bytes: octets of messages that came or went. steps: the plan, of a dry run only."""
 
     gateway: str
     ok: bool
@@ -138,6 +144,8 @@ class SyncReport:
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     error: Failure | None = None
+    uploaded: int = 0
+    moved: int = 0
 
 
 @dataclass
@@ -151,6 +159,8 @@ class FolderTally:
     flagged: int = 0
     removed: int = 0
     bytes: int = 0
+    uploaded: int = 0
+    moved: int = 0
     skipped: list[Skipped] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -178,7 +188,8 @@ class FolderTally:
     @property
     def eventful(self) -> bool:
         """Whether there is anything to tell."""
-        return bool(self.fetched or self.flagged or self.removed or self.skipped or self.warnings or self.error)
+        done = self.fetched or self.flagged or self.removed or self.uploaded or self.moved
+        return bool(done or self.skipped or self.warnings or self.error)
 
     def report(self) -> FolderReport:
         """As a value."""
@@ -193,4 +204,6 @@ class FolderTally:
             sum(skipped.count for skipped in self.skipped),
             self.bytes,
             Failure.of(self.error) if self.error else None,
+            self.uploaded,
+            self.moved,
         )
