@@ -111,7 +111,7 @@ class Watcher:
     def run(self) -> None:
         """Watch until `stop`."""
         try:
-            while not self._stopping or self._pool.busy:
+            while True:
                 self._take_results()
                 self._take_looks()
                 self._notice_jump()
@@ -120,6 +120,8 @@ class Watcher:
                     self.reload(self)
                 self._begin_due()
                 self.given.beat({name: entry.standing for name, entry in self._entries.items()})
+                if self._stopping and not self._pool.busy:
+                    return
                 self._sleep()
         finally:
             quiet = self._looker is None or self._looker.close()
