@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol as Interface
 
 from mailctl.domain.mailbox import Folder
+from mailctl.errors import MailctlError, RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,25 @@ class Placed:
     uids: Mapping[int, int] = field(default_factory=dict)
 
 
+class PlacingError(RefusedError):
+    """Messages were refused. placed: what was placed all the same; unplaced: uploads (by number) or UIDs that were not.
+
+    With `unplaced` told, what is in neither was placed too, but the server didn't say where.
+    """
+
+    def __init__(self, error: MailctlError, placed: Placed, unplaced: Sequence[int]) -> None:
+        super().__init__(
+            error.message,
+            hint=error.hint,
+            code=error.code,
+            cause=error.cause,
+            server_text=error.server_text,
+            detail=error.detail,
+        )
+        self.placed = placed
+        self.unplaced = tuple(unplaced)
+
+
 @dataclass(frozen=True, slots=True)
 class FlagChange:
     """Flags to add to (`add`) or remove from these messages."""
@@ -47,33 +67,51 @@ class FlagChange:
 class ImapChanges(Interface):
     """The part of a signed-in IMAP connection that changes things. Errors as of `ImapMailbox`."""
 
-    def append(self, folder: Folder, uploads: Sequence[Upload]) -> Placed:
-        """APPEND, all of them in one command with MULTIAPPEND, else one after another, pipelined with LITERAL+.
+    def append(
+        self,
+        folder: Folder,
+        uploads: Sequence[Upload],
+        *,
+        told: Callable[[Sequence[int], Placed], None] | None = None,
+    ) -> Placed:
+        """APPEND, many in one command with MULTIAPPEND, else one after another, pipelined with LITERAL+.
 
-        RefusedError (cause over_quota, no_such_mailbox, message_too_large, …); what was placed before it is in its
-        `placed` attribute where there were several commands.
+        told: called with the numbers of the uploads that a command placed, and where, as soon as the server has said
+        so, whatever happens afterwards. Each message is looked through before anything of it is sent. PlacingError (cause quota_full, no_such_mailbox,
+        size_limit, …; code empty_message, nul_in_message, size_limit where mailctl itself knows that it can't be): with
+        MULTIAPPEND one bad message refuses all of its command. StorageError (code message_changed) if `octets` isn't
+        what `chunks` yields; the connection is dead then if that showed in the middle of sending. What `chunks` raises
+        passes through.
         """
 
     def copy(self, uids: Sequence[int], folder: Folder) -> Placed:
-        """UID COPY from the selected folder."""
+        """UID COPY from the selected folder. PlacingError if it is refused; UIDs that are gone are passed over."""
 
     def move(self, uids: Sequence[int], folder: Folder) -> Placed:
-        """UID MOVE from the selected folder; RefusedError (code no_move) without MOVE."""
+        """UID MOVE from the selected folder; as `copy`. RefusedError (code no_move) without MOVE."""
 
     def change_flags(self, changes: Iterable[FlagChange]) -> None:
-        """UID STORE ±FLAGS.SILENT in the selected folder, pipelined."""
+        """UID STORE ±FLAGS.SILENT in the selected folder, pipelined, in this order. UIDs that are gone are passed over.
+
+        RefusedError (the first one) after all of a flight were tried. UsageError for what can't be a flag, with nothing
+        sent.
+        """
 
     def expunge(self, uids: Sequence[int]) -> None:
         """See `ImapMailbox.expunge`."""
 
     def make(self, name: str, delimiter: str | None) -> Folder:
-        """CREATE a folder of that (decoded) name."""
+        """CREATE a folder of that (decoded) name, its levels parted by the delimiter.
+
+        RefusedError (code already_exists) if there is one. UsageError (code bad_argument) for a name that can't be,
+        with nothing sent; so for `rename`.
+        """
 
     def rename(self, folder: Folder, name: str) -> Folder:
-        """RENAME a folder."""
+        """RENAME a folder, and what is below it → as it is called now. RefusedError (code already_exists, inbox)."""
 
     def remove(self, folder: Folder) -> None:
-        """DELETE a folder; the caller saw to it that it is empty."""
+        """DELETE a folder; the caller saw to it that it is empty. RefusedError (code inbox) for INBOX."""
 
     def subscribed(self) -> frozenset[str]:
         """Names of the subscribed folders."""

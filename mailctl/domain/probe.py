@@ -7,7 +7,7 @@ from typing import Protocol as Interface
 
 from mailctl.domain.check import CheckJob, Finding, OtherCause, Session, StageReport
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.mailbox import ImapMailbox, SinkFactory
+from mailctl.domain.mailbox import Folder, ImapMailbox, SinkFactory
 from mailctl.domain.secret import Secret
 from mailctl.errors import ExitCode
 
@@ -114,8 +114,8 @@ class ProbeMailbox(ImapMailbox, Interface):
     def search_header(self, name: str, value: str) -> list[int]:
         """UID SEARCH HEADER: UIDs of the messages whose field `name` contains `value`, ascending."""
 
-    def move(self, uids: Sequence[int], wire: bytes) -> None:
-        """UID MOVE to the folder of that name on the wire (RFC 6851). RefusedError (code no_move) without MOVE."""
+    def move(self, uids: Sequence[int], folder: Folder) -> object:
+        """UID MOVE to a folder (RFC 6851). RefusedError (code no_move) without MOVE."""
 
     def quota(self) -> tuple[int, int] | None:
         """Octets used and allowed (RFC 9208); None where the server doesn't tell."""

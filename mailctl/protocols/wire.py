@@ -275,10 +275,10 @@ class Wire:
 
     # -- sending
 
-    def send(self, data: bytes | Iterable[bytes], *, secret: bool = False) -> None:
+    def send(self, data: bytes | Iterable[bytes], *, secret: bool = False, recorded: bool = True) -> None:
         """Send `data`, already checked by `arguments`. secret: never show it in a transcript. Raises NetworkError."""
         octets = data if isinstance(data, bytes) else b"".join(data)
-        if self.transcript is not None:
+        if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
         try:
             self._connection.settimeout(self.deadline.remaining(STALL))

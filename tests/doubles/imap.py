@@ -9,6 +9,7 @@ from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageM
 from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 from mailctl.errors import NetworkError, ProtocolError, RefusedError
 from mailctl.sync.job import SyncJob
+from tests.doubles.imap_changes import MemoryChanges
 
 CHUNK = 1000
 
@@ -73,13 +74,14 @@ class MemoryFolder:
 @dataclass
 class MemoryServer:
     """What the server has. `cut` is called with the octets sent of each body, and may raise; as may `before` with each
-    command's name."""
+    command's name, and `after` with that of one that took effect."""
 
     folders: dict[str, MemoryFolder] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset({"IMAP4REV1", "UIDPLUS", "CONDSTORE", "ENABLE"})
     delimiter: str = "/"
     cut: Callable[[int], None] = lambda octets: None
     before: Callable[[str], None] = lambda command: None
+    after: Callable[[str], None] = lambda command: None
     commands: list[tuple[str, object]] = field(default_factory=list)
     connections: int = 0
 
@@ -93,8 +95,8 @@ class MemoryServer:
         raise NotImplementedError
 
 
-class MemoryMailbox:
-    """See `ImapMailbox`."""
+class MemoryMailbox(MemoryChanges):
+    """See `ImapMailbox`, `ImapPipeline`, and `ImapChanges` of its base."""
 
     def __init__(self, server: MemoryServer) -> None:
         self.capabilities = server.capabilities
@@ -247,25 +249,6 @@ class MemoryMailbox:
                 head = message.body.partition(b"\r\n\r\n")[0]
                 lines = [line for line in head.split(b"\r\n") if line.lower().startswith(wanted)]
                 yield uid, b"".join(line + b"\r\n" for line in lines) + b"\r\n"
-
-    def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
-        flags = frozenset(flags)
-        self._command("add_flags", (list(uids), flags))
-        if self._read_only:
-            raise RefusedError("the folder is open for reading only", code="read_only", cause="read_only")
-        folder = self._folder()
-        for uid in uids:
-            if uid in folder.messages:
-                folder.flag(uid, folder.messages[uid].flags | flags)
-
-    def expunge(self, uids: Sequence[int]) -> None:
-        self._command("expunge", list(uids))
-        if "UIDPLUS" not in self.capabilities:
-            raise RefusedError("the server lacks UIDPLUS", code="no_uidplus")
-        if self._read_only:
-            raise RefusedError("the folder is open for reading only", code="read_only", cause="read_only")
-        for uid in uids:
-            self._folder().messages.pop(uid, None)
 
     def noop(self) -> None:
         self._command("noop")

@@ -59,8 +59,8 @@ class FakeImap:
             body.finish(MessageMeta(uid))
             yield MessageMeta(uid)
 
-    def move(self, uids: Sequence[int], wire: bytes) -> None:
-        there = self.held[wire.decode()]
+    def move(self, uids: Sequence[int], folder: Folder) -> None:
+        there = self.held[folder.name]
         for uid in uids:
             there[max(there, default=0) + 1] = self.held[self.selected].pop(uid)
 

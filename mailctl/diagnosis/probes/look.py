@@ -226,7 +226,7 @@ class ImapLooker:
             return 0
         if "\\all" in folder.attributes and trash is not None:
             # NOTE: at Gmail a message leaves "All Mail" by way of the bin only
-            self._mailbox.move(uids, trash.wire)
+            self._mailbox.move(uids, trash)
             folder, uids = trash, self._ours(trash)
             if not uids:
                 raise RefusedError(f"it was moved to {trash.name}")

@@ -1,4 +1,4 @@
-"""INTERNALDATE (RFC 9051, date-time) as seconds since the epoch, and ISO dates as SEARCH wants them."""
+"""INTERNALDATE (RFC 9051, date-time) from and to seconds since the epoch, and ISO dates as SEARCH wants them."""
 
 import re
 from datetime import date
@@ -37,6 +37,17 @@ def _midnight(day: bytes) -> int | None:
         return (date(int(year), month, int(number)).toordinal() - _EPOCH) * 86400 if month else None
     except ValueError:
         return None
+
+
+def format_internaldate(seconds: float) -> str:
+    """Seconds since the epoch as APPEND takes them: `17-Jul-1996 02:44:25 +0000`.
+
+    Times that not every server can keep become the nearest that all can: 1970 to 2037.
+    """
+    whole = int(min(max(seconds, 0), 2**31 - 86401))
+    day = date.fromordinal(_EPOCH + whole // 86400)
+    clock = f"{whole // 3600 % 24:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return f"{day.day:02}-{MONTHS[day.month - 1].decode().capitalize()}-{day.year} {clock} +0000"
 
 
 def search_date(iso: str) -> str:

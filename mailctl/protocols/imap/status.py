@@ -9,7 +9,7 @@ _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*)| *)", re.IGNORECASE | re
 _CODE = re.compile(rb"\[([A-Za-z][A-Za-z0-9-]*)(?: ([^\x00\r\n]*?))?\] ?")
 
 CAUSES: dict[str, str] = {
-    # RFC 5530 section 3 and RFC 9051 section 7.1: the code alone tells why
+    # RFC 5530 section 3, RFC 9051 section 7.1 and RFC 4469 (TOOBIG): the code alone tells why
     "UNAVAILABLE": "temp_unavailable",
     "AUTHENTICATIONFAILED": "bad_credentials",
     "AUTHORIZATIONFAILED": "no_permission",
@@ -25,6 +25,7 @@ CAUSES: dict[str, str] = {
     "CANNOT": "not_possible",
     "LIMIT": "limit_reached",
     "OVERQUOTA": "quota_full",
+    "TOOBIG": "size_limit",
     "ALREADYEXISTS": "already_exists",
     "NONEXISTENT": "no_such_mailbox",
     "TRYCREATE": "no_such_mailbox",

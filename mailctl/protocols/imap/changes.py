@@ -1,0 +1,111 @@
+"""Changing the messages of the open folder: flags, copies, moves, removal (RFC 9051 section 6.4)."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from mailctl.domain.changes import FlagChange, Placed, PlacingError
+from mailctl.domain.mailbox import Folder
+from mailctl.errors import RefusedError
+from mailctl.protocols.imap.channel import Answer, quoted
+from mailctl.protocols.imap.connection import Connection
+from mailctl.protocols.imap.flags import format_flags
+from mailctl.protocols.imap.placed import parse_copyuid, together
+from mailctl.protocols.imap.uids import SET_OCTETS, format_sets
+
+FLIGHT = 20_000
+"""Messages whose flags are changed in one flight: with CONDSTORE the server answers each with its mod-sequence."""
+COMMANDS = 200
+"""STORE commands of one flight."""
+
+
+class Changing(Connection):
+    """The part of `mailbox.Mailbox` that changes messages; see `domain.changes.ImapChanges`."""
+
+    def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
+        """UID STORE +FLAGS.SILENT; RefusedError (cause read_only) if the folder was opened read-only."""
+        self.change_flags([FlagChange(tuple(uids), frozenset(flags))])
+
+    def change_flags(self, changes: Iterable[FlagChange]) -> None:
+        """UID STORE ±FLAGS.SILENT (RFC 9051 section 6.4.6), pipelined, in this order."""
+        commands = list(_stores(changes))
+        self._writable()
+        for flight in _flights(commands):
+            answers = self._channel.gather(*flight)
+            for answer in answers:
+                answer.checked("UID STORE")
+
+    def expunge(self, uids: Sequence[int]) -> None:
+        """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315), never another's.
+
+        RefusedError (code no_uidplus) without UIDPLUS.
+        """
+        if not self._channel.offers("UIDPLUS"):
+            raise RefusedError(
+                "the server can't remove single messages (it lacks UIDPLUS)",
+                hint="Nothing was removed: EXPUNGE would also remove what others marked.",
+                code="no_uidplus",
+            )
+        self.add_flags(uids, ["\\Deleted"])
+        for text, _ in format_sets(uids):
+            self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
+
+    def copy(self, uids: Sequence[int], folder: Folder) -> Placed:
+        """UID COPY (RFC 9051 section 6.4.7), the new UIDs by COPYUID."""
+        self._folder()
+        return self._place("COPY", uids, folder)
+
+    def move(self, uids: Sequence[int], folder: Folder) -> Placed:
+        """UID MOVE (RFC 6851), the new UIDs by COPYUID; RefusedError (code no_move) without MOVE."""
+        if not self._channel.offers("MOVE"):
+            raise RefusedError("the server can't move messages (it lacks MOVE)", code="no_move")
+        self._writable()
+        return self._place("MOVE", uids, folder)
+
+    def _place(self, verb: str, uids: Sequence[int], folder: Folder) -> Placed:
+        target = quoted(folder.wire, "folder name")
+        placed = Placed()
+        left = sorted(set(uids))
+        for text, held in format_sets(uids, max(1, SET_OCTETS - len(target))):
+            answer = self._channel.run(f"UID {verb} {text} ".encode() + target)
+            placed = together(placed, _copyuid(answer, held))
+            try:
+                answer.checked(f"UID {verb} to {folder.name}")
+            except RefusedError as error:
+                # NOTE: a refused MOVE may have moved some messages all the same (RFC 6851 section 3.3)
+                unplaced = [uid for uid in left if uid not in placed.uids] if verb == "COPY" else left[len(held) :]
+                raise PlacingError(error, placed, unplaced) from error
+            left = left[len(held) :]
+        return placed
+
+
+def _stores(changes: Iterable[FlagChange]) -> Iterator[tuple[bytes, int]]:
+    """STORE commands, and how many messages each is about. What changes no flag needs none."""
+    for change in changes:
+        words = format_flags(change.flags)
+        sign = b"+" if change.add else b"-"
+        uids = sorted(set(change.uids)) if words else []
+        for start in range(0, len(uids), FLIGHT):
+            for text, held in format_sets(uids[start : start + FLIGHT], max(1, SET_OCTETS - len(words))):
+                yield b"UID STORE %s %sFLAGS.SILENT (%s)" % (text.encode(), sign, words), len(held)
+
+
+def _flights(commands: Iterable[tuple[bytes, int]]) -> Iterator[list[bytes]]:
+    """The commands in flights of at most FLIGHT messages and COMMANDS commands."""
+    flight: list[bytes] = []
+    messages = 0
+    for command, count in commands:
+        if flight and (messages + count > FLIGHT or len(flight) == COMMANDS):
+            yield flight
+            flight, messages = [], 0
+        flight.append(command)
+        messages += count
+    if flight:
+        yield flight
+
+
+def _copyuid(answer: Answer, asked: Sequence[int]) -> Placed:
+    """What the COPYUID among the untagged responses (MOVE, RFC 6851 section 4.3) or in the tagged one (COPY) tells."""
+    placed = Placed()
+    for status in (*(response.status for response in answer.responses), answer.status):
+        if status is not None and status.ok and status.code == "COPYUID":
+            placed = together(placed, parse_copyuid(status.argument, asked))
+    return placed
