@@ -22,7 +22,7 @@ _SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE folder(id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE, uidvalidity INTEGER NOT NULL, uidnext INTEGER,
     highestmodseq INTEGER, messages INTEGER NOT NULL, settled TEXT NOT NULL, path BLOB NOT NULL, cur INTEGER NOT NULL,
-    new INTEGER NOT NULL, mailbox_id TEXT NOT NULL, left_out TEXT NOT NULL);
+    new INTEGER NOT NULL, files INTEGER NOT NULL, mailbox_id TEXT NOT NULL, left_out TEXT NOT NULL);
 CREATE TABLE message(folder INTEGER NOT NULL, uid INTEGER NOT NULL, flags TEXT NOT NULL, size INTEGER,
     internaldate INTEGER, file TEXT, PRIMARY KEY(folder, uid)) WITHOUT ROWID;
 CREATE TABLE unique_id(folder INTEGER NOT NULL, uidl TEXT NOT NULL, size INTEGER NOT NULL,
@@ -36,7 +36,7 @@ ALTER TABLE message RENAME TO message_1;
 {folder};
 {message};
 {moment};
-INSERT INTO folder SELECT id, name, uidvalidity, uidnext, highestmodseq, messages, settled, x'', 0, 0, '', '' FROM folder_1;
+INSERT INTO folder SELECT id, name, uidvalidity, uidnext, highestmodseq, messages, settled, x'', 0, 0, 0, '', '' FROM folder_1;
 INSERT INTO message SELECT folder, uid, flags, size, internaldate, NULL FROM message_1;
 DROP TABLE folder_1;
 DROP TABLE message_1;
@@ -51,7 +51,7 @@ _WRONG = {  # any column can hold any type, and damage makes one of another; wha
     "unique_id": "typeof(uidl) <> 'text' OR uidl GLOB '*[^ -~]*' OR typeof(size) <> 'integer'",
 }
 _WRONG_2 = {
-    "folder": "typeof(path) <> 'blob' OR typeof(cur) <> 'integer' OR typeof(new) <> 'integer'"
+    "folder": "typeof(path) <> 'blob' OR typeof(cur) <> 'integer' OR typeof(new) <> 'integer' OR typeof(files) <> 'integer'"
     " OR typeof(mailbox_id) <> 'text' OR mailbox_id GLOB '*[^ -~]*'"
     " OR typeof(left_out) <> 'text' OR left_out GLOB '*[^ -~]*'",
     "message": "typeof(file) NOT IN ('text', 'null') OR file GLOB '*[^ -~]*'",

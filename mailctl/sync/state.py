@@ -16,13 +16,13 @@ from typing import Any
 
 from mailctl.sync.store import Steps, Store
 
-_COLUMNS = "uidvalidity, uidnext, highestmodseq, messages, settled, path, cur, new, mailbox_id, left_out"
+_COLUMNS = "uidvalidity, uidnext, highestmodseq, messages, settled, path, cur, new, files, mailbox_id, left_out"
 _SAVE_FOLDER = f"""
-INSERT INTO folder(name, {_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET
+INSERT INTO folder(name, {_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET
     {", ".join(f"{column} = excluded.{column}" for column in _COLUMNS.split(", "))}
 """
 _AT_WORK = f"""
-INSERT INTO folder(name, {_COLUMNS}) VALUES(?, 0, NULL, NULL, 0, '', x'', -1, -1, '', '')
+INSERT INTO folder(name, {_COLUMNS}) VALUES(?, 0, NULL, NULL, 0, '', x'', -1, -1, 0, '', '')
     ON CONFLICT(name) DO UPDATE SET cur = -1, new = -1
 """
 _SAVE_MESSAGE = """
@@ -49,7 +49,7 @@ class FolderState:
 
     path: below the Maildir root, directories joined by `/`. cur, new: times of these directories (st_mtime_ns) in which
     lay exactly the files that are remembered; 0: not to be relied on; AT_WORK: a run that changed it has not ended.
-    mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
+    files: how many messages lay in it, wherever they came from, those that went from the server too. mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
     """
 
     uidvalidity: int
@@ -60,6 +60,7 @@ class FolderState:
     path: str = ""
     cur: int = 0
     new: int = 0
+    files: int = 0
     mailbox_id: str = ""
     left_out: str = ""
 
@@ -102,8 +103,9 @@ class State(Store):
     def begin(self, folders: Iterable[str]) -> None:
         """Files of these folders are about to change: durably, they are at work."""
         known = self.folders()
-        self._begun = {name for name in folders if name not in known or not known[name].at_work}
-        rows = [(name.encode("utf-8", "surrogatepass"),) for name in sorted(self._begun)]
+        fresh = {name for name in folders if name not in self._begun and not (name in known and known[name].at_work)}
+        self._begun |= fresh
+        rows = [(name.encode("utf-8", "surrogatepass"),) for name in sorted(fresh)]
         if not rows:
             return
         self._folders = None
@@ -119,14 +121,18 @@ class State(Store):
             rows = [(name.encode("utf-8", "surrogatepass"),) for name in left]
             self._write([("UPDATE folder SET cur = 0, new = 0 WHERE name = ?", rows)])
 
+    def distrust_times(self) -> None:
+        """No directory's time is to be relied on."""
+        self._folders = None
+        self._write([("UPDATE folder SET cur = 0, new = 0 WHERE cur > 0 OR new > 0", [()])])
+
     def count(self) -> int:
         """Messages that are, or were, in the Maildir, in all folders."""
         return int(self._all("SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM unique_id)")[0][0])
 
-    def here(self) -> tuple[int, int]:
-        """IMAP: (messages whose file is in its folder, messages whose file was moved away or deleted)."""
-        every, here = self._all("SELECT count(*), count(file) FROM message")[0]
-        return int(here), int(every - here)
+    def any_missing(self) -> bool:
+        """IMAP: whether the file of a known message was moved away, or deleted here."""
+        return bool(self._all("SELECT 1 FROM message WHERE file IS NULL LIMIT 1"))
 
     def folders(self) -> dict[str, FolderState]:
         """Every folder by name."""
@@ -149,14 +155,20 @@ class State(Store):
         """By UID, where a message's file is in the folder (`cur/NAME`); None: it was moved away, or deleted here."""
         return dict(self._of("uid, file", folder, uids))
 
+    def letters(self, folder: str) -> str:
+        """All Maildir letters that names of known files end in, those of a folder."""
+        query = "SELECT DISTINCT substr(file, instr(file, ':2,') + 3) FROM message WHERE folder = ? AND file GLOB '*:2,?*'"
+        return "".join(letters for (letters,) in self._all(query, self._id(folder)))
+
     def within(self, folder: str, ranges: Iterable[tuple[int, int]]) -> list[int]:
         """The UIDs of known messages in these inclusive ranges."""
         query, number = "SELECT uid FROM message WHERE folder = ? AND uid BETWEEN ? AND ?", self._id(folder)
         return [uid for first, last in ranges for (uid,) in self._all(query, number, first, last)]
 
-    def known(self, folder: str) -> int:
-        """How many messages of a folder are known."""
-        return int(self._all("SELECT count(*) FROM message WHERE folder = ?", self._id(folder))[0][0])
+    def known(self, folder: str, *, below: int | None = None) -> int:
+        """How many messages of a folder are known; below: with a lower UID than this."""
+        query = "SELECT count(*) FROM message WHERE folder = ? AND uid < ?"
+        return int(self._all(query, self._id(folder), 1 << 32 if below is None else below)[0][0])
 
     def save_folder(self, folder: str, seen: FolderState) -> None:
         """Keep what was seen of a folder; a new UIDVALIDITY forgets its messages."""
@@ -168,7 +180,7 @@ class State(Store):
         if old is not None and old.uidvalidity != seen.uidvalidity:
             steps.append(("DELETE FROM message WHERE folder = ?", [(self._id(folder),)]))
         row = (name, seen.uidvalidity, seen.uidnext, seen.highestmodseq, seen.messages, seen.settled)
-        steps.append((_SAVE_FOLDER, [(*row, path, seen.cur, seen.new, seen.mailbox_id, seen.left_out)]))
+        steps.append((_SAVE_FOLDER, [(*row, path, seen.cur, seen.new, seen.files, seen.mailbox_id, seen.left_out)]))
         self._folders = None
         self._write(steps)
 

@@ -41,21 +41,24 @@ def old(path: Path, text: str = VERSION_1) -> None:
 
 
 def test_what_is_kept(path: Path) -> None:
-    seen = FolderState(7, 10, 20, 2, "policy", "a/b\udc80", 5, 6, "F1", "[]")
+    seen = FolderState(7, 10, 20, 2, "policy", "a/b\udc80", 5, 6, 7, "F1", "[]")
     with State(path) as state:
         state.save_folder("Été\ud800", seen)
         state.save_messages("Été\ud800", dict.fromkeys(range(1, 1301), SEEN), {4: "cur/x:2,S", 5: "new/\x80"})
-        assert state.here() == (1, 1299), "a name that isn't ASCII is not kept"
+        assert state.any_missing(), "a name that isn't ASCII is not kept"
     with State(path) as state:
         assert state.folders() == {"Été\ud800": seen}
         assert state.agreed("Été\ud800", [4, 9999]) == {4: SEEN}
         assert len(state.agreed("Été\ud800", range(1, 1201))) == 1200
         assert state.files("Été\ud800", [4, 5]) == {4: "cur/x:2,S", 5: None}
         assert state.within("Été\ud800", [(3, 5), (1299, 4_294_967_295)]) == [3, 4, 5, 1299, 1300]
+        assert state.letters("Été\ud800") == "S"
+        assert (state.known("Été\ud800"), state.known("Été\ud800", below=5)) == (1300, 4)
         state.save_messages("Été\ud800", {4: Agreed(frozenset())})
         assert state.files("Été\ud800", [4]) == {4: "cur/x:2,S"}, "flags say nothing of the file"
         state.forget_folder("Été\ud800")
         assert (state.folders(), state.count(), state.known("Été\ud800")) == ({}, 0, 0)
+        assert not state.any_missing()
 
 
 def test_G11_a_state_of_version_1_is_taken_over(path: Path) -> None:
