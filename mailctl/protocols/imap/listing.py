@@ -12,6 +12,7 @@ from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus
 from mailctl.errors import ProtocolError, UsageError
 from mailctl.protocols.imap.channel import Answer, Channel, Response, quoted
 from mailctl.protocols.imap.names import is_list, parse_listing
+from mailctl.protocols.imap.selected import OBJECT_ID
 from mailctl.protocols.imap.tokens import MAX_NUMBER, Atom, Value, number, parse_values, unquote
 from mailctl.protocols.imap.uids import MAX_UID
 
@@ -76,7 +77,9 @@ def _items(channel: Channel) -> bytes:
     items = [b"MESSAGES UIDNEXT UIDVALIDITY"]
     if channel.capabilities & {"CONDSTORE", "QRESYNC"}:
         items.append(b"HIGHESTMODSEQ")
-    if "OBJECTID" in channel.capabilities:
+    # NOTE: Cyrus 3.6 answers a STATUS of more than MAILBOXID with octets from anywhere in its memory, line ends among
+    # them, in its place; EXAMINE tells it rightly
+    if "OBJECTID" in channel.capabilities and "X-CREATEDMODSEQ" not in channel.capabilities:
         items.append(b"MAILBOXID")
     return b"(%s)" % b" ".join(items)
 
@@ -141,7 +144,7 @@ def _status(items: dict[bytes, Value]) -> FolderStatus:
         known.get(b"UIDVALIDITY"),
         known.get(b"UIDNEXT"),
         known.get(b"HIGHESTMODSEQ"),
-        mailbox_id=first.decode("ascii", "replace") if isinstance(first, bytes) else "",
+        mailbox_id=first.decode() if isinstance(first, bytes) and OBJECT_ID.fullmatch(first) else "",
     )
 
 

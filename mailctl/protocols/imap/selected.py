@@ -11,7 +11,9 @@ from mailctl.protocols.imap.uids import MAX_UID
 
 EXISTS = re.compile(rb"\* ([0-9]{1,19}) EXISTS *", re.IGNORECASE)
 _CODE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) ([0-9]{1,20})\]", re.IGNORECASE)
-_MAILBOX_ID = re.compile(rb"\* OK \[MAILBOXID \(([!-~]{1,255})\)\]", re.IGNORECASE)
+OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
+"""RFC 8474 section 7."""
+_MAILBOX_ID = re.compile(rb"\* OK \[MAILBOXID \((" + OBJECT_ID.pattern + rb")\)\]", re.IGNORECASE)
 _PERMANENT = re.compile(rb"\* OK \[PERMANENTFLAGS \(([^()]*)\)\]", re.IGNORECASE)
 MAX_MESSAGES = 2**32 - 1
 
