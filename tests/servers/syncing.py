@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mailctl.sync.local.flags import Keywords, from_letters
 from mailctl.sync.local.lineends import decode
@@ -23,14 +23,36 @@ class Kept:
     time: int
 
 
-class SyncHome:
-    """A home with the gateway `box` for one mailbox. inbound: lines of the section [inbound]."""
+class Ports(Protocol):
+    """Where a server answers with TLS."""
 
-    def __init__(self, folder: Path, mailbox: Mailbox, certificates: Certificates, inbound: str = "") -> None:
-        self.cli, self.mailbox = Cli(folder), mailbox
+    @property
+    def imaps(self) -> int: ...
+    @property
+    def pop3s(self) -> int: ...
+
+
+class Account(Protocol):
+    """Whom to sign in as."""
+
+    @property
+    def server(self) -> Ports: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+
+
+class GatewayHome:
+    """A home with the gateway `box` for one account on localhost. inbound: lines of the section [inbound]."""
+
+    def __init__(self, folder: Path, account: Account, certificates: Certificates, inbound: str = "") -> None:
+        self.cli, self.account = Cli(folder), account
         self.mail = self.cli.data / "mail" / "box"
         self.state = self.cli.state / "sync" / "box.db"
-        server, config = mailbox.server, self.cli.config
+        server, config = account.server, self.cli.config
         for name in ("servers", "gateways"):
             (config / name).mkdir(parents=True, mode=0o700)
         self._write(
@@ -41,15 +63,15 @@ class SyncHome:
         )
         self.password = folder / "password"
         self.password.touch(mode=0o600)
-        self.password.write_text(mailbox.password)
+        self.password.write_text(account.password)
         self.set_inbound(inbound)
 
     def set_inbound(self, inbound: str) -> None:
         """Write the gateway with these lines in its section [inbound]."""
         self._write(
             "gateways/box.toml",
-            f'server = "dovecot"\nemail = "{self.mailbox.address}"\n'
-            f'[login]\nuser = "{self.mailbox.user}"\nsecret = {{ file = "{self.password}" }}\n[inbound]\n{inbound}\n',
+            f'server = "dovecot"\nemail = "{self.account.address}"\n'
+            f'[login]\nuser = "{self.account.user}"\nsecret = {{ file = "{self.password}" }}\n[inbound]\n{inbound}\n',
         )
 
     def _write(self, name: str, text: str) -> None:
@@ -97,6 +119,25 @@ class SyncHome:
         assert all(level is not None for level in levels), path
         return "/".join(level or "" for level in levels)
 
+    def snapshot(self) -> dict[str, tuple[int, int, int, bytes]]:
+        """Every file below the Maildir root: inode, time, mode, contents."""
+        found = {}
+        for directory, _, files in os.walk(self.mail):
+            for file in files:
+                path = Path(directory, file)
+                status = path.stat()
+                key = str(path.relative_to(self.mail))
+                found[key] = (status.st_ino, status.st_mtime_ns, status.st_mode, path.read_bytes())
+        return found
+
+
+class SyncHome(GatewayHome):
+    """Such a home for a mailbox of a Dovecot."""
+
+    def __init__(self, folder: Path, mailbox: Mailbox, certificates: Certificates, inbound: str = "") -> None:
+        super().__init__(folder, mailbox, certificates, inbound)
+        self.mailbox = mailbox
+
     def assert_equals_server(self) -> None:
         """Every folder, and of each message octets (modulo line ends), flags, keywords and date, as doveadm says."""
         folders = self.folders()
@@ -109,14 +150,3 @@ class SyncHome:
                 assert here.data.replace(b"\r\n", b"\n") == there.data.replace(b"\r\n", b"\n")
                 assert here.flags == there.flags, name
                 assert here.time == int(there.received.timestamp())
-
-    def snapshot(self) -> dict[str, tuple[int, int, int, bytes]]:
-        """Every file below the Maildir root: inode, time, mode, contents."""
-        found = {}
-        for directory, _, files in os.walk(self.mail):
-            for file in files:
-                path = Path(directory, file)
-                status = path.stat()
-                key = str(path.relative_to(self.mail))
-                found[key] = (status.st_ino, status.st_mtime_ns, status.st_mode, path.read_bytes())
-        return found

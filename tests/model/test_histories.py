@@ -1,0 +1,68 @@
+"""Random histories on Dovecot and on Cyrus: after every whole sync both sides are what the rules say, nothing doubled.
+
+MAILCTL_HISTORIES says how many in all; MAILCTL_HISTORY=SEED takes one, and MAILCTL_SHRINK=1 finds the steps that it
+needs to fail.
+"""
+
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from tests.servers.support.certificates import Certificates
+from tests.servers.support.cyrus import Cyrus
+from tests.servers.support.dovecot import Dovecot
+
+from .cutter import Cutter
+from .lives import Lives
+from .steps import ARCHIVE, MIRROR, Step, history
+from .world import Port, User, World, shrunk
+
+HISTORIES = int(os.environ.get("MAILCTL_HISTORIES", "24"))
+SEED = os.environ.get("MAILCTL_HISTORY")
+_numbers = itertools.count(1)
+
+
+class Stage:
+    """A server, and the cutter in front of it."""
+
+    def __init__(self, name: str, server: Dovecot | Cyrus, cutter: Cutter) -> None:
+        self.name, self._server, self.cutter = name, server, cutter
+
+    def new_user(self) -> User:
+        """With an empty mailbox."""
+        name = f"model{next(_numbers)}"
+        self._server.add_user(name, f"{name}-pw")
+        return User(Port(self.cutter.port), name, f"{name}-pw", f"{name}@mail.test", self._server.imaps)
+
+
+@pytest.fixture(scope="module", params=["dovecot", "cyrus"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Both servers in turn."""
+    server = request.getfixturevalue(request.param)
+    with Cutter(server.imaps) as cutter:
+        yield Stage(request.param, server, cutter)
+
+
+@pytest.mark.parametrize("mode", ["archive", "mirror"])
+def test_histories(
+    mode: str, stage: Stage, certificates: Certificates, lives: Lives, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def fails(steps: Sequence[Step]) -> str:
+        world = World(tmp_path_factory.mktemp("w"), stage.new_user(), certificates, stage.cutter, lives, mode)
+        try:
+            world.live(steps)
+        except AssertionError as error:
+            return "\n".join([*world.told, "", str(error)])
+        finally:
+            world.close()
+        return ""
+
+    for seed in [int(SEED)] if SEED else range(HISTORIES // 4):
+        steps = list(history(seed, MIRROR if mode == "mirror" else ARCHIVE))
+        if wrong := fails(steps):
+            if os.environ.get("MAILCTL_SHRINK"):
+                steps = list(shrunk(steps, lambda fewer: bool(fails(fewer))))
+                wrong = fails(steps) or "it did not fail again"
+            pytest.fail(f"{mode} on {stage.name}, MAILCTL_HISTORY={seed}:\n{wrong}", pytrace=False)
