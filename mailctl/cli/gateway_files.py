@@ -18,7 +18,16 @@ STATE_SUFFIXES = (".db", ".db-wal", ".db-shm", ".db-journal", ".db.bad", ".db.se
 
 @contextmanager
 def at_rest(context: Context, name: str) -> Iterator[None]:
-    """Keep sync from using the gateway meanwhile, by the lock that sync takes; LockedError if it does now."""
+    """Keep sync and watch from using the gateway meanwhile, by the locks they take; LockedError if one does now."""
+    from mailctl.sync.watch.locks import WatchLocks
+
+    watches = WatchLocks(context.paths.state / "watch", lambda: f"mailctl {context.command}")
+    with watches.keep_out(name), _without_sync(context, name):
+        yield
+
+
+@contextmanager
+def _without_sync(context: Context, name: str) -> Iterator[None]:
     from mailctl.sync.local.root import Lock
 
     path = context.paths.state / "sync" / f"{name}.lock"

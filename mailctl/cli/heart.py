@@ -34,6 +34,12 @@ class Heart:
         self._complained = False
         self._ready = False
 
+    def begin(self) -> None:
+        """Sweep up what watches left that ended without a word."""
+        from mailctl.journal.heartbeat import remove_dead
+
+        remove_dead(self._folder, self._started, is_alive)
+
     def beat(self, standings: "Mapping[str, Standing]") -> None:
         """Tell where every gateway stands, if that has changed or it is time."""
         now = monotonic()
@@ -71,11 +77,9 @@ class Heart:
         return Watched(standing.state, since, due, mask_own(standing.error.message) if standing.error else "")
 
     def _write(self, gateways: "dict[str, Watched]") -> None:
-        import platform
-
         from mailctl.domain.heartbeat import Heartbeat
 
-        beat = Heartbeat(os.getpid(), platform.node(), self._started, self._context.now(), gateways)
+        beat = Heartbeat(os.getpid(), os.uname().nodename, self._started, self._context.now(), gateways)
         try:
             self._file().write(beat)
         except StorageError as error:
@@ -84,8 +88,19 @@ class Heart:
                 self._context.emitter.warn(error.message)
 
     def _file(self) -> "HeartbeatFile":
-        import platform
-
         from mailctl.journal.heartbeat import HeartbeatFile
 
-        return HeartbeatFile(self._folder, platform.node(), os.getpid())
+        return HeartbeatFile(self._folder, os.uname().nodename, os.getpid())
+
+
+def is_alive(host: str, pid: int) -> bool:
+    """Whether that process may be running; of another host nobody knows."""
+    if host != os.uname().nodename:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

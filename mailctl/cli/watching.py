@@ -29,15 +29,13 @@ class Watching:
     def __init__(
         self, context: Context, names: Sequence[str], every: bool, parallel: int, command: Sequence[str]
     ) -> None:
-        import platform
-
         from mailctl.cli.heart import Heart
         from mailctl.sync.watch.locks import WatchLocks
 
         self._context, self._names, self._every = context, list(names), every
         self._parallel, self._command = parallel, command
         since = context.now().strftime("%Y-%m-%d %H:%M UTC")
-        self._who = f"process {os.getpid()} on {platform.node()}, since {since}"
+        self._who = f"process {os.getpid()} on {os.uname().nodename}, since {since}"
         self._locks = WatchLocks(context.paths.state / "watch", lambda: self._who)
         self._heart = Heart(context)
         self._jobs: dict[str, SyncJob] = {}
@@ -53,6 +51,7 @@ class Watching:
             jobs = self._load(first=True)
             stack.callback(self._locks.close)
             self._locks.take_all(job.name for job in jobs)
+            self._heart.begin()
             stack.callback(self._heart.close)
             hook = Hook(self._command, self._context.child_env, self._told_by_hook) if self._command else None
             changed = hook.offer if hook else _nothing

@@ -48,7 +48,7 @@ def read_heartbeats(folder: Path) -> list[Heartbeat]:
         try:
             with path.open("rb") as file:
                 found.append(_heartbeat(json.loads(file.read(_LARGEST))))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # replaced meanwhile, or not ours
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):  # replaced, or not ours
             continue
     return sorted(found, key=lambda beat: beat.time)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from mailctl.domain.event import Event
 from mailctl.domain.gateway import Gateway, Inbound
+from mailctl.domain.heartbeat import Watched
 
 CHECK_EVENTS = ("check.passed", "check.failed")
 SYNC_EVENTS = ("sync.finished", "sync.failed")
@@ -35,7 +36,8 @@ class LastSync:
 class GatewayStatus:
     """One row. messages: held locally after the last good sync, None if never. errors: logged since that sync.
 
-    ok: nothing that was tried last has failed. next_due: when `sync` is due next, None if inbound is off.
+    ok: nothing that was tried last has failed. next_due: when `sync` is due next, None if inbound is off. watch: what a
+    running watch does with it, None if none has it.
     """
 
     gateway: str
@@ -47,10 +49,17 @@ class GatewayStatus:
     messages: int | None
     errors: int
     next_due: datetime | None
+    watch: Watched | None = None
 
 
 def gateway_status(
-    gateway: Gateway, inbound: Inbound, latest: Iterable[Event], last_good: Event | None, errors: int, now: datetime
+    gateway: Gateway,
+    inbound: Inbound,
+    latest: Iterable[Event],
+    last_good: Event | None,
+    errors: int,
+    now: datetime,
+    watch: Watched | None = None,
 ) -> GatewayStatus:
     """The status of `gateway`.
 
@@ -78,7 +87,8 @@ def gateway_status(
         last_sync=last_sync,
         messages=_count(last_good, "messages") if last_good else None,
         errors=errors,
-        next_due=due,
+        next_due=watch.next if watch and watch.next else due,
+        watch=watch,
     )
 
 

@@ -1,8 +1,8 @@
 """One watch for a gateway: a lock for each, held as long as the watch has it."""
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailctl.errors import LockedError
@@ -25,7 +25,7 @@ class WatchLocks:
             holder = error.message.partition(" is in use by ")[2]
             raise LockedError(
                 f"{gateway} is being watched already, by {holder}",
-                hint="One watch is enough for a gateway; `mailctl status` shows what it does.",
+                hint="`mailctl status` shows what it does. End it first, or disable the gateway and send it SIGHUP.",
                 code="watched",
             ) from error
 
@@ -37,6 +37,18 @@ class WatchLocks:
         except BaseException:
             self.close()
             raise
+
+    @contextmanager
+    def keep_out(self, gateway: str) -> Iterator[None]:
+        """Keep watches away from a gateway meanwhile; LockedError (code watched) if one has it."""
+        if not self._folder.is_dir():  # nothing was ever watched
+            yield
+            return
+        self.take(gateway)
+        try:
+            yield
+        finally:
+            self.release(gateway)
 
     def release(self, gateway: str) -> None:
         """Give one back; nothing happens if it isn't held."""

@@ -15,26 +15,20 @@ _WAITS = {
     WatchState.POLL: "looking at it",
 }
 
+_COUNTS = ("fetched", "flagged", "removed", "uploaded", "moved")
+
 Happened = tuple[str, str, Level, Mapping[str, object]]
 """Event, sentence, level, fields."""
 
 
 def happened(before: Standing, now: Standing, report: SyncReport | None, t: float) -> Iterator[Happened]:
     """What is worth a line, given where the gateway stood before, where it stands now, and the sync between, if any."""
-    if report is not None and (report.fetched or report.flagged or report.removed):
-        text = f"{report.fetched} fetched, {report.flagged} flagged, {report.removed} removed in {report.seconds:.1f} s"
-        yield (
-            "watch.synced",
-            text,
-            Level.INFO,
-            {
-                "fetched": report.fetched,
-                "flagged": report.flagged,
-                "removed": report.removed,
-                "bytes": report.bytes,
-                "seconds": report.seconds,
-            },
-        )
+    if report is not None:
+        counts = {name: getattr(report, name) for name in _COUNTS}
+        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        if said:
+            fields = {**counts, "bytes": report.bytes, "seconds": report.seconds}
+            yield "watch.synced", f"{said} in {report.seconds:.1f} s", Level.INFO, fields
     again = f"in {show_age(max(now.at - t, 0))}" if now.at < inf else ""
     error = now.error
     if now.state is WatchState.STOPPED and error is not None:

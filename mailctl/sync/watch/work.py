@@ -40,7 +40,7 @@ def sync(job: SyncJob, parked: Parked, tools: Tools) -> Done:
         _check_free(job, tools.who)
         report = sync_gateway(job, tools)
         error = report.error
-        changed = bool(report.fetched or report.flagged or report.removed)
+        changed = did_something(report)
         if error is not None and not (error.exit_code in _GOES_ON and parked.connected):
             parked.close()
             return Ended(None, changed, error=error)
@@ -51,6 +51,11 @@ def sync(job: SyncJob, parked: Parked, tools: Tools) -> Done:
 
     ended = _guarded(work, parked)
     return Done(ended, report, local)
+
+
+def did_something(report: SyncReport) -> bool:
+    """Whether mail, flags or folders changed, here or there."""
+    return any((report.fetched, report.flagged, report.removed, report.uploaded, report.moved))
 
 
 def refresh(job: SyncJob, parked: Parked) -> Done:
