@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, TlsError
 from mailctl.protocols.pop3_reply import read_status
+from mailctl.protocols.second_look import speaks_tls, web_answer
 from mailctl.protocols.smtp_reply import decode, read_reply
 from mailctl.protocols.wire import Wire
 
@@ -91,7 +92,7 @@ def turned_away_in_clear(wire: Wire, protocol: Protocol) -> MailctlError | None:
     except RefusedError as error:
         return error
     except MailctlError:
-        page = wire.web_answer(PROBE)
+        page = web_answer(wire, PROBE)
         return _another(wire, protocol, "HTTP", decode(page[:LOOK])) if page else None  # as above
     finally:
         other.close()
@@ -123,15 +124,15 @@ def _await_first_words(wire: Wire, protocol: Protocol) -> None:
     perhaps = look and not wire.encrypted
     try:
         if look and wire.lo == wire.hi and not wire.fill(PATIENCE):
-            if perhaps and wire.speaks_tls(PROBE):
+            if perhaps and speaks_tls(wire, PROBE):
                 raise _wants_tls(wire)
-            if page := wire.web_answer(PROBE):
+            if page := web_answer(wire, PROBE):
                 wire.close()
                 raise _another(wire, protocol, "HTTP", decode(page[:LOOK]))
         if wire.lo == wire.hi:
             wire.fill()
     except NetworkError as error:
-        if perhaps and error.cause == "eof_no_greeting" and wire.speaks_tls(PROBE):
+        if perhaps and error.cause == "eof_no_greeting" and speaks_tls(wire, PROBE):
             raise _wants_tls(wire) from error
         raise
     if not wire.encrypted and bytes(wire.view[wire.lo : wire.lo + 2]) in _TLS_RECORDS:

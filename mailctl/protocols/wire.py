@@ -8,14 +8,11 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
-from typing import TypeVar
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
-from mailctl.protocols import dial, tls, tls_faults
-from mailctl.protocols.certificate import certificate_facts, chain_facts
+from mailctl.protocols import dial, second_look, tls, tls_faults
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.transcript import Transcript
 
@@ -23,13 +20,9 @@ LINE = 8192
 """Octets that one line may have where the caller names no other bound."""
 STALL = 60.0
 """Seconds that the other side may be silent in the middle of work, however long the deadline."""
-SECOND_LOOK = 2.0
-"""Seconds for a second connection that only looks at the certificate that was not accepted."""
 _ROOM = 1 << 16
-_REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 _PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
 """Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
-_T = TypeVar("_T")
 
 
 class Wire:
@@ -58,8 +51,10 @@ class Wire:
         self.failed: dict[str, str] = {}
         """Addresses that did not answer before this one did, with causes."""
         self.closed = False
-        self._connection = connection
+        self.connection = connection
+        """The socket, or what TLS made of it; for this class and closer looks only."""
         self._received = False
+        self._least = _ROOM
 
     @classmethod
     def connect(
@@ -99,7 +94,7 @@ class Wire:
     @property
     def ehlo_name(self) -> str:
         """Our address as an address literal (RFC 5321 section 4.1.3); a name would have to be looked up first."""
-        ip = str(self._connection.getsockname()[0]).partition("%")[0]
+        ip = str(self.connection.getsockname()[0]).partition("%")[0]
         return f"[IPv6:{ip}]" if ":" in ip else f"[{ip}]"
 
     def secret_allowed(self, *, allow_plaintext: bool) -> bool:
@@ -118,67 +113,25 @@ class Wire:
             raise self._beyond(what, "injected_before_tls")
         try:
             self.secured = tls.handshake(
-                self._connection, self.endpoint.host, self.endpoint.certificate, self.deadline.remaining()
+                self.connection, self.endpoint.host, self.endpoint.certificate, self.deadline.remaining()
             )
         except TlsError as error:
             if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                facts = self._second_look(prelude)
+                facts = second_look.certificate(self, prelude)
                 raise tls_faults.failure(self.endpoint.host, error.__cause__, facts) from error.__cause__
             if error.cause in _PERHAPS_OLD:  # not every TLS library says so when it knows only old versions
-                version = self._once_more(prelude, tls.agreed_version) or ""
+                version = second_look.once_more(self, prelude, tls.agreed_version) or ""
                 if version and version < f"TLSv{self.endpoint.certificate.minimum_tls}":
                     raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
             raise
-        self._connection = self.secured.connection
+        self.connection = self.secured.connection
         if self.transcript is not None:
             self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
         return self.secured
 
-    def _second_look(self, prelude: "Callable[[Wire], object] | None") -> dict[str, object]:
-        """Facts of the certificate that was not accepted; {} if they can't be had at once."""
-        chain = self._once_more(prelude, tls.look)
-        return certificate_facts(chain[0]) | chain_facts(chain) if chain else {}
-
-    def _once_more(
-        self, prelude: "Callable[[Wire], object] | None", look: Callable[[socket.socket, str, float], _T]
-    ) -> _T | None:
-        """What `look` sees on a second connection that `prelude` brought to this point; None if it can't at once."""
-        try:
-            other = self.again(SECOND_LOOK)
-        except MailctlError:
-            return None  # only the details of an error that is raised anyway
-        try:
-            if prelude is not None:
-                prelude(other)
-            return look(other._connection, self.endpoint.host, other.deadline.remaining() or SECOND_LOOK)
-        except MailctlError:
-            return None  # as above
-        finally:
-            other.close()
-
     def again(self, seconds: float) -> "Wire":
         """A second connection to the same address, within `seconds` in all, not recorded. Raises NetworkError."""
         return Wire.connect(self.endpoint, [self.address], Deadline(self.deadline.remaining(seconds)))
-
-    def speaks_tls(self, seconds: float) -> bool:
-        """Whether a second connection to the same address answers a TLS handshake within `seconds`."""
-        try:
-            other = self.again(seconds)
-            return bool(tls.look(other._connection, self.endpoint.host, other.deadline.remaining() or seconds))
-        except MailctlError:
-            return False  # whatever it was, it was not TLS
-
-    def web_answer(self, seconds: float) -> bytes:
-        """What a second connection to the same address, with TLS if this one has it, answers a web browser; b""."""
-        with suppress(MailctlError), closing(self.again(seconds)) as other:  # only a closer look
-            if self.encrypted:
-                inside = tls.unverified(other._connection, self.endpoint.host, other.deadline.remaining() or seconds)
-                other._connection = inside or other._connection
-            other.send(_REQUEST)
-            other.fill()
-            answer = bytes(other.view[: other.hi])
-            return answer if answer.startswith(b"HTTP/") else b""
-        return b""
 
     # -- receiving
 
@@ -189,25 +142,55 @@ class Wire:
 
         Raises NetworkError (eof_no_greeting, connection_lost, tcp_reset, tcp_timeout), TlsError, ProtocolError.
         """
-        if self.lo == self.hi:
-            self.lo = self.hi = 0
-        elif len(self.view) - self.hi < _ROOM and self.lo:
-            waiting = self.hi - self.lo
-            self.view[:waiting] = self.view[self.lo : self.hi]
-            self.lo, self.hi = 0, waiting
-        if len(self.view) - self.hi < _ROOM:
-            larger = memoryview(bytearray(2 * len(self.view)))
-            larger[: self.hi] = self.view[: self.hi]
-            self.view = larger
+        self._make_room()
         try:
-            self._connection.settimeout(self.deadline.remaining(STALL if patience is None else patience))
-            count = self._connection.recv_into(self.view[self.hi :])
+            self.connection.settimeout(self.deadline.remaining(STALL if patience is None else patience))
+            count = self.connection.recv_into(self.view[self.hi :])
         except OSError as error:
             if patience is not None and isinstance(error, TimeoutError):
                 return 0
             raise self._failure(error) from error
         except NetworkError as error:  # the deadline is over
             raise self._failure(TimeoutError()) from error
+        return self._take(count)
+
+    def arrived(self, seconds: float) -> bool:
+        """Receive what is there, waiting at most `seconds` for it, never for the rest of it → whether octets came.
+
+        Raises what `fill` raises.
+        """
+        if not self._readable(seconds):
+            return False
+        self._make_room()
+        try:
+            self.connection.settimeout(0)
+            return bool(self._take(self.connection.recv_into(self.view[self.hi :])))
+        except (BlockingIOError, ssl.SSLWantReadError):  # there is not yet a whole record of TLS
+            return False
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def resize(self, room: int) -> None:
+        """A receive buffer of about `room` octets from now on: many connections may wait in one process."""
+        held = self.view[self.lo : self.hi]
+        view = memoryview(bytearray(max(room, 2 * len(held))))
+        view[: len(held)] = held
+        self.lo, self.hi, self.view, self._least = 0, len(held), view, min(_ROOM, room // 4)
+
+    def _make_room(self) -> None:
+        if self.lo == self.hi:
+            self.lo = self.hi = 0
+        elif len(self.view) - self.hi < self._least and self.lo:
+            waiting = self.hi - self.lo
+            self.view[:waiting] = self.view[self.lo : self.hi]
+            self.lo, self.hi = 0, waiting
+        if len(self.view) - self.hi < self._least:
+            larger = memoryview(bytearray(2 * len(self.view)))
+            larger[: self.hi] = self.view[: self.hi]
+            self.view = larger
+
+    def _take(self, count: int) -> int:
+        """Count what was received into the buffer's end."""
         if not count:
             raise self._ended()
         self._received = True
@@ -267,10 +250,13 @@ class Wire:
         """Whether something is there to be read, waiting at most `seconds` for it; the connection's end counts."""
         if self.lo != self.hi or self.closed:
             return True
-        if isinstance(self._connection, ssl.SSLSocket) and self._connection.pending():
+        return self._readable(seconds)
+
+    def _readable(self, seconds: float) -> bool:
+        if isinstance(self.connection, ssl.SSLSocket) and self.connection.pending():
             return True
         with selectors.DefaultSelector() as selector:
-            selector.register(self._connection, selectors.EVENT_READ)
+            selector.register(self.connection, selectors.EVENT_READ)
             return bool(selector.select(self.deadline.remaining(seconds) if seconds else 0))
 
     # -- sending
@@ -281,8 +267,8 @@ class Wire:
         if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
         try:
-            self._connection.settimeout(self.deadline.remaining(STALL))
-            self._connection.sendall(octets)
+            self.connection.settimeout(self.deadline.remaining(STALL))
+            self.connection.sendall(octets)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -290,7 +276,7 @@ class Wire:
         """End the connection at once, without a word; never raises, twice does nothing."""
         self.closed = True
         try:
-            self._connection.close()
+            self.connection.close()
         except OSError:
             return  # closed is closed
 

@@ -1,0 +1,22 @@
+"""Having the system find out that the other side of a silent connection is gone (RFC 9293 section 3.8.4; RFC 5482)."""
+
+import socket
+
+IDLE, INTERVAL, COUNT = 120, 30, 4
+"""Seconds of silence before the first probe, seconds between two, and how many may stay unanswered."""
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Find within four minutes that the peer is gone, or that a router on the way forgot the connection."""
+    tcp = socket.IPPROTO_TCP
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (
+        ("TCP_KEEPIDLE", IDLE),
+        ("TCP_KEEPALIVE", IDLE),  # what macOS calls it
+        ("TCP_KEEPINTVL", INTERVAL),
+        ("TCP_KEEPCNT", COUNT),
+        ("TCP_USER_TIMEOUT", 1000 * (IDLE + COUNT * INTERVAL)),
+    ):
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(tcp, option, value)
