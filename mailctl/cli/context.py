@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import typer
 
+    from mailctl.cli.worker import WorkerProcesses
     from mailctl.config.store import ConfigStore
     from mailctl.diagnosis.knowledge import Knowledge
     from mailctl.domain.check import CheckJob, Session
@@ -223,10 +224,36 @@ class Context(Configured):
 
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""
+        return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol))
+
+    @staticmethod
+    def sign_in(job: "SyncJob", secret: "Secret") -> "ImapMailbox":
+        """The same for whoever has the secret already."""
         from mailctl.protocols.imap.session import open_imap
 
-        secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
+        user = job.gateway.login_for(job.protocol).user
         return open_imap(job.endpoint, user, secret, allow_plaintext=job.gateway.allow_plaintext, timeout=job.timeout)
+
+    @cached_property
+    def workers(self) -> "WorkerProcesses":
+        """The processes that help a sync."""
+        import os
+
+        from mailctl.cli.worker import WorkerProcesses
+
+        def secret(job: "SyncJob") -> "Secret":
+            return self.secrets.for_login(job.gateway, job.protocol)
+
+        def allowed(job: "SyncJob") -> int | None:
+            provider = self.provider(self.server(job.gateway.server))
+            return provider.limits.imap_connections if provider else None
+
+        def environment() -> Mapping[str, str]:
+            from mailctl.secrets.store import child_env
+
+            return child_env(self.env, self._secret_variables())
+
+        return WorkerProcesses(secret, allowed, environment, most=max(2, os.cpu_count() or 1))
 
     def open_pop3(self, job: "SyncJob") -> "PopMailbox":
         """A signed-in POP3 connection for a sync."""

@@ -97,6 +97,7 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
             who=lambda: f"process {os.getpid()} on {platform.node()}, since {since}",
             progress=progress.row,
             stop=stop,
+            workers=context.workers,
         )
         return sync_gateways(jobs, tools, parallel=parallel)
 

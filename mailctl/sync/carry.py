@@ -11,10 +11,11 @@ from mailctl.errors import MailctlError, RefusedError
 from mailctl.sync.bulk.bring import bring
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.job import FolderTally
-from mailctl.sync.local.flags import strange_letters, to_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.writer import MOST_MESSAGES, Written, lost_keywords
+from mailctl.sync.look import place_of
 from mailctl.sync.plan import SEEN, FolderPlan, remember
+from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
 
@@ -25,7 +26,8 @@ class Carrier:
 
     folder: the one that is selected. hash: stands for it in file names. files: the messages that are here, by UID.
     server: what the server shows. agreed: what the state holds. leaving: whether what is here goes from the server.
-    look_again: the UIDs whose files are anywhere below the root now; one look can miss a file that is being moved.
+    root: descriptor of the Maildir root. look_again: the UIDs whose files are anywhere below the root now; one look can
+    miss a file that is being moved. places: where files are now that this wrote or renamed, as the state keeps it.
     """
 
     run: Run
@@ -42,8 +44,10 @@ class Carrier:
     mark_seen: bool
     leaving: bool
     max_size: int | None = None
+    root: int | None = None
     look_again: Callable[[], set[int]] = set
     fetched: dict[int, Agreed] = field(default_factory=dict)
+    places: dict[int, str | None] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -69,26 +73,11 @@ class Carrier:
     def _set_flags(self, wanted: Mapping[int, frozenset[str]]) -> None:
         if not wanted:
             return
-        keywords = self.maildir.keywords
-        letters = {}
-        homeless: set[str] = set()
-        for uid, flags in wanted.items():
-            known, without = to_letters(flags, keywords)
-            letters[uid] = "".join(sorted(known + strange_letters(self.files[uid].name.letters, keywords)))
-            homeless.update(without)
-        self._homeless(homeless)
-        self.maildir.save_keywords()
-        for uid, new in letters.items():
-            if new != "".join(sorted(self.files[uid].name.letters)):
-                self.tally.flagged += self.maildir.set_letters(self.files[uid], new)
+        renamed, homeless = reflag(self.maildir, wanted, self.files)
+        self.places |= {uid: place_of(file) for uid, file in renamed.items()}
+        self.tally.flagged += len(renamed)
+        self.run.homeless(self.name, homeless)
         self.maildir.sync_directories()
-
-    def _homeless(self, keywords: Iterable[str]) -> None:
-        missing = sorted(keywords)
-        if missing:
-            self.run.warn(
-                f"{self.name}: a Maildir folder has letters for 26 keywords; not shown here: {', '.join(missing)}"
-            )
 
     def _fetch(self, uids: Sequence[int]) -> None:
         """Bring messages down; each batch is remembered when it is durable and in its place."""
@@ -97,7 +86,7 @@ class Carrier:
         sizes = {uid: size for uid in uids if (size := self.server[uid].size) is not None}
         self.run.expect(len(uids), sum(sizes.values()))
         load = Load(self.folder, self.maildir.path, self.hash, self.uidvalidity, uids, sizes, self.max_size)
-        with closing(bring(self.run, self.mailbox, self.maildir, load, self.tally)) as batches:
+        with closing(bring(self.run, self.mailbox, self.maildir, load, self.tally, root=self.root)) as batches:
             for written in batches:
                 self._keep(written)
         skipped = {skipped.uid for skipped in self.tally.skipped}
@@ -108,11 +97,13 @@ class Carrier:
     def _keep(self, written: Sequence[Written]) -> None:
         """Remember what came."""
         new = {w.meta.uid: replace(remember(self.server[w.meta.uid]), flags=w.meta.flags) for w in written}
-        self.state.save_messages(self.name, new)
+        places: dict[int, str | None] = {w.meta.uid: f"{w.subdirectory}/{w.filename}" for w in written}
+        self.state.save_messages(self.name, new, places)
+        self.places |= places
         self.fetched.update(new)
         self.tally.fetched += len(new)
         self.tally.bytes += sum(w.octets for w in written)
-        self._homeless(lost_keywords(written))
+        self.run.homeless(self.name, lost_keywords(written))
         self.run.arrived(len(new))
 
     def _same(self, uid: int) -> bool:

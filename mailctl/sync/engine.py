@@ -8,11 +8,13 @@ from typing import Any
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
-from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, combined_exit_code
+from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, StorageError, combined_exit_code
 from mailctl.sync.imap import ImapSync
 from mailctl.sync.job import Failure, SyncJob, SyncReport
 from mailctl.sync.local.files import storing
+from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.root import Lock, Root
+from mailctl.sync.mirror.mirror import MirrorSync, forget_mirrored
 from mailctl.sync.pop3.maildrop import PopSync
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
@@ -33,6 +35,8 @@ def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
             messages = _synced(run)
     except MailctlError as failure:
         error = failure
+    finally:
+        run.close()
     report = _report(run, error, monotonic() - started, messages)
     if not job.dry_run:
         _record_end(run, report)
@@ -87,9 +91,9 @@ def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -
 def _synced(run: Run) -> int:
     """The sync itself; returns how many messages the Maildir holds afterwards."""
     job, tools = run.job, run.tools
-    if job.inbound.mode is Mode.MIRROR:
+    if job.inbound.mode is Mode.MIRROR and job.protocol is not Protocol.IMAP:
         raise ConfigError(
-            f"{job.name}: this version has no mirror mode",
+            f"{job.name}: only IMAP has a mirror mode: POP3 knows no folders, and takes no messages",
             hint=f"mailctl gateway edit {job.name} --mode archive",
             code="mode_unsupported",
         )
@@ -115,10 +119,32 @@ def _with_state(run: Run, state: State) -> int:
             account = root.account
             state.forget_all()
             state.set_meta("account", account)
-        index = root.index()
-        work = ImapSync if job.protocol is Protocol.IMAP else PopSync
-        work(run, state, root, index).sync()
-        return index.count + sum(tally.fetched for tally in run.tallies)
+        if job.inbound.mode is Mode.MIRROR:
+            return MirrorSync(run, state, root).sync()
+        forget_mirrored(state)
+        try:
+            if job.protocol is Protocol.IMAP:
+                ImapSync(run, state, root).sync()
+            else:
+                PopSync(run, state, root, root.whole).sync()
+        except MailctlError as error:
+            _end(run, state, root, error)
+            raise
+        _end(run, state, root, None)
+        if root.walked:
+            return root.whole.count + sum(tally.fetched for tally in run.tallies)
+        return sum(seen.files for seen in state.folders().values())
+
+
+def _end(run: Run, state: State, root: Root, error: MailctlError | None) -> None:
+    """What can be said of the state after the run: not much, if the disk failed; else folders were left in good order."""
+    if run.job.dry_run or any(isinstance(each, StorageError) for each in (error, *(t.error for t in run.tallies))):
+        return
+    state.end()
+    if not state.complete and root.walked:
+        known = {folder_hash(root.account, name) for name in state.folders()}
+        if root.whole.by_folder.keys() <= known:
+            state.set_meta("complete", "1")
 
 
 _TESTED = frozenset({ExitCode.NETWORK, ExitCode.TLS, ExitCode.AUTH, ExitCode.PROTOCOL})
@@ -153,6 +179,8 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
         notes=tuple(run.notes),
         steps=tuple(step for tally in tallies for step in tally.steps) if run.job.dry_run else (),
         error=Failure.of(error) if error else None,
+        verified=run.verified,
+        repaired=run.repaired,
     )
 
 

@@ -3,20 +3,24 @@
 from contextlib import ExitStack
 from dataclasses import replace
 
-from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox, MessageMeta
-from mailctl.domain.when import counted, show_size
+from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.carry import Carrier
+from mailctl.sync.here import Here
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
-from mailctl.sync.local.names import MessageName, folder_hash
+from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.paths import FolderPath
-from mailctl.sync.local.root import Index, Root, vanished_folder
-from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, plan_folder, remember
+from mailctl.sync.local.root import Root, vanished_folder
+from mailctl.sync.look import UNKNOWN, Watch, place_of
+from mailctl.sync.plan import FolderPlan, Policy, View, plan_folder, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
+from mailctl.sync.stay import Task, as_meta, folder_state
+from mailctl.sync.still import changes_server, fingerprint, read_left_out, write_left_out
+from mailctl.sync.telling import show, tell
 
 
 class FolderSync:
@@ -28,19 +32,19 @@ class FolderSync:
         mailbox: ImapMailbox,
         state: State,
         root: Root,
-        index: Index,
-        folder: Folder,
-        path: FolderPath,
+        here: Here,
+        task: Task,
         tally: FolderTally,
     ) -> None:
-        self._run, self._mailbox, self._state, self._root, self._index = run, mailbox, state, root, index
-        self._folder, self._path, self.tally = folder, path, tally
+        self._run, self._mailbox, self._state, self._root, self._here = run, mailbox, state, root, here
+        self._folder, self._path, self._hash, self.tally = task.folder, task.path, task.hash, tally
+        self._mailbox_id = task.status.mailbox_id if task.status else ""
         self._job, self._inbound = run.job, run.job.inbound
-        self._hash = folder_hash(root.account, folder.name)
-        wanted = self._inbound
-        self._changes_server = bool(wanted.mark_seen or wanted.propagate_deletes or not wanted.keep_on_server)
+        self._changes_server = changes_server(run.job)
         self._maildir: MaildirFolder | None = None
+        self._watch: Watch | None = None
         self._files: dict[int, LocalFile] = {}
+        self._count = 0
 
     def sync(self) -> None:
         """Bring the folder up to date. Raises MailctlErrors; what was done before is kept and counted."""
@@ -63,10 +67,11 @@ class FolderSync:
                 self._maildir = MaildirFolder(self._root.files, root, self._path, create=False)
             except FileNotFoundError:
                 had = self._state.agreed(self._folder.name) if seen else {}
-                here = self._index.uids(self._hash, seen.uidvalidity) if seen else set()
+                here = self._root.whole.uids(self._hash, seen.uidvalidity) if seen else set()
                 if had.keys() - here and not self._job.start_afresh:
                     raise vanished_folder(self._path, len(had), self._job.name) from None
                 if not self._job.dry_run:
+                    self._state.begin([self._folder.name])
                     self._maildir = MaildirFolder(self._root.files, root, self._path, create=True)
         if self._maildir is not None and not self._job.dry_run:
             self._maildir.clean(self._run.tools.clock())
@@ -84,10 +89,11 @@ class FolderSync:
         if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
         agreed = self._local(validity, seen)
-        # a file that is renamed while a directory is read may be missed: what one of two looks has seen is there
-        elsewhere = self._index.uids(self._hash, validity) - self._files.keys()
+        elsewhere = self._elsewhere(validity, seen, agreed)
         server, recent = self._server(status, seen, agreed)
         if seen is None or seen.uidvalidity != validity:
+            if not self._job.dry_run:
+                self._state.begin([name])
             agreed |= self._match_again(server, validity, elsewhere, seen)
         view = View(
             server,
@@ -102,15 +108,17 @@ class FolderSync:
         plan.fetch = [uid for uid in plan.fetch if uid not in self.tally.avoid]
         for uid in avoided:
             self.tally.skip("bad_response", "the server breaks the protocol when this message is asked for", uid=uid)
-        self._tell(plan, server)
+        tell(plan, server, self._run, self.tally)
         if self._job.dry_run:
-            self._show(plan, server)
+            show(plan, server, self._run, self.tally)
             return
+        if plan.fetch or plan.set_flags:
+            self._state.begin([name])
         if seen is None or seen.uidvalidity != validity:
             self._state.save_folder(name, FolderState(validity, messages=status.messages))
             self._state.save_messages(name, {uid: agreed[uid] for uid in agreed if uid in server})
         assert self._maildir is not None  # noqa: S101 - only a dry run may have none
-        Carrier(
+        carrier = Carrier(
             self._run,
             self._mailbox,
             self._state,
@@ -125,13 +133,11 @@ class FolderSync:
             policy.mark_seen,
             not policy.keep_on_server,
             policy.max_size,
+            self._root.descriptor,
             look_again=lambda: self._root.index().uids(self._hash, validity),
-        ).carry_out(plan)
-        whole = plan.complete and not self.tally.skipped and not self.tally.warnings
-        settled = self._fingerprint() if whole and (writable or not self._changes_server) else ""
-        self._state.save_folder(
-            name, FolderState(validity, status.uidnext, status.highestmodseq, status.messages, settled)
         )
+        carrier.carry_out(plan)
+        self._remember(status, plan, carrier, writable=writable)
         if plan.changed:
             raise SafetyError(
                 f"{name}: the server shows other messages than before under {len(plan.changed)} known UIDs; "
@@ -140,15 +146,45 @@ class FolderSync:
                 code="identity_changed",
             )
 
-    def _fingerprint(self) -> str:
-        """The policy as one word: what was left alone under one policy may be wanted under another."""
-        i = self._inbound
-        wanted = (i.mark_seen, i.keep_on_server, i.propagate_deletes, i.max_size, self._job.since)
-        return ",".join(str(value) for value in wanted)
+    def _elsewhere(self, validity: int, seen: FolderState | None, agreed: dict[int, Agreed]) -> set[int]:
+        """Messages whose files lie in other folders, or were missed here: renamed while the directory was read.
+
+        What one of two looks has seen is there. If all files are known, and nothing is to be decided on a message that
+        is missed, no second look is needed.
+        """
+        known = seen is not None and seen.uidvalidity == validity and not seen.at_work and self._state.complete
+        if known and not self._changes_server and not self._job.start_afresh:
+            return agreed.keys() - self._files.keys()
+        return self._root.whole.uids(self._hash, validity) - self._files.keys()
+
+    def _remember(self, status: FolderStatus, plan: FolderPlan, carrier: Carrier, *, writable: bool) -> None:
+        """Keep where the files are, and how the folder was left; the next run goes on from there."""
+        assert self._watch is not None  # noqa: S101 - only a dry run may have none
+        name, tally = self._folder.name, self.tally
+        places = {**{uid: place_of(file) for uid, file in self._files.items()}, **carrier.places}
+        kept = self._state.files(name)
+        moved = {uid: places.get(uid) for uid, place in kept.items() if places.get(uid) != place}
+        left_out = None if plan.shrunken or plan.changed or tally.warnings else write_left_out(tally.skipped)
+        settled = left_out is not None and (writable or not self._changes_server)
+        state = folder_state(
+            replace(status, mailbox_id=status.mailbox_id or self._mailbox_id),
+            str(self._path),
+            fingerprint(self._job) if settled else "",
+        )
+        times = self._watch.times()
+        self._here.proved = self._here.proved or times != UNKNOWN
+        with self._state.together():
+            self._state.save_files(name, moved)
+            files = self._count + len(carrier.fetched)
+            state = replace(state, cur=times.cur, new=times.new, files=files, left_out=left_out or "")
+            self._state.save_folder(name, state)
 
     def _local(self, validity: int, seen: FolderState | None) -> dict[int, Agreed]:
         """Take in the files of this folder; returns what was agreed."""
+        if self._maildir is not None:
+            self._watch = Watch(self._maildir, quiet=self._job.dry_run)
         for file in self._maildir.scan() if self._maildir else ():
+            self._count += 1
             if file.name.folder == self._hash and file.name.uidvalidity == validity:
                 self._files[file.name.uid] = file
         if self._maildir is not None:
@@ -173,8 +209,10 @@ class FolderSync:
         if known is None or not before or not now or now < before or (status.uidnext or 0) < (known.uidnext or 0):
             return {meta.uid: meta for meta in self._mailbox.scan()}, self._recent()
         same = (known.uidnext, before, known.messages) == (status.uidnext, now, status.messages)
-        if same and known.settled == self._fingerprint() and self._files.keys() <= agreed.keys():
-            return {uid: _as_meta(uid, message) for uid, message in agreed.items()}, None
+        below = known.uidnext or 0  # what isn't agreed of these has gone from the server; the files stay
+        if same and known.settled == fingerprint(self._job) and all(u in agreed or u < below for u in self._files):
+            self.tally.skipped += read_left_out(self._folder.name, known.left_out)
+            return {uid: as_meta(uid, message) for uid, message in agreed.items()}, None
         changed = {meta.uid: meta for meta in self._mailbox.scan(changed_since=before)} if now != before else {}
         present, recent = self._mailbox.uids(), self._recent()
         found = {}
@@ -183,7 +221,7 @@ class FolderSync:
             if uid in changed:
                 found[uid] = changed[uid]
             elif uid in agreed:
-                found[uid] = _as_meta(uid, agreed[uid])
+                found[uid] = as_meta(uid, agreed[uid])
             elif recent is None or uid in recent or uid in self._files:
                 unknown.append(uid)
             else:
@@ -228,7 +266,7 @@ class FolderSync:
         if self._maildir is not None:
             opened[self._path.parts] = self._maildir
         found = []
-        for path, file in self._index.by_folder.get(self._hash, ()):
+        for path, file in self._root.whole.by_folder.get(self._hash, ()):
             if file.name.uidvalidity == validity or self._root.descriptor is None:
                 continue
             if path not in opened:
@@ -236,42 +274,3 @@ class FolderSync:
                 opened[path] = stack.enter_context(folder)
             found.append(Stranger(opened[path], file))
         return found
-
-    def _tell(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
-        """Note what is left out, and why."""
-        most = show_size(self._inbound.max_size or 0)
-        for uid in plan.too_large:
-            self.tally.skip("too_large", f"{show_size(server[uid].size or 0)}, more than max_size ({most})", uid=uid)
-        if plan.too_old:
-            self.tally.skip(
-                "too_old", f"older than {self._job.since}: {counted(plan.too_old, 'message')}", count=plan.too_old
-            )
-        if plan.over_budget:
-            reason = f"left for the next run (max_per_run): {counted(plan.over_budget, 'message')}"
-            self.tally.skip("over_limit", reason, count=plan.over_budget)
-        for uid in plan.changed:
-            self.tally.skip("identity_changed", "the server shows another message under this UID", uid=uid)
-        if plan.shrunken:
-            self._run.warn(f"{self._folder.name}: the server shows {plan.shrunken} messages fewer; all are kept here")
-
-    def _show(self, plan: FolderPlan, server: dict[int, MessageMeta]) -> None:
-        """The plan as steps."""
-        if self._run.budget is not None:
-            self._run.budget -= len(plan.fetch)
-        octets = sum(server[uid].size or 0 for uid in plan.fetch)
-        self.tally.step("fetch", plan.fetch, f"{octets} octets")
-        alike: dict[str, list[int]] = {}
-        for uid, flags in plan.set_flags.items():
-            alike.setdefault(" ".join(sorted(flags)), []).append(uid)
-        for words, uids in alike.items():
-            self.tally.step("flag", uids, words)
-        unseen = [uid for uid in plan.fetch if SEEN not in server[uid].flags] if self._inbound.mark_seen else []
-        self.tally.step("mark_seen", [*plan.mark_seen, *unseen])
-        leaving = [] if self._inbound.keep_on_server else plan.fetch
-        self.tally.step("remove_from_server", [*plan.remove, *plan.verify, *leaving], "after the file is durable")
-        self.tally.step("delete_on_server", plan.delete, "deleted here")
-
-
-def _as_meta(uid: int, agreed: Agreed) -> MessageMeta:
-    date = None if agreed.internaldate is None else float(agreed.internaldate)
-    return MessageMeta(uid, agreed.flags, agreed.size, date)

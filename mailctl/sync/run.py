@@ -1,6 +1,6 @@
 """What one run of one gateway's sync shares: the job, its tools, what may still be done, how far it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING
@@ -10,9 +10,10 @@ from mailctl.domain.standing import Standing
 from mailctl.errors import StoppedError
 from mailctl.sync.job import Connector, FolderTally, SyncJob
 from mailctl.sync.local.files import Files
+from mailctl.sync.verify.differences import Repaired, Verified
 
 if TYPE_CHECKING:
-    from mailctl.sync.bulk.crew import Workers
+    from mailctl.sync.bulk.crew import Crew, Workers
 
 ProgressCallback = Callable[[str, Standing, str, Standing], None]
 """Takes gateway, how far it is in all, the folder in hand ("" if none), how far that is. It must not keep them."""
@@ -45,26 +46,40 @@ class Tools:
 
 @dataclass
 class Run:
-    """One run. budget: messages that may still be fetched, None without a bound. alone: workers were refused before."""
+    """One run. budget: messages that may still be fetched, None without a bound. alone: workers failed before.
+
+    crew: the workers that help it, if any; `close` ends them.
+    """
 
     job: SyncJob
     tools: Tools
     budget: int | None = None
     alone: bool = False
+    crew: "Crew | None" = None
     tallies: list[FolderTally] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    verified: Verified | None = None
+    repaired: Repaired | None = None
     _total: Standing = field(default_factory=Standing)
+    _tallies: dict[str, FolderTally] = field(default_factory=dict)
     _parts: dict[str, Standing] = field(default_factory=dict)
     _folder: str = ""
 
     def folder(self, name: str, path: str) -> FolderTally:
-        """Counts for one folder, kept in the report."""
-        tally = FolderTally(name, path)
-        self.tallies.append(tally)
+        """Counts for one folder, kept in the report; the same when it is asked for again."""
+        tally = self._tallies.get(name)
+        if tally is None:
+            tally = self._tallies[name] = FolderTally(name, path)
+            self.tallies.append(tally)
         self._folder = name
         self._show()
         return tally
+
+    def close(self) -> None:
+        """Let go of what helped."""
+        if self.crew is not None:
+            self.crew.end()
 
     def check_stop(self) -> None:
         """StoppedError if the user wants an end."""
@@ -117,6 +132,12 @@ class Run:
         if text not in self.warnings:
             self.warnings.append(text)
             self.record("sync.warning", text, level=Level.WARNING)
+
+    def homeless(self, folder: str, keywords: Iterable[str]) -> None:
+        """Keywords for which a Maildir folder has no letter left."""
+        missing = sorted(keywords)
+        if missing:
+            self.warn(f"{folder}: a Maildir folder has letters for 26 keywords; not shown here: {', '.join(missing)}")
 
     def finish_folder(self, tally: FolderTally) -> None:
         """Tell the log what was done in a folder, if anything was."""

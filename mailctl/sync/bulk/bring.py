@@ -2,7 +2,7 @@
 
 The caller has selected (or examined) the folder on `mailbox` and opened its Maildir. It alone keeps the state:
 
-    with closing(bring(run, mailbox, maildir, load, tally)) as batches:
+    with closing(bring(run, mailbox, maildir, load, tally, root=root)) as batches:
         for written in batches:       # a list of `Written`: durable, in their places
             state.save_messages(…)    # the next batch is only placed after that
 
@@ -10,39 +10,100 @@ The caller has selected (or examined) the folder on `mailbox` and opened its Mai
 (`run.arrived`, `tally.fetched`, …) stays the caller's; `run.beat` is told the octets as they come.
 """
 
-from collections.abc import Generator
-from contextlib import ExitStack
+import os
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, nullcontext
+from time import monotonic
 
+from mailctl.domain.event import Level
 from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.when import show_size
+from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.sync.bulk.crew import Crew, Shift
 from mailctl.sync.bulk.fetcher import Came, Fetcher
-from mailctl.sync.bulk.load import Load, Shares
+from mailctl.sync.bulk.load import Load, Shares, connections, worth_sharing
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.writer import Written, place
 from mailctl.sync.run import Run
 
+_LOOK_UP = 0.2
+_GRACE = 30.0
+"""Seconds that workers have to tell what came whole before an end."""
+
 
 def bring(
-    run: Run, mailbox: ImapMailbox, maildir: MaildirFolder, load: Load, tally: FolderTally
+    run: Run, mailbox: ImapMailbox, maildir: MaildirFolder, load: Load, tally: FolderTally, *, root: int | None = None
 ) -> Generator[list[Written], None, None]:
     """Yield what was brought, batch by batch, each durable and in its place; messages that are gone never come.
 
-    Notes in `tally` what was left for its size, and in `tally.avoid` where the server broke the protocol. Raises
-    MailctlErrors after what came whole was yielded; StoppedError if the user wants an end. `mailbox` has the folder
-    selected; it is dead after a NetworkError or ProtocolError.
+    root: descriptor of the Maildir root; without it there are no workers. Notes in `tally` what was left for its size,
+    and in `tally.avoid` where the server broke the protocol. Raises MailctlErrors after what came whole was yielded;
+    StoppedError if the user wants an end. `mailbox` has the folder selected; after a NetworkError or ProtocolError it
+    is dead.
     """
-    shares = Shares(load.uids, load.sizes, 1)
-    fetcher = Fetcher(mailbox, maildir, load, run.beat)
-    while share := shares.take():
-        run.check_stop()
+    run.check_stop()
+    shares = Shares(load.uids, load.sizes)
+    crew = _crew(run, mailbox, load, root)
+    with crew.at_work(load, shares, maildir) if crew else nullcontext(Shift(load, shares)) as shift:
+        shares.crowd = 1 + (crew.size if crew else 0)
+        fetcher = Fetcher(mailbox, maildir, load, lambda octets: run.beat(octets + shift.beat()))
         try:
-            for came in fetcher.fetch(share):
+            for came in _all(run, crew, shift, fetcher):
                 if written := _placed(maildir, load, tally, came):
                     yield written
-        finally:
+        except (NetworkError, ProtocolError, RefusedError, StoppedError):
             if fetcher.broke_at:
                 tally.avoid.add(fetcher.broke_at)
+            for came in _last_words(crew, shift):
+                if written := _placed(maildir, load, tally, came):
+                    yield written
+            raise
+        finally:
+            _tell(run, crew)
+
+
+def _crew(run: Run, mailbox: ImapMailbox, load: Load, root: int | None) -> Crew | None:
+    """The workers of this run, if the load is worth them; they stay for the next."""
+    workers = run.tools.workers
+    if workers is None or root is None:
+        return None
+    if run.crew is None or not run.crew.size:
+        if run.alone or connections(load, 1.0, 2, None) == 1:
+            return None
+        began = monotonic()
+        mailbox.noop()
+        turn = monotonic() - began
+        more = connections(load, turn, os.cpu_count() or 1, workers.allowed(run.job)) - 1
+        if not more:
+            return None
+        run.crew = Crew(workers, run.job, root)
+        run.crew.enlist(more)
+    return run.crew if worth_sharing(load) else None
+
+
+def _all(run: Run, crew: Crew | None, shift: Shift, fetcher: Fetcher) -> Iterator[Came]:
+    while True:
+        if share := shift.shares.take():
+            for came in fetcher.fetch(share):
+                others = shift.gather()
+                yield Came(came.parts + others.parts, came.too_large + others.too_large)
+        elif (crew is not None and crew.busy) or shift.waiting:  # in this order: it brings before it is idle
+            came = shift.gather(_LOOK_UP)
+            run.beat(shift.beat())
+            yield came
+        elif not shift.shares:  # and gives back before it is idle
+            run.beat(shift.beat())
+            return
+
+
+def _last_words(crew: Crew | None, shift: Shift) -> Iterator[Came]:
+    """What workers had, when it comes to an end."""
+    if crew is not None:
+        crew.stop()
+        end = monotonic() + _GRACE
+        while (crew.busy or shift.waiting) and monotonic() < end:
+            yield shift.gather(_LOOK_UP)
 
 
 def _placed(maildir: MaildirFolder, load: Load, tally: FolderTally, came: Came) -> list[Written]:
@@ -60,3 +121,13 @@ def _placed(maildir: MaildirFolder, load: Load, tally: FolderTally, came: Came) 
         raise
     maildir.sync_directories()
     return written
+
+
+def _tell(run: Run, crew: Crew | None) -> None:
+    """Say why it went on with fewer connections than it could have."""
+    while crew is not None and crew.failures:
+        run.alone = True
+        error = crew.failures.pop()
+        text = f"{run.job.name}: one more connection failed, it went on with those it had: {error.message}"
+        run.notes.append(text)
+        run.record("sync.worker.lost", text, level=Level.WARNING, code=error.code, server_text=error.server_text)

@@ -57,14 +57,20 @@ def connections(load: Load, turn: float, processors: int, allowed: int | None) -
     return min(wanted, len(load.uids), max(1, allowed // 2) if allowed is not None else wanted)
 
 
+def worth_sharing(load: Load) -> bool:
+    """Whether workers that are there already should take part."""
+    return len(load.uids) >= 2 * LEAST
+
+
 class Shares:
     """UIDs that nobody has taken yet, in shares that get smaller towards the end, so that all come to it together.
 
-    For several threads. crowd: how many take from it.
+    For several threads. `crowd`: how many take from it.
     """
 
-    def __init__(self, uids: Sequence[int], sizes: Mapping[int, int], crowd: int) -> None:
-        self._left, self._sizes, self._crowd = list(uids), sizes, crowd
+    def __init__(self, uids: Sequence[int], sizes: Mapping[int, int]) -> None:
+        self._left, self._sizes = list(uids), sizes
+        self.crowd = 1
         self._left.reverse()  # the next ones last, where they are cheap to take
         typical = sorted(sizes[uid] for uid in uids if uid in sizes)
         self._typical = typical[len(typical) // 2] if typical else 0
@@ -77,7 +83,7 @@ class Shares:
     def take(self, most: int = MOST) -> list[int]:
         """The next share, ascending, at most `most` messages; empty when there is none left."""
         with self._lock:
-            goal = 2 * self._weight // (3 * self._crowd) if self._crowd > 1 else self._weight
+            goal = 2 * self._weight // (3 * self.crowd) if self.crowd > 1 else self._weight
             share: list[int] = []
             while self._left and len(share) < most and (goal > 0 or len(share) < LEAST):
                 uid = self._left.pop()

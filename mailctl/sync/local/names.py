@@ -19,7 +19,7 @@ _NAME = re.compile(
     re.ASCII,
 )
 _PLAIN_UIDL = re.compile(r"[a-z0-9.-]{1,70}", re.ASCII)
-_PART = re.compile(r"part\.\d{1,20}_(?P<folder>[0-9a-f]{12})\.mailctl", re.ASCII)
+_PART = re.compile(r"part\.(?P<number>\d{1,20})_(?P<folder>[0-9a-f]{12})\.mailctl", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +95,9 @@ def part_name(folder: str, number: int) -> str:
 def is_part(filename: str) -> bool:
     """Whether `filename` is one that `part_name` gives."""
     return _PART.fullmatch(filename) is not None
+
+
+def part_number(filename: str, folder: str) -> int:
+    """The number in a name that `part_name` gives for that folder; -1 if it is none."""
+    match = _PART.fullmatch(filename)
+    return int(match["number"]) if match and match["folder"] == folder else -1

@@ -1,0 +1,253 @@
+"""The workers of one run, as their parent sees them: starts them, hands out shares, gathers what they brought.
+
+A worker that dies, at any moment and of anything, leaves files in `tmp` that nobody knows of, which are removed, and
+messages that were not told as brought, which go back among the shares. It is not replaced.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import IO, Any
+from typing import Protocol as Interface
+
+from mailctl.errors import ExitCode, MailctlError, StoppedError
+from mailctl.sync.bulk.fetcher import Came
+from mailctl.sync.bulk.load import Load, Shares
+from mailctl.sync.bulk.worker import STOP, Order, came_of, unpacked
+from mailctl.sync.job import SyncJob
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.names import part_number
+
+NAMESPACE = 10**15
+"""Numbers of files in `tmp` that each process has for itself."""
+_FATAL = frozenset({ExitCode.BUG, ExitCode.STORAGE, ExitCode.SAFETY})
+"""What a worker fails of that fails the whole: the disk is everybody's."""
+
+
+class Process(Interface):
+    """A worker's process: `subprocess.Popen`, as far as it is needed here."""
+
+    @property
+    def stdin(self) -> IO[bytes] | None:
+        """Requests."""
+
+    @property
+    def stdout(self) -> IO[bytes] | None:
+        """Answers."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def wait(self) -> int:
+        """Until it has ended."""
+
+
+class Workers(Interface):
+    """Starts workers, and knows how many there may be."""
+
+    def start(self, job: SyncJob, descriptor: int) -> Process | None:
+        """A process that can sign in for `job` and has `descriptor`; it waits for its Order. None: no more of them."""
+
+    def allowed(self, job: SyncJob) -> int | None:
+        """Connections to one mailbox that the provider, or the user, is known to allow at a time; None: not known."""
+
+
+class Shift:
+    """The work on one load: what the crew and its parent share. For several threads."""
+
+    def __init__(self, load: Load, shares: Shares) -> None:
+        self.load, self.shares = load, shares
+        self.fatal: MailctlError | None = None
+        self._came: SimpleQueue[Came] = SimpleQueue()
+        self._octets = 0
+        self._lock = Lock()
+
+    def beat(self) -> int:
+        """Octets that workers took in since the last time; raises what one failed of, if that fails the whole."""
+        if self.fatal is not None:
+            raise self.fatal
+        if not self._octets:
+            return 0
+        with self._lock:
+            octets, self._octets = self._octets, 0
+        return octets
+
+    def gather(self, seconds: float = 0.0) -> Came:
+        """What workers brought by now, waiting at most `seconds` for the first of it."""
+        whole = Came()
+        with suppress(Empty):
+            came = self._came.get(timeout=seconds) if seconds else self._came.get_nowait()
+            while True:
+                whole.parts += came.parts
+                whole.too_large += came.too_large
+                came = self._came.get_nowait()
+        return whole
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to gather."""
+        return not self._came.empty()
+
+    def count(self, octets: int) -> None:
+        """A worker's octets."""
+        with self._lock:
+            self._octets += octets
+
+    def bring(self, came: Came) -> None:
+        """What a worker brought."""
+        self._came.put(came)
+
+
+class Crew:
+    """All workers of a run. root: descriptor of the Maildir root; its lock is held as long as any of them lives."""
+
+    def __init__(self, workers: Workers, job: SyncJob, root: int) -> None:
+        self._workers, self._job, self._root = workers, job, root
+        self._hands: list[_Hand] = []
+        self._orders = 0
+        self.failures: list[MailctlError] = []
+        """Why workers ended before their time: refused, disconnected."""
+
+    @property
+    def size(self) -> int:
+        """How many live."""
+        return sum(hand.living for hand in self._hands)
+
+    def enlist(self, most: int) -> None:
+        """Have `most` workers, if so many can be had; after a failure there are no new ones."""
+        while len(self._hands) < most and not self.failures:
+            process = self._workers.start(self._job, self._root)
+            if process is None:
+                return
+            self._hands.append(_Hand(process, self.failures))
+
+    @contextmanager
+    def at_work(self, load: Load, shares: Shares, maildir: MaildirFolder) -> Iterator[Shift]:
+        """Within it, the workers take from `shares`. An error that leaves it ends them all, with what they had."""
+        shift = Shift(load, shares)
+        light = replace(load, uids=(), sizes={})
+        self._orders += 1
+        try:
+            for place, hand in enumerate(self._hands, 1):
+                hand.begin(shift, Order(self._job, light, self._root, place * NAMESPACE + 1, self._orders))
+            yield shift
+        except BaseException:
+            self.end()
+            raise
+        finally:
+            if not all(hand.living and not hand.busy for hand in self._hands):
+                files, tmp = maildir.files, maildir.descriptors["tmp"]
+                for name in os.listdir(tmp):
+                    if part_number(name, load.hash) >= NAMESPACE:
+                        files.unlink(tmp, name)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something that was handed out has not come yet."""
+        return any(hand.busy for hand in self._hands)
+
+    def stop(self) -> None:
+        """No more work; what came whole is still brought."""
+        for hand in self._hands:
+            hand.send(STOP)
+
+    def end(self) -> None:
+        """End all workers now."""
+        for hand in self._hands:
+            hand.end()
+
+
+class _Hand:
+    """One worker. Its thread hears what the worker says until it ends."""
+
+    def __init__(self, process: Process, failures: list[MailctlError]) -> None:
+        self._process, self._failures = process, failures
+        self._shift: Shift | None = None
+        self._number = 0
+        self._shares: deque[set[int]] = deque()
+        self.living = True
+        self._lock = Lock()
+        self._thread = Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has shares in hand."""
+        return bool(self._shares)
+
+    def begin(self, shift: Shift, order: Order) -> None:
+        """From now on it works on another load."""
+        self._number, self._shift = order.number, shift
+        self.send(order)
+
+    def send(self, request: Any) -> None:
+        """One word to the worker; that it is dead is heard by its thread."""
+        import pickle
+
+        stream = self._process.stdin
+        assert stream is not None  # noqa: S101 - made with pipes
+        with self._lock, suppress(OSError, ValueError):
+            pickle.dump(request, stream, 5)
+            stream.flush()
+
+    def end(self) -> None:
+        """End it now, if it hasn't, and wait for that."""
+        with suppress(OSError):
+            self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        for stream in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):  # what it was still to be told
+                if stream is not None:
+                    stream.close()
+
+    def _listen(self) -> None:
+        import pickle
+
+        stream = self._process.stdout
+        assert stream is not None  # noqa: S101 - made with pipes
+        with suppress(EOFError, pickle.UnpicklingError, OSError, ValueError, AttributeError, ImportError, IndexError):
+            while self._hear(*pickle.load(stream)):  # noqa: S301 - from a process that we started
+                pass
+        self.living = False
+        if self._shift is not None and self._shares:  # it was killed, perhaps in the middle of a word
+            self._shift.shares.give_back(set().union(*self._shares))  # first, so that nobody thinks that all is done
+            self._shares.clear()
+
+    def _hear(self, word: str, value: Any) -> bool:
+        """Heed one word; False if it was the last."""
+        shift = self._shift
+        if shift is None:
+            return True
+        match word:
+            case "octets":
+                shift.count(value)
+            case "came":
+                came = came_of(value, shift.load)
+                shift.bring(came)
+                self._shares[0].difference_update(part.meta.uid for part in came.parts)
+                self._shares[0].difference_update(uid for uid, _ in came.too_large)
+            case "ready" if value == self._number:  # else for a load that was done before it was
+                self._hand_out(shift)
+                self._hand_out(shift)
+            case "done":
+                self._shares.popleft()  # what of it did not come is gone on the server
+                self._hand_out(shift)
+            case "failed":
+                error = unpacked(value)
+                if error.exit_code in _FATAL and error.code != "uidvalidity_changed":
+                    shift.fatal = error
+                if not isinstance(error, StoppedError):
+                    self._failures.append(error)
+                return False
+        return True
+
+    def _hand_out(self, shift: Shift) -> None:
+        share = shift.shares.take()
+        if share:
+            self._shares.append(set(share))
+            self.send(share)

@@ -1,0 +1,190 @@
+"""A worker: a process with a connection of its own that fetches shares of a folder into `tmp`, and tells its parent.
+
+It names nothing, keeps no state and asks nobody: the parent puts the files into place. What goes over the two pipes is
+pickled, between processes of one user that know each other. Requests: an Order, then lists of UIDs (a share each), the
+next Order, …, at last STOP. The pipe's end without that means that the parent is dead: the worker ends at once.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+from time import monotonic
+from typing import Any, BinaryIO
+
+from mailctl import errors
+from mailctl.domain.mailbox import ImapMailbox, MessageMeta
+from mailctl.domain.secret import mask
+from mailctl.errors import MailctlError, SafetyError, StoppedError
+from mailctl.sync.bulk.fetcher import Came, Fetcher
+from mailctl.sync.bulk.load import Load
+from mailctl.sync.job import SyncJob
+from mailctl.sync.local.files import Files, storing
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.names import MessageName
+from mailctl.sync.local.writer import Part
+
+STOP = "stop"
+OFTEN = 0.1
+"""Seconds between two words on how many octets came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The folder from which a worker is to fetch. root: descriptor of the Maildir root, inherited. first: see `Writer`.
+    number: which of the run's it is.
+
+    The load's UIDs and sizes are left out: they come in shares.
+    """
+
+    job: SyncJob
+    load: Load
+    root: int
+    first: int
+    number: int
+
+
+class Answers:
+    """What the worker says: (word, value). For several threads; nothing happens when nobody listens any more.
+
+    ready int (an order's number) · octets int · came rows · done None (a share) · failed dict (an error; the last)
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._lock = stream, Lock()
+
+    def say(self, word: str, value: Any = None) -> None:
+        """One word."""
+        import pickle
+
+        with self._lock, suppress(BrokenPipeError):  # the parent is dead, and we are about to hear of it
+            pickle.dump((word, value), self._stream, 5)
+            self._stream.flush()
+
+
+def work(
+    requests: BinaryIO,
+    answers: BinaryIO,
+    connect: Callable[[SyncJob], ImapMailbox],
+    files: Files,
+    orphaned: Callable[[], None],
+) -> None:
+    """Serve one parent. orphaned: called, in another thread, when it has died."""
+    told = Answers(answers)
+    try:
+        with storing("fetch messages"):
+            _Worker(told, files).work(requests, connect, orphaned)
+    except MailctlError as error:
+        told.say("failed", packed(error))
+    except Exception as error:  # noqa: BLE001 - a bug here must come to light there
+        told.say("failed", packed(MailctlError(f"a worker failed ({type(error).__name__}: {mask(str(error))})")))
+
+
+class _Worker:
+    def __init__(self, answers: Answers, files: Files) -> None:
+        self._answers, self._files = answers, files
+        self._stop = Event()
+        self._requests: SimpleQueue[Order | list[int] | None] = SimpleQueue()
+        self._octets = 0
+        self._told = 0.0
+
+    def work(self, requests: BinaryIO, connect: Callable[[SyncJob], ImapMailbox], orphaned: Callable[[], None]) -> None:
+        Thread(target=self._listen, args=(requests, orphaned), daemon=True).start()
+        request = self._requests.get()
+        if not isinstance(request, Order):
+            return
+        mailbox = connect(request.job)
+        try:
+            while isinstance(request, Order):
+                request = self._serve(mailbox, request)
+        finally:
+            mailbox.close()
+
+    def _serve(self, mailbox: ImapMailbox, order: Order) -> Order | None:
+        """Fetch from one folder until another is ordered, or the end."""
+        load = order.load
+        status = mailbox.select(load.folder, read_only=True)
+        if (status.uidvalidity or 0) != load.uidvalidity:
+            raise SafetyError(f"{load.folder.name} has another UIDVALIDITY by now", code="uidvalidity_changed")
+        with MaildirFolder(self._files, order.root, load.path, create=False) as maildir:
+            fetcher = Fetcher(mailbox, maildir, load, self._beat, first=order.first)
+            self._answers.say("ready", order.number)
+            while isinstance(request := self._requests.get(), list):
+                for came in fetcher.fetch(request):
+                    self._tell_octets()
+                    self._answers.say("came", rows(came))
+                self._answers.say("done")
+        return request
+
+    def _listen(self, requests: BinaryIO, orphaned: Callable[[], None]) -> None:
+        import pickle
+
+        with suppress(EOFError, pickle.UnpicklingError, OSError, ValueError):
+            while (request := pickle.load(requests)) != STOP:  # noqa: S301 - from the parent
+                self._requests.put(request)
+            self._stop.set()
+            self._requests.put(None)
+            requests.read(1)
+        orphaned()
+
+    def _beat(self, octets: int) -> None:
+        self._octets += octets
+        if self._stop.is_set():
+            raise StoppedError("interrupted")
+        if monotonic() - self._told > OFTEN:
+            self._tell_octets()
+
+    def _tell_octets(self) -> None:
+        self._told = monotonic()
+        octets, self._octets = self._octets, 0
+        self._answers.say("octets", octets)
+
+
+Row = tuple[str, int, frozenset[str], int | None, float | None, int | None, int, bool]
+
+
+def rows(came: Came) -> tuple[list[Row], list[tuple[int, int]]]:
+    """`came` in plain values, which are pickled fast."""
+    parts: list[Row] = [
+        (p.file, p.meta.uid, p.meta.flags, p.meta.size, p.meta.internaldate, p.meta.modseq, p.octets, p.name.verbatim)
+        for p in came.parts
+    ]
+    return parts, came.too_large
+
+
+def came_of(told: tuple[list[Row], list[tuple[int, int]]], load: Load) -> Came:
+    """What `rows` made plain."""
+    return Came(
+        [
+            Part(
+                file,
+                MessageName(load.hash, load.uidvalidity, uid, verbatim=verbatim),
+                MessageMeta(uid, flags, size, date, modseq),
+                octets,
+            )
+            for file, uid, flags, size, date, modseq, octets, verbatim in told[0]
+        ],
+        told[1],
+    )
+
+
+def packed(error: MailctlError) -> dict[str, Any]:
+    """An error in plain values, secrets masked."""
+    return {
+        "family": type(error).__name__,
+        "message": mask(error.message),
+        "hint": error.hint,
+        "code": error.code,
+        "cause": error.cause,
+        "server_text": mask(error.server_text),
+        "detail": error.detail,
+    }
+
+
+def unpacked(told: dict[str, Any]) -> MailctlError:
+    """The error that `packed` made plain."""
+    fields = dict(told)
+    family, message = getattr(errors, fields.pop("family"), MailctlError), fields.pop("message")
+    error: MailctlError = family(message, **fields)
+    return error
