@@ -1,0 +1,76 @@
+"""The connection of a mirror run: which folder is open in it, and what the server can do."""
+
+from typing import Protocol as Interface
+
+from mailctl.domain.changes import ImapChanges
+from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox
+from mailctl.domain.visits import ImapPipeline
+from mailctl.errors import RefusedError
+from mailctl.sync.mirror.work import Work
+
+
+class MirrorMailbox(ImapMailbox, ImapPipeline, ImapChanges, Interface):
+    """A signed-in IMAP connection that reads and changes."""
+
+
+class Connection:
+    """Selects folders for changes, each only when another one was open."""
+
+    def __init__(self, mailbox: MirrorMailbox, inbox: Folder) -> None:
+        self.mailbox, self._inbox = mailbox, inbox
+        self._open = ""
+
+    def select(self, work: Work) -> FolderStatus | None:
+        """Open a folder for reading and writing; its state, or None if it was open."""
+        if self._open == work.name:
+            return None
+        return self.select_again(work)
+
+    def select_again(self, work: Work) -> FolderStatus:
+        """Open a folder for reading and writing; its state as it is now."""
+        self._open = ""
+        status = self.mailbox.select(self.folder(work), read_only=False)
+        self._open = work.name
+        return status
+
+    def remove(self, work: Work) -> None:
+        """DELETE a folder, which is not open then: some servers end a session whose folder goes."""
+        self._open = ""
+        self.mailbox.select(self._inbox, read_only=True)
+        self.mailbox.remove(self.folder(work))
+
+    @staticmethod
+    def folder(work: Work) -> Folder:
+        """The folder on the server."""
+        if work.folder is None:
+            raise RefusedError(f"{work.name} is not on the server", cause="no_such_mailbox")
+        return work.folder
+
+    @staticmethod
+    def uidnext(work: Work) -> int:
+        """A UID below which there is nothing new (1 if the server doesn't tell)."""
+        return (work.status.uidnext if work.status else None) or 1
+
+    @property
+    def moves(self) -> bool:
+        """Whether messages can be moved in one step (RFC 6851)."""
+        return self._offers("MOVE")
+
+    @property
+    def expunges(self) -> bool:
+        """Whether single messages can be removed (RFC 4315)."""
+        return self._offers("UIDPLUS")
+
+    @property
+    def most_octets(self) -> int | None:
+        """The largest message that the server takes (RFC 7889), None if it doesn't tell."""
+        told = [c.partition("=")[2] for c in self.mailbox.capabilities if c.startswith("APPENDLIMIT=")]
+        return int(told[0]) if told and told[0].isascii() and told[0].isdigit() else None
+
+    def _offers(self, extension: str) -> bool:
+        return offers(self.mailbox.capabilities, extension)
+
+
+def offers(capabilities: frozenset[str], extension: str) -> bool:
+    """Whether a server has an extension that IMAP4rev2 took in; one of both revisions speaks the first."""
+    return extension in capabilities or capabilities & {"IMAP4REV1", "IMAP4REV2"} == {"IMAP4REV2"}

@@ -1,0 +1,121 @@
+"""What lies in the Maildir, all of it: messages under mailctl's names, and files that other programs put or named.
+
+Symbolic links, pipes and hidden files are no messages. Nothing is changed here.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mailctl.errors import StorageError
+from mailctl.sync.local.files import Files, storage_error
+from mailctl.sync.local.flags import Keywords
+from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile
+from mailctl.sync.local.names import MessageName, parse_name
+from mailctl.sync.local.paths import NAME_FILE
+
+Parts = tuple[str, ...]
+_MOST_LEVELS = 100
+
+
+@dataclass
+class LocalFolder:
+    """One Maildir below the root. named: mailctl's messages. others: files with other names (their MessageName has
+    nothing but the letters). links: symbolic links that are left alone.
+    name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE."""
+
+    named: list[LocalFile] = field(default_factory=list)
+    others: list[LocalFile] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    name_file: str = ""
+    keywords: Keywords = field(default_factory=Keywords)
+
+
+def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
+    """Every directory below the root that has one of `cur`, `new`, `tmp`: its path, and what is in it."""
+    found: dict[Parts, LocalFolder] = {}
+    pending: list[Parts] = [()]
+    while pending:
+        path = pending.pop()
+        with _opened(files, root, path) as directory:
+            if directory is None:
+                continue
+            with os.scandir(directory) as entries:
+                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
+            if any(name in SUBDIRECTORIES for name in names):
+                found[path] = _folder(files, directory, names, "/".join(path))
+            if len(path) < _MOST_LEVELS:
+                pending += [(*path, name) for name in names if name not in SUBDIRECTORIES]
+    return found
+
+
+def _folder(files: Files, directory: int, names: list[str], shown: str) -> LocalFolder:
+    folder = LocalFolder(
+        name_file=_text(files, directory, NAME_FILE), keywords=Keywords.parse(_text(files, directory, KEYWORDS_FILE))
+    )
+    found: dict[str, LocalFile] = {}
+    for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
+        if subdirectory not in names:
+            continue
+        with _opened(files, directory, (subdirectory,)) as inner:
+            if inner is None:
+                continue
+            for file, link in _messages(inner, subdirectory):
+                base = file.filename.partition(":2,")[0] if not file.name.folder else file.name.stem
+                if link and file.name.folder:
+                    raise StorageError(
+                        f"{shown}/{subdirectory}/{file.filename} is a symbolic link; in a Maildir, links aren't "
+                        "followed",
+                        hint="Remove the link; the message is fetched again.",
+                        code="symbolic_link",
+                    )
+                if link:
+                    folder.links.append(file.filename)
+                else:
+                    found[base] = file
+    folder.keywords.reserve("".join({letter for file in found.values() for letter in file.name.letters}))
+    for file in found.values():
+        (folder.named if file.name.folder else folder.others).append(file)
+    return folder
+
+
+def _text(files: Files, directory: int, name: str) -> str:
+    return (files.read_small(directory, name) or b"").decode("utf-8", "surrogateescape")
+
+
+def _messages(directory: int, subdirectory: str) -> Iterator[tuple[LocalFile, bool]]:
+    """(message, whether it is a symbolic link)."""
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name[0] == ".":
+                continue
+            name = parse_name(entry.name) or MessageName("", letters=entry.name.partition(":2,")[2])
+            if entry.is_symlink() or entry.is_file(follow_symlinks=False):
+                yield LocalFile(name, subdirectory, entry.name), entry.is_symlink()
+
+
+class _opened:  # noqa: N801 - reads as a phrase
+    """The directory at a path below `root`, or None if it has gone; closed at the end."""
+
+    def __init__(self, files: Files, root: int, path: Parts) -> None:
+        self._files, self._root, self._path = files, root, path
+        self._fd = -1
+
+    def __enter__(self) -> int | None:
+        here = os.dup(self._root)
+        for part in self._path:
+            try:
+                following = self._files.open_directory(here, part)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise storage_error(f"look into {'/'.join(self._path)}", error) from error
+            finally:
+                os.close(here)
+            here = following
+        self._fd = here
+        return here
+
+    def __exit__(self, *error: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)

@@ -1,0 +1,183 @@
+"""The look at both sides of every folder, and the plan that comes of it. Changes nothing but names of files.
+
+Only files whose folder got another UIDVALIDITY are renamed here, to what the same messages are called now.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from mailctl.domain.event import Level
+from mailctl.domain.mailbox import FolderStatus, ImapMailbox
+from mailctl.errors import RefusedError
+from mailctl.sync.adopt import Stranger, adopt
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.names import MessageName
+from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.root import Root
+from mailctl.sync.mirror.folders import FolderFate
+from mailctl.sync.mirror.here import LocalFolder, Parts
+from mailctl.sync.mirror.intents import Intent
+from mailctl.sync.mirror.plan import Rules, Sides, plan_messages
+from mailctl.sync.mirror.strays import Likeness, Origin
+from mailctl.sync.mirror.there import backwards, likenesses, look_there, unmoved
+from mailctl.sync.mirror.work import Found, Index, Work, fingerprint, index
+from mailctl.sync.plan import remember
+from mailctl.sync.run import Run
+from mailctl.sync.state import Agreed, State
+
+
+class Looker:
+    """Looks at the folders one after another; `arrivals` and `lost` are then what `strays.Surroundings` needs.
+
+    found: the strays. intents: of runs that were cut short.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        mailbox: ImapMailbox,
+        state: State,
+        root: Root,
+        here: Mapping[Parts, LocalFolder],
+        found: Sequence[Found],
+        intents: Sequence[Intent],
+    ) -> None:
+        self._run, self._mailbox, self._state, self._root, self._here = run, mailbox, state, root, here
+        self._index: Index = index(here)
+        self._sizes = {one.measured.octets for one in found}
+        self._strays: dict[str, set[int | None]] = {}
+        for one in found:
+            self._strays.setdefault(one.work.name, set()).add(one.measured.octets)
+        self._nameless = {one.measured.octets for one in found if not one.measured.message_id}
+        self._attempts: dict[str, int] = {}
+        for intent in intents:
+            self._attempts[intent.folder] = min(intent.uidnext, self._attempts.get(intent.folder, intent.uidnext))
+        self.arrivals: dict[str, dict[int, Likeness]] = {}
+        self.lost: dict[Origin, Likeness] = {}
+
+    def look(self, work: Work, status: FolderStatus | None, mirrored: bool) -> None:
+        """One folder. status: what is known of it without opening it."""
+        if work.folder is None:
+            work.take_in(self._index)
+            if work.fate is FolderFate.GONE_THERE:
+                sides = Sides({}, work.flags(), work.agreed, work.away, 1 << 32)
+                work.plan = plan_messages(sides, Rules(readable=work.readable()))
+            return
+        if self._quiet(work, status, mirrored):
+            return
+        try:
+            work.status = self._mailbox.select(work.folder, read_only=self._run.job.dry_run)
+        except RefusedError as error:
+            work.left, work.tally.error = True, error
+            return
+        self._opened(work, work.status, mirrored)
+
+    def _quiet(self, work: Work, status: FolderStatus | None, mirrored: bool) -> bool:
+        """Whether nothing is to be done, as far as can be told without opening the folder."""
+        seen, wanted = work.seen, fingerprint(self._run.job)
+        if not mirrored or seen is None or seen.settled != wanted or not unmoved(status, seen):
+            return False
+        if work.name in self._strays or work.name in self._attempts or work.fate is not FolderFate.BOTH:
+            return False
+        work.take_in(self._index)
+        letters = work.flags()
+        if work.away or letters.keys() != work.agreed.keys():
+            return False
+        readable = work.readable()
+        for uid, flags in letters.items():
+            there = work.agreed[uid].flags
+            if flags != there and (flags - there or any(f.startswith("\\") or f in readable for f in there - flags)):
+                return False
+        work.status, work.still = status, True
+        work.tally.messages = len(letters)
+        return True
+
+    def _opened(self, work: Work, status: FolderStatus, mirrored: bool) -> None:
+        name, seen = work.name, work.seen
+        work.tally.messages = status.messages
+        if seen is not None and seen.uidvalidity != work.validity:
+            work.agreed = {}
+        work.take_in(self._index)
+        work.server = look_there(self._mailbox, status, seen, work.agreed)
+        before = self._state.agreed(name) if seen and seen.uidvalidity != work.validity else {}
+        self._match_again(work, before)
+        writable = bool(status.uidvalidity) and not (status.read_only and not self._run.job.dry_run)
+        if not writable:
+            self._run.warn(f"{name} is read-only on the server: what changes here stays here")
+        back = backwards(status, seen)
+        if back:
+            self._run.warn(
+                f"{name}: the server's numbers went back (was it restored?); nothing is deleted, there or here"
+            )
+        inbound = self._run.job.inbound
+        work.rules = Rules(
+            writable,
+            mirrored and bool(status.uidvalidity) and (seen is None or seen.uidvalidity == work.validity),
+            back,
+            status.permanent_flags or None,
+            work.readable(),
+            inbound.max_size,
+            self._run.budget,
+        )
+        since = self._run.job.since
+        recent = set(self._mailbox.uids(since=since)) if since else None
+        sides = Sides(work.server, work.flags(), work.agreed, work.away, status.uidnext, recent)
+        work.plan = plan_messages(sides, work.rules)
+        if self._run.budget is not None:
+            self._run.budget -= len(work.plan.fetch)
+        self._recognise(work, {message.size for message in before.values()})
+
+    def _recognise(self, work: Work, before: set[int | None]) -> None:
+        """Ask what the messages are that a stray could be. before: sizes of messages that had other UIDs."""
+        mine = self._strays.get(work.name, set()) | before
+        mine |= {work.agreed[uid].size for uid in work.plan.again if uid in work.agreed}
+        since = self._attempts.get(work.name)
+        arrivals, lost = [], []
+        for uid, meta in work.server.items():
+            if uid in work.files or uid in work.away or uid in work.plan.changed:
+                continue
+            if uid in work.agreed:
+                lost += [uid] if meta.size in self._sizes else []
+            elif meta.size in mine or (since is not None and uid >= since):
+                arrivals.append(uid)
+        nameless: set[int | None] = {*self._nameless, *(() if since is None else (None,))}
+        known = likenesses(self._mailbox, work.server, arrivals, nameless=nameless)
+        self.arrivals[work.name] = {uid: known[uid] for uid in arrivals if uid in known}
+        for uid, like in likenesses(self._mailbox, work.server, lost, nameless=()).items():
+            self.lost[Origin(work.name, uid)] = like
+
+    def _match_again(self, work: Work, before: Mapping[int, Agreed]) -> None:
+        """Take in files under another UIDVALIDITY whose messages are still there, and what was agreed on them."""
+        wanted = [uid for uid in sorted(work.server) if uid not in work.files and uid not in work.away]
+        with ExitStack() as stack:
+            strangers = self._strangers(work, stack)
+            if not wanted or not strangers:
+                return
+            name, dry_run = MessageName(work.hash, work.validity), self._run.job.dry_run
+            for uid, file in adopt(self._mailbox, wanted, work.server, strangers, name, dry_run=dry_run).items():
+                if file.maildir.path.parts == work.path.parts:
+                    work.files[uid] = file.new
+                else:
+                    work.away.add(uid)
+                lying = self._here[file.maildir.path.parts].named
+                lying.remove(file.old)
+                lying.append(file.new)
+                old = file.old.name
+                if work.seen and work.seen.uidvalidity == old.uidvalidity and old.uid in before:
+                    work.agreed[uid] = replace(remember(work.server[uid]), flags=before[old.uid].flags)
+        text = f"{work.name}: the server gave new UIDs; messages were found again here"
+        self._run.record("sync.folder.rematched", text, level=Level.INFO, folder=work.name)
+
+    def _strangers(self, work: Work, stack: ExitStack) -> list[Stranger]:
+        opened: dict[Parts, MaildirFolder] = {}
+        found = []
+        for parts, folder in self._here.items():
+            for file in folder.named:
+                if file.name.folder != work.hash or file.name.uidvalidity == work.validity:
+                    continue
+                if parts not in opened and self._root.descriptor is not None:
+                    maildir = MaildirFolder(self._root.files, self._root.descriptor, FolderPath(parts), create=False)
+                    opened[parts] = stack.enter_context(maildir)
+                found.append(Stranger(opened[parts], file))
+        return found

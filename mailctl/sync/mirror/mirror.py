@@ -1,0 +1,234 @@
+"""One gateway in mirror mode: looks at both sides of all folders, plans, brakes if much would be deleted, carries out.
+
+The order in which things are done: folders are made; files get their names (what is there already is recognised, what
+moved is moved, what is new is uploaded); messages and flags go down and up; only then is anything deleted.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+from mailctl.domain.event import Level
+from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
+from mailctl.errors import NetworkError, NotFoundError, ProtocolError
+from mailctl.sync.choose import choose
+from mailctl.sync.local.files import Files
+from mailctl.sync.local.names import canonical_folder, folder_hash
+from mailctl.sync.local.paths import FolderPath, assign
+from mailctl.sync.local.root import Root, vanished_folder
+from mailctl.sync.mirror.brake import brake
+from mailctl.sync.mirror.carry import Carry
+from mailctl.sync.mirror.connection import Connection, MirrorMailbox
+from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of, plan_folders
+from mailctl.sync.mirror.here import LocalFolder, Parts, look_here
+from mailctl.sync.mirror.intents import Intents
+from mailctl.sync.mirror.look import Looker
+from mailctl.sync.mirror.show import show
+from mailctl.sync.mirror.strays import Fate, Origin, Surroundings, Way, settle
+from mailctl.sync.mirror.subscriptions import Subscriptions
+from mailctl.sync.mirror.unnamed import find_again, find_strays
+from mailctl.sync.mirror.work import Found, Work
+from mailctl.sync.run import Run
+from mailctl.sync.state import State
+
+MOST_CONNECTIONS = 3
+"""Connections that one run may make: the first, and more after one was lost. All is looked at again on each."""
+_MIRRORED = "mirrored"
+
+
+class MirrorSync:
+    """The sync of one gateway; `sync` raises what ends it as a whole, folders' own errors are in their tallies."""
+
+    def __init__(self, run: Run, state: State, root: Root) -> None:
+        self._run, self._state, self._root = run, state, root
+        self._files: Files = root.files
+
+    def sync(self) -> int:
+        """All chosen folders; returns how many messages the Maildir holds afterwards."""
+        budget = self._run.budget
+        for attempt in range(MOST_CONNECTIONS):
+            mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
+            try:
+                return self._once(mailbox)
+            except (NetworkError, ProtocolError) as error:
+                text = f"the connection was lost: {error.message}"
+                self._run.record("sync.connection.lost", text, level=Level.WARNING, code=error.code)
+                if attempt == MOST_CONNECTIONS - 1:
+                    raise
+                self._run.budget = budget
+            finally:
+                mailbox.close()
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, mailbox: MirrorMailbox) -> int:
+        run = self._run
+        for tally in run.tallies:
+            tally.skipped.clear()
+            tally.error = None
+        listing = mailbox.survey()
+        known = self._state.folders()
+        if known.keys() - {folder.name for folder in listing.folders}:
+            listing = mailbox.survey()  # what is missing is believed if it is missing twice
+        here = look_here(self._files, self._root.descriptor) if self._root.descriptor is not None else {}
+        works = self._works(mailbox, listing, here)
+        if "X-GM-EXT-1" in mailbox.capabilities:
+            run.notes.append("Gmail: what is deleted here loses the folder's label there, and stays in All Mail")
+        intents = Intents(self._state)
+        mirrored = _names(self._state.meta(_MIRRORED))
+        found = find_strays(self._root, works.values())
+        looker = Looker(run, mailbox, self._state, self._root, here, found, intents.old)
+        for work in works.values():
+            run.check_stop()
+            looker.look(work, listing.statuses.get(work.name), work.name in mirrored)
+        self._removed_there(works, found)
+        found = find_again(self._root, works.values(), found)
+        fates = self._settle(works, found, looker, intents)
+        self._removed_here(works)
+        if not run.job.confirm_deletes:
+            brake(run, list(works.values()))
+        strays = {one.stray.key: one for one in found}
+        if run.job.dry_run:
+            show(run, list(works.values()), fates, strays)
+            return sum(len(folder.named) for folder in here.values())
+        self._state.begin(works)
+        inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
+        connection = Connection(mailbox, inbox)
+        Carry(run, connection, self._state, self._root, works, strays, intents, listing).carry_out(fates)
+        Subscriptions(run, self._root, self._state, mailbox, listing).sync()
+        done = {name for name, work in works.items() if not work.left and work.tally.error is None}
+        if done - mirrored:
+            self._state.set_meta(_MIRRORED, json.dumps(sorted(mirrored | done)))
+        intents.done(intents.old)
+        for work in works.values():
+            run.finish_folder(work.tally)
+        self._state.end()
+        return sum(len(work.agreed) if work.still else len(work.files) + work.tally.fetched for work in works.values())
+
+    def _works(
+        self, mailbox: ImapMailbox, listing: FolderListing, here: Mapping[Parts, LocalFolder]
+    ) -> dict[str, Work]:
+        """All chosen folders of both sides and of the state, by name."""
+        run, known = self._run, self._state.folders()
+        for raw in listing.set_aside:
+            run.warn(f"a folder was set aside, since its name can't be read: {raw!r}")
+        there = {folder.name: folder for folder in listing.folders}
+        delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
+        paths = self._paths(there, here, delimiter)
+        globs = run.job.folders or run.job.inbound.folders or ("*",)
+        choice = choose(
+            [there.get(name) or Folder(name, b"", delimiter) for name in paths], globs, mailbox.capabilities
+        )
+        if choice.note:
+            run.notes.append(choice.note)
+        if not choice.chosen and run.job.folders:
+            raise NotFoundError(f"{run.job.name} has no folder like {', '.join(run.job.folders)}")
+        chosen = {folder.name for folder in choice.chosen}
+        holding = {name for name in chosen if name in there and there[name].selectable}
+        lying = {name for name in chosen if paths[name].parts in here}
+        fates = plan_folders(holding, lying, chosen & known.keys(), _names(self._state.meta(_MIRRORED)))
+        works = {}
+        for name in sorted(fates, key=lambda name: (canonical_folder(name) != "INBOX", name)):
+            path = paths[name]
+            tally = next((t for t in run.tallies if t.name == name), None) or run.folder(name, str(path))
+            work = Work(name, path, folder_hash(self._root.account, name), fates[name], tally)
+            work.folder = there[name] if name in holding else None
+            work.seen = known.get(name)
+            work.local = here.get(path.parts, LocalFolder())
+            work.agreed = self._state.agreed(name) if work.seen else {}
+            if work.fate is FolderFate.GONE_HERE and canonical_folder(name) == "INBOX":
+                raise vanished_folder(path, len(work.agreed), run.job.name)
+            works[name] = work
+        return works
+
+    def _paths(
+        self, there: Mapping[str, Folder], here: Mapping[Parts, LocalFolder], delimiter: str | None
+    ) -> dict[str, FolderPath]:
+        """Folder name → path, for the server's folders, those that are remembered, and those that lie here."""
+        everywhere = {**{name: Folder(name, b"", delimiter) for name in self._state.folders()}, **there}
+        paths = assign(everywhere.values(), self._root.listing)
+        taken = {path.parts for path in paths.values()}
+        new: dict[str, Parts] = {}
+        for parts, folder in here.items():
+            if parts and parts not in taken:
+                name = name_of(parts, delimiter, folder.name_file)
+                if name is None or name in everywhere or name in new:
+                    self._run.warn(f"the folder {'/'.join(parts)} here has no name that the server could give it")
+                else:
+                    new[name] = parts
+        paths = assign([*everywhere.values(), *(Folder(name, b"", delimiter) for name in new)], self._root.listing)
+        for name, parts in new.items():
+            if paths[name].parts != parts:
+                self._run.warn(f"the folder {'/'.join(parts)} here is not where {name} of the server would be")
+                del paths[name]
+        return paths
+
+    def _settle(
+        self, works: Mapping[str, Work], found: Sequence[Found], looker: Looker, intents: Intents
+    ) -> list[Fate]:
+        """What becomes of the strays; the plans of the folders are made to fit."""
+        there = {name: set(work.agreed if work.still else work.server) for name, work in works.items() if not work.left}
+        here = {Origin(name, uid) for name, work in works.items() for uid in work.files}
+        fixed = frozenset(name for name, work in works.items() if not work.rules.writable)
+        lost = {
+            origin: like for origin, like in looker.lost.items() if origin.uid not in works[origin.folder].plan.changed
+        }
+        by_base = {base: intent for intent in intents.old for base in intent.files}
+        strays = []
+        for one in found:
+            work, attempt = one.work, by_base.get(one.base)
+            if work.left or (one.origin_hash and self._unlooked(works, one.origin_hash)):
+                continue  # nothing is decided without having seen where it comes from
+            if work.folder is not None and not work.rules.writable:
+                work.tally.skip("read_only", f"{one.file.filename} stays here: the folder is read-only on the server")
+                continue
+            origin = next(
+                (
+                    Origin(w.name, one.file.name.uid)
+                    for w in works.values()
+                    if w.hash == one.origin_hash and w.validity == one.file.name.uidvalidity and w is not work
+                ),
+                None,
+            )
+            if attempt and (attempt.folder not in works or works[attempt.folder].validity != attempt.uidvalidity):
+                attempt = None
+            tried = Origin(attempt.folder, attempt.uidnext) if attempt else None
+            strays.append(replace(one.stray, origin=origin, attempt=tried))
+        fates = settle(strays, Surroundings(looker.arrivals, there, here, lost, fixed))
+        for fate in fates:
+            if fate.source is not None and fate.way in (Way.IS, Way.MOVE):
+                works[fate.source.folder].plan.drop(fate.source.uid)
+        return fates
+
+    def _unlooked(self, works: Mapping[str, Work], origin: str) -> bool:
+        return any(work.left for work in works.values() if work.hash == origin)
+
+    def _removed_there(self, works: Mapping[str, Work], found: Sequence[Found]) -> None:
+        """Folders that the server lost are made there again, if here is in them what was never there."""
+        for work in works.values():
+            if work.fate is FolderFate.GONE_THERE and kept(work.plan, sum(one.work is work for one in found)):
+                work.fate, work.plan.delete_here = FolderFate.NEW_HERE, []
+                work.plan.again = sorted(work.files)
+                self._run.warn(f"{work.name}: removed on the server, but changed here: it is made there again")
+
+    def _removed_here(self, works: Mapping[str, Work]) -> None:
+        """Folders that were removed here come back, if the server has in them what was never here."""
+        for work in works.values():
+            plan = work.plan
+            if work.fate is FolderFate.GONE_HERE and not work.left and brought_back(plan):
+                work.fate = FolderFate.NEW_THERE
+                plan.fetch, plan.delete_there = sorted({*plan.fetch, *plan.delete_there}), []
+                self._run.warn(f"{work.name}: removed here, but the server has new messages in it: it comes back")
+
+
+def forget_mirrored(state: State) -> None:
+    """Another mode was at work: what one side lacks by now was not deleted in mirror mode."""
+    if state.meta(_MIRRORED):
+        state.set_meta(_MIRRORED, "")
+
+
+def _names(text: str) -> set[str]:
+    try:
+        return set(map(str, json.loads(text or "[]")))
+    except (ValueError, TypeError):
+        return set()

@@ -1,0 +1,85 @@
+"""Subscriptions (RFC 9051 section 6.3.7): the server's, and Dovecot's file `subscriptions` in the Maildir root.
+
+A subscription has two states, so whoever changed it since it was agreed is followed. Without a file here, only the
+server's come down; what was agreed is kept in the state.
+"""
+
+import json
+from collections.abc import Collection
+
+from mailctl.domain.mailbox import FolderListing
+from mailctl.errors import RefusedError
+from mailctl.sync.local.root import Root
+from mailctl.sync.mirror.connection import MirrorMailbox, offers
+from mailctl.sync.run import Run
+from mailctl.sync.state import State
+
+FILE = "subscriptions"
+_KEY = "subscriptions"
+_VERSION = "V\t2"
+_MOST_OCTETS = 1 << 20
+
+
+def merge(there: Collection[str], here: Collection[str], agreed: Collection[str] | None) -> set[str]:
+    """The folders that are subscribed on both sides in the end. agreed: None if nothing was yet."""
+    if agreed is None:
+        return {*there, *here}
+    return {name for name in {*there, *here} if (name in there and name in here) or name not in agreed}
+
+
+def read(text: str, delimiter: str) -> list[str]:
+    """The names in the file, of version 1 (a name a line) or 2 (levels parted by tabs) of Dovecot's format."""
+    lines = text.splitlines()
+    if lines and lines[0].startswith(_VERSION):
+        return [line.replace("\t", delimiter) for line in lines[1:] if line]
+    return [line for line in lines if line]
+
+
+def write(names: Collection[str], delimiter: str) -> str:
+    """The text of the file, of version 2."""
+    rows = [name.replace(delimiter, "\t") if delimiter else name for name in sorted(names)]
+    return "".join(f"{row}\n" for row in [_VERSION, "", *rows])
+
+
+class Subscriptions:
+    """The subscriptions of one run."""
+
+    def __init__(self, run: Run, root: Root, state: State, mailbox: MirrorMailbox, listing: FolderListing) -> None:
+        self._run, self._root, self._state, self._mailbox = run, root, state, mailbox
+        self._folders = {folder.name: folder for folder in listing.folders}
+        self._delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None) or ""
+
+    def sync(self) -> None:
+        """Make both sides alike. A server that refuses one is told of, and goes on."""
+        if self._root.descriptor is None:
+            return
+        there = {name for name in self._there() if "\n" not in name and "\t" not in name}
+        data = self._root.files.read_small(self._root.descriptor, FILE, _MOST_OCTETS)
+        here = set(read(data.decode("utf-8", "replace"), self._delimiter)) if data is not None else None
+        before = _names(self._state.meta(_KEY))
+        wanted = there if here is None else merge(there, here, before)
+        done = set(there)
+        for name in sorted((wanted ^ there) & self._folders.keys()):
+            try:
+                self._mailbox.subscribe(self._folders[name], on=name in wanted)
+            except RefusedError as error:
+                self._run.warn(f"{name}: its subscription can't be changed on the server: {error.message}")
+            else:
+                (done.add if name in wanted else done.discard)(name)
+        if wanted != here:
+            self._root.files.replace(self._root.descriptor, FILE, write(wanted, self._delimiter).encode())
+        if done != before:
+            self._state.set_meta(_KEY, json.dumps(sorted(done)))
+
+    def _there(self) -> Collection[str]:
+        """The server's, as told with the listing (RFC 5258) where it can."""
+        if offers(self._mailbox.capabilities, "LIST-EXTENDED"):
+            return {name for name, folder in self._folders.items() if "\\subscribed" in folder.attributes}
+        return self._mailbox.subscribed()
+
+
+def _names(text: str) -> set[str] | None:
+    try:
+        return set(map(str, json.loads(text))) if text else None
+    except (ValueError, TypeError):
+        return None

@@ -1,0 +1,106 @@
+"""What a folder has on the server, with as little asked as will do; and what a message there is known by."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
+from mailctl.sync.mirror.octets import HEADER, Digest
+from mailctl.sync.mirror.strays import Likeness
+from mailctl.sync.rematch import message_id
+from mailctl.sync.state import Agreed, FolderState
+
+HEADERS_AT_ONCE = 500
+
+
+def as_meta(uid: int, agreed: Agreed) -> MessageMeta:
+    """A message that did not change since it was agreed."""
+    date = None if agreed.internaldate is None else float(agreed.internaldate)
+    return MessageMeta(uid, agreed.flags, agreed.size, date)
+
+
+def backwards(status: FolderStatus, seen: FolderState | None) -> bool:
+    """Whether the server's numbers went back, though the UIDVALIDITY is the same: it was restored, or is confused."""
+    if seen is None or seen.uidvalidity != status.uidvalidity:
+        return False
+    pairs = ((seen.uidnext, status.uidnext), (seen.highestmodseq, status.highestmodseq))
+    return any(before is not None and now is not None and now < before for before, now in pairs)
+
+
+def unmoved(status: FolderStatus | None, seen: FolderState | None) -> bool:
+    """Whether the server's folder is as it was seen (RFC 7162: HIGHESTMODSEQ tells of every change)."""
+    if status is None or seen is None or not seen.highestmodseq or not status.uidvalidity:
+        return False
+    now = (status.uidvalidity, status.uidnext, status.highestmodseq, status.messages)
+    return now == (seen.uidvalidity, seen.uidnext, seen.highestmodseq, seen.messages)
+
+
+def look_there(
+    mailbox: ImapMailbox, status: FolderStatus, seen: FolderState | None, agreed: Mapping[int, Agreed]
+) -> dict[int, MessageMeta]:
+    """All messages of the selected folder by UID.
+
+    With CONDSTORE (RFC 7162) only what changed is asked for; a server whose numbers went back is looked at afresh.
+    """
+    if seen is None or not seen.highestmodseq or not status.highestmodseq or backwards(status, seen):
+        return {meta.uid: meta for meta in mailbox.scan()}
+    if seen.uidvalidity != status.uidvalidity:
+        return {meta.uid: meta for meta in mailbox.scan()}
+    if unmoved(status, seen) and len(agreed) == status.messages:
+        return {uid: as_meta(uid, message) for uid, message in agreed.items()}
+    changed = {}
+    if status.highestmodseq != seen.highestmodseq:
+        changed = {meta.uid: meta for meta in mailbox.scan(changed_since=seen.highestmodseq)}
+    found, unknown = {}, []
+    for uid in mailbox.uids():
+        if uid in changed:
+            found[uid] = changed[uid]
+        elif uid in agreed:
+            found[uid] = as_meta(uid, agreed[uid])
+        else:
+            unknown.append(uid)
+    if unknown:
+        found |= {meta.uid: meta for meta in mailbox.scan(unknown)}
+    return found
+
+
+def likenesses(
+    mailbox: ImapMailbox, server: Mapping[int, MessageMeta], uids: Collection[int], *, nameless: Collection[int | None]
+) -> dict[int, Likeness]:
+    """What messages of the selected folder are known by.
+
+    nameless: the sizes of local messages without a Message-ID (None: of any size); messages that could be one of them
+    are read to the end.
+    """
+    wanted = sorted(uids)
+    found: dict[int, Likeness] = {}
+    for start in range(0, len(wanted), HEADERS_AT_ONCE):
+        for uid, header in mailbox.headers(wanted[start : start + HEADERS_AT_ONCE], ("Message-ID",)):
+            found[uid] = Likeness(message_id(header[:HEADER]), server[uid].size)
+    doubtful = [uid for uid, like in found.items() if not like.identity and (like.size in nameless or None in nameless)]
+    for uid, identity in digests(mailbox, sorted(doubtful)):
+        found[uid] = Likeness(identity, found[uid].size)
+    return found
+
+
+def digests(mailbox: ImapMailbox, uids: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """(UID, digest of the octets) of messages of the selected folder."""
+    found: dict[int, str] = {}
+    for meta in mailbox.fetch(uids, lambda octets: _Reading(found)) if uids else ():
+        yield meta.uid, found.pop(meta.uid)
+
+
+class _Reading:
+    """A sink that keeps the digest and nothing else, by UID."""
+
+    def __init__(self, found: dict[int, str]) -> None:
+        self._found, self._digest = found, Digest()
+
+    def write(self, chunk: bytes | memoryview) -> None:
+        """Take octets."""
+        self._digest.update(chunk)
+
+    def finish(self, meta: MessageMeta) -> None:
+        """All came."""
+        self._found[meta.uid] = self._digest.identity
+
+    def abandon(self) -> None:
+        """Nothing was kept."""
