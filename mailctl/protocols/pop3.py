@@ -10,7 +10,7 @@ from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError, ProtocolError, RefusedError
 from mailctl.protocols import sasl
 from mailctl.protocols.pop3_reply import read_lines, read_status
-from mailctl.protocols.session import Climb, WireSession, tls_evidence
+from mailctl.protocols.session import Climb, WireSession
 from mailctl.protocols.smtp_reply import decode
 from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
@@ -60,7 +60,7 @@ class Pop3Session(WireSession):
 
     def _starttls(self) -> Mapping[str, object]:
         before = list(self.prefix.capabilities())
-        return {"capabilities_before_tls": before} | tls_evidence(self.prefix.start_tls())
+        return {"capabilities_before_tls": before} | self.tls_evidence(self.prefix.start_tls())
 
     def _capability(self) -> Mapping[str, object]:
         self.capabilities = ask_capabilities(self.wire)

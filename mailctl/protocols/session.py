@@ -106,6 +106,15 @@ class WireSession:
         require_privacy(wire, allow_plaintext=self.job.allow_plaintext)
         return {} if wire.encrypted or wire.loopback else {"warnings": [CLEARTEXT]}
 
+    def tls_evidence(self, secured: tls.Secured) -> dict[str, object]:
+        """What the handshake taught, with a warning if the certificate was not checked; for a check only.
+
+        Reading a certificate takes longer, and more memory, than all the rest of a sign-in.
+        """
+        if not self._thorough:
+            return {}
+        return secured.facts() | ({} if secured.verified else {"warnings": [tls.UNVERIFIED]})
+
     def _dns(self) -> Mapping[str, object]:
         endpoint = self.job.endpoint
         self._addresses = resolve(endpoint.host, endpoint.port, self.deadline)
@@ -123,7 +132,7 @@ class WireSession:
 
     def _tls(self) -> Mapping[str, object]:
         try:
-            return tls_evidence(self.wire.start_tls())
+            return self.tls_evidence(self.wire.start_tls())
         except TlsError as error:
             refused = turned_away_in_clear(self.wire, self.protocol) if error.cause == "tls_on_plain_port" else None
             raise refused or error from error.__cause__
@@ -131,11 +140,6 @@ class WireSession:
     def _greeting(self) -> Mapping[str, object]:
         greeting = self._prefix.greeting() if self._prefix else read_greeting(self.wire, self.protocol)
         return {"greeting": greeting.text} | ({"preauth": True} if greeting.preauth else {})
-
-
-def tls_evidence(secured: tls.Secured) -> dict[str, object]:
-    """What the handshake taught, with a warning if the certificate was not checked."""
-    return secured.facts() | ({} if secured.verified else {"warnings": [tls.UNVERIFIED]})
 
 
 def require_privacy(wire: Wire, *, allow_plaintext: bool) -> None:

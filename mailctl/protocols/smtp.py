@@ -13,7 +13,7 @@ from mailctl.errors import AuthError, MailctlError, RefusedError
 from mailctl.protocols import sasl
 from mailctl.protocols.arguments import argument, ascii_argument
 from mailctl.protocols.idn import a_labels
-from mailctl.protocols.session import Climb, WireSession, tls_evidence
+from mailctl.protocols.session import Climb, WireSession
 from mailctl.protocols.smtp_reply import Reply, read_reply
 from mailctl.protocols.transcript import Transcript
 
@@ -77,7 +77,7 @@ class SmtpSession(WireSession):
 
     def _starttls(self) -> Mapping[str, object]:
         secured = self.prefix.start_tls()
-        return tls_evidence(secured) | self._ehlo()
+        return self.tls_evidence(secured) | self._ehlo()
 
     def _ehlo(self) -> dict[str, object]:
         reply = self.command(f"EHLO {self.wire.ehlo_name}")

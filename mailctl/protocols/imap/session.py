@@ -15,7 +15,7 @@ from mailctl.protocols.imap.mailbox import LARGEST, Mailbox
 from mailctl.protocols.imap.signin import sign_in
 from mailctl.protocols.imap.status import parse_status_response
 from mailctl.protocols.imap.survey import survey
-from mailctl.protocols.session import Climb, WireSession, tls_evidence
+from mailctl.protocols.session import Climb, WireSession
 from mailctl.protocols.transcript import Transcript
 
 INBOX = Folder("INBOX", b"INBOX")
@@ -95,7 +95,7 @@ class ImapSession(WireSession):
 
     def _starttls(self) -> Mapping[str, object]:
         before = sorted(self.prefix.capabilities())
-        return {"capabilities_before_tls": before} | tls_evidence(self.prefix.start_tls())
+        return {"capabilities_before_tls": before} | self.tls_evidence(self.prefix.start_tls())
 
     def _capability(self) -> Mapping[str, object]:
         """What the greeting told is believed where it was said inside TLS; otherwise it is asked."""
