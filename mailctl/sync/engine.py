@@ -10,14 +10,16 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, StorageError, combined_exit_code
 from mailctl.sync.imap import ImapSync
-from mailctl.sync.job import Failure, SyncJob, SyncReport
+from mailctl.sync.job import Failure, SyncJob, SyncReport, Task
 from mailctl.sync.local.files import storing
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.root import Lock, Root
 from mailctl.sync.mirror.mirror import MirrorSync, forget_mirrored
 from mailctl.sync.pop3.maildrop import PopSync
+from mailctl.sync.repair import repair
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
+from mailctl.sync.verify.gateway import verify
 
 
 def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
@@ -91,6 +93,12 @@ def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -
 def _synced(run: Run) -> int:
     """The sync itself; returns how many messages the Maildir holds afterwards."""
     job, tools = run.job, run.tools
+    if job.task is Task.VERIFY:
+        run.verified = verify(run)
+        return sum(folder.here for folder in run.verified.folders)
+    if job.task is Task.REPAIR:
+        run.repaired = repair(run, _with_state)
+        return run.repaired.adopted
     if job.inbound.mode is Mode.MIRROR and job.protocol is not Protocol.IMAP:
         raise ConfigError(
             f"{job.name}: only IMAP has a mirror mode: POP3 knows no folders, and takes no messages",
@@ -137,7 +145,7 @@ def _with_state(run: Run, state: State) -> int:
 
 
 def _end(run: Run, state: State, root: Root, error: MailctlError | None) -> None:
-    """What can be said of the state after the run: not much, if the disk failed; else folders were left in good order."""
+    """What can be said of the state after the run: not much if the disk failed, else folders are in good order."""
     if run.job.dry_run or any(isinstance(each, StorageError) for each in (error, *(t.error for t in run.tallies))):
         return
     state.end()

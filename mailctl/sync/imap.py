@@ -1,9 +1,13 @@
 """One gateway over IMAP: its folders, one after another, over one connection that is made anew once if it breaks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol as Interface
+from typing import cast
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import Folder, ImapMailbox
+from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
+from mailctl.domain.visits import ImapPipeline
 from mailctl.errors import (
     MailctlError,
     NetworkError,
@@ -14,13 +18,18 @@ from mailctl.errors import (
     StorageError,
 )
 from mailctl.sync.choose import choose, unmatched
+from mailctl.sync.deletions import check_vanished
+from mailctl.sync.fast import FastLane
 from mailctl.sync.folder import FolderSync
-from mailctl.sync.local.names import folder_hash, uidl_token
-from mailctl.sync.local.paths import FolderPath, assign
-from mailctl.sync.local.root import Index, Root
-from mailctl.sync.plan import brakes
+from mailctl.sync.here import Here
+from mailctl.sync.local.names import folder_hash
+from mailctl.sync.local.paths import assign
+from mailctl.sync.local.root import Root
+from mailctl.sync.look import Difference, Times, stands
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
+from mailctl.sync.stay import Task
+from mailctl.sync.still import fingerprint, nothing_asked, read_left_out
 
 MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one broke in a folder."""
@@ -31,44 +40,87 @@ MOST_NAMED = 20
 """Folders that an error names."""
 
 
+class ReadingMailbox(ImapMailbox, ImapPipeline, Interface):
+    """A signed-in IMAP connection that reads one folder, or many at once."""
+
+
 class ImapSync:
     """The sync of one gateway; `sync` raises what ends it as a whole, folders' own errors are in their tallies."""
 
-    def __init__(self, run: Run, state: State, root: Root, index: Index) -> None:
-        self._run, self._state, self._root, self._index = run, state, root, index
-        self._mailbox: ImapMailbox | None = None
+    def __init__(self, run: Run, state: State, root: Root) -> None:
+        self._run, self._state, self._root = run, state, root
+        self._here = Here(root, state, run.tools.clock(), quiet=run.job.dry_run)
+        self._mailbox: ReadingMailbox | None = None
         self._connections = 0
+        self._chosen: list[Task] = []
 
     def sync(self) -> None:
         """All chosen folders."""
         run = self._run
-        check_deletions(run, self._state, self._root.account, self._index)
+        check_vanished(run, self._state, self._root, self._here)
         try:
-            listing = self._connected().folders()
-            for raw in listing.set_aside:
-                run.warn(f"a folder was set aside, since its name can't be read: {raw!r}")
-            globs = run.job.folders or run.job.inbound.folders or ("*",)
-            choice = choose(listing.folders, globs, self._connected().capabilities)
-            if choice.note:
-                run.notes.append(choice.note)
-            if not choice.chosen and run.job.folders:
-                raise NotFoundError(
-                    f"{run.job.name} has no folder like {', '.join(run.job.folders)}",
-                    hint=f"It has {_named(listing.folders)}.",
-                )
-            for glob in unmatched(listing.folders, globs):
-                run.warn(f"no folder is like {glob}")
-            paths = assign(listing.folders, self._root.listing)
-            for folder in choice.chosen:
-                run.check_stop()
-                self._folder(folder, paths)
+            tasks = self._chosen = self._tasks(self._connected().survey())
+            with self._state.together():
+                moving = [task for task in tasks if not self._stands(task)]
+            lane = FastLane(run, self._state, self._root, self._here)
+            fast = [task for task in moving if lane.fits(task, quick=self._connected().quick)]
+            if not run.job.dry_run:
+                self._state.begin([task.name for task in fast if task.seen is None or task.visit() is not None])
+            self._fast(lane, fast)
+            for task in moving:
+                if not task.done:
+                    run.check_stop()
+                    self._folder(task)
+            self._here.end()
         finally:
             self._drop()
+            order = {task.name: number for number, task in enumerate(self._chosen)}
+            run.tallies.sort(key=lambda tally: order[tally.name])
 
-    def _connected(self) -> ImapMailbox:
+    def _tasks(self, listing: FolderListing) -> list[Task]:
+        """The chosen folders."""
+        run = self._run
+        for raw in listing.set_aside:
+            run.warn(f"a folder was set aside, since its name can't be read: {raw!r}")
+        globs = run.job.folders or run.job.inbound.folders or ("*",)
+        choice = choose(listing.folders, globs, self._connected().capabilities)
+        if choice.note:
+            run.notes.append(choice.note)
+        if not choice.chosen and run.job.folders:
+            raise NotFoundError(
+                f"{run.job.name} has no folder like {', '.join(run.job.folders)}",
+                hint=f"It has {_named(listing.folders)}.",
+            )
+        for glob in unmatched(listing.folders, globs):
+            run.warn(f"no folder is like {glob}")
+        paths, known, account = assign(listing.folders, self._root.listing), self._state.folders(), self._root.account
+        return [
+            Task(f, paths[f.name], folder_hash(account, f.name), listing.statuses.get(f.name), known.get(f.name))
+            for f in choice.chosen
+        ]
+
+    def _stands(self, task: Task) -> bool:
+        """Whether nothing is to be done in a folder, since nothing changed on either side."""
+        seen, status, path = task.seen, task.status, str(task.path)
+        if seen is None or status is None or not nothing_asked(seen, status, path, fingerprint(self._run.job)):
+            return False
+        if not stands(Times(seen.cur, seen.new), self._here.times(task.path)):
+            found = self._here.found(task.name, seen, task.path)
+            if found is None or found.difference != Difference():
+                return False
+            times = found.times
+            self._state.save_folder(task.name, replace(seen, cur=times.cur, new=times.new, files=found.files))
+        tally = self._run.folder(task.name, path)
+        tally.messages = status.messages
+        tally.skipped += read_left_out(task.name, seen.left_out)
+        self._run.finish_folder(tally)
+        task.done = True
+        return True
+
+    def _connected(self) -> ReadingMailbox:
         if self._mailbox is None:
             self._connections += 1
-            self._mailbox = self._run.tools.connector.open_imap(self._run.job)
+            self._mailbox = cast("ReadingMailbox", self._run.tools.connector.open_imap(self._run.job))
         return self._mailbox
 
     def _drop(self) -> None:
@@ -76,21 +128,44 @@ class ImapSync:
         if mailbox is not None:
             mailbox.close()
 
-    def _folder(self, folder: Folder, paths: Mapping[str, FolderPath]) -> None:
-        """One folder. A lost connection is made again once; what concerns this folder alone ends this folder alone."""
-        run, path, again = self._run, paths[folder.name], False
-        tally = run.folder(folder.name, str(path))
+    def _fast(self, lane: FastLane, tasks: Sequence[Task]) -> None:
+        """Many folders at once. Where the connection breaks, the folder in hand gets a full look; the rest goes on."""
+        while waiting := [task for task in tasks if not task.done and task not in lane.careful]:
+            mailbox = self._connected()
+            try:
+                lane.sync(mailbox, waiting)
+            except (NetworkError, ProtocolError) as error:
+                self._drop()
+                task = next(task for task in waiting if not task.done and task not in lane.careful)
+                self._lost(task, error)
+                if self._connections >= MOST_CONNECTIONS:
+                    self._run.folder(task.name, str(task.path)).error = error
+                    raise
+                self._folder(task, again=isinstance(error, NetworkError))
+                task.done = True
+
+    def _lost(self, task: Task, error: MailctlError) -> None:
+        if isinstance(error, NetworkError):
+            text = f"{task.name}: {error.message}"
+            self._run.record("sync.connection.lost", text, level=Level.WARNING, folder=task.name, code=error.code)
+
+    def _folder(self, task: Task, *, again: bool = False) -> None:
+        """One folder as a whole. A lost connection is made again once; what concerns this folder ends this folder.
+
+        again: whether that was done.
+        """
+        run = self._run
+        tally = run.folder(task.name, str(task.path))
         try:
             while True:
                 mailbox = self._connected()
                 tally.skipped.clear()
                 avoided = len(tally.avoid)
                 try:
-                    FolderSync(run, mailbox, self._state, self._root, self._index, folder, path, tally).sync()
+                    FolderSync(run, mailbox, self._state, self._root, self._here, task, tally).sync()
                 except NetworkError as error:
                     self._drop()
-                    text = f"{folder.name}: {error.message}"
-                    run.record("sync.connection.lost", text, level=Level.WARNING, folder=folder.name, code=error.code)
+                    self._lost(task, error)
                     if again or self._connections >= MOST_CONNECTIONS:
                         raise
                     again = True
@@ -118,34 +193,3 @@ class ImapSync:
 def _named(folders: Sequence[Folder]) -> str:
     names = sorted(folder.name for folder in folders if folder.selectable)
     return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
-
-
-def check_deletions(run: Run, state: State, account: str, index: Index) -> None:
-    """The brake: SafetyError if so many messages were deleted here that deleting them on the server needs a word."""
-    if not run.job.inbound.propagate_deletes or run.job.confirm_deletes:
-        return
-    deleted = total = 0
-    for name, seen in state.folders().items():
-        known = folder_hash(account, name)
-        here = index.uids(known, seen.uidvalidity)
-        agreed = state.agreed(name)
-        gone = sum(uid not in here for uid in agreed)
-        ids = state.unique_ids(name)
-        if ids:
-            tokens = index.unique_ids(known)
-            gone += sum(uidl_token(uidl) not in tokens for uidl in ids)
-        if brakes(gone, len(agreed) + len(ids)):
-            deleted, total = gone, len(agreed) + len(ids)
-            break
-        deleted += gone
-        total += len(agreed) + len(ids)
-    if brakes(deleted, total):
-        text = f"{deleted} of {total} messages were deleted here and would be deleted on the server too"
-        if run.job.dry_run:
-            run.warn(f"{text}; without --confirm-deletes, the sync stops before it does anything")
-            return
-        raise SafetyError(
-            text,
-            hint=f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`.",
-            code="many_deletions",
-        )

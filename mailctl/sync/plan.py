@@ -31,12 +31,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is known of one folder, by UID, all under the same UIDVALIDITY.
+    """What is known of one folder, by UID, all under the same UIDVALIDITY: of all messages, or of those that changed.
 
     server: all that the server shows. local: flags of the files in this folder. elsewhere: messages whose files were
     moved to other folders, or seen here a moment ago. agreed: what was seen last; whoever is in it has been in the
     Maildir. recent: the messages that `since` lets through, None for all. shown_before: how many messages the server
-    showed last time.
+    showed last time. rest: how many messages are on the server and agreed that are not in this view, since neither side
+    tells of a change.
     """
 
     server: Mapping[int, MessageMeta]
@@ -45,6 +46,7 @@ class View:
     agreed: Mapping[int, Agreed] = field(default_factory=dict)
     recent: Set[int] | None = None
     shown_before: int = 0
+    rest: int = 0
 
 
 @dataclass
@@ -101,7 +103,7 @@ def plan_folder(view: View, policy: Policy) -> FolderPlan:
         plan.over_budget = len(plan.fetch) - policy.budget
         plan.fetch = plan.fetch[plan.over_budget :]  # the newest come first: highest UIDs (RFC 9051 section 2.3.1.1)
     gone = [uid for uid in view.agreed if uid not in view.server]
-    if brakes(len(gone), len(view.agreed)) and len(view.server) < view.shown_before:
+    if brakes(len(gone), len(view.agreed) + view.rest) and len(view.server) + view.rest < view.shown_before:
         plan.shrunken = len(gone)  # believed only if the next run sees the same
     else:
         plan.forget = sorted(gone)

@@ -49,7 +49,8 @@ class FolderState:
 
     path: below the Maildir root, directories joined by `/`. cur, new: times of these directories (st_mtime_ns) in which
     lay exactly the files that are remembered; 0: not to be relied on; AT_WORK: a run that changed it has not ended.
-    files: how many messages lay in it, wherever they came from, those that went from the server too. mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
+    files: how many messages lay in it, wherever they came from, those that went from the server too.
+    mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
     """
 
     uidvalidity: int
@@ -157,7 +158,9 @@ class State(Store):
 
     def letters(self, folder: str) -> str:
         """All Maildir letters that names of known files end in, those of a folder."""
-        query = "SELECT DISTINCT substr(file, instr(file, ':2,') + 3) FROM message WHERE folder = ? AND file GLOB '*:2,?*'"
+        query = (
+            "SELECT DISTINCT substr(file, instr(file, ':2,') + 3) FROM message WHERE folder = ? AND file GLOB '*:2,?*'"
+        )
         return "".join(letters for (letters,) in self._all(query, self._id(folder)))
 
     def within(self, folder: str, ranges: Iterable[tuple[int, int]]) -> list[int]:

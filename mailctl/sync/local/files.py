@@ -30,6 +30,7 @@ _DOES = {
     "close": "close a file",
     "rename": "rename a file",
     "unlink": "remove a file",
+    "chmod": "set the permissions of a folder",
 }
 _FULL = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full"}
 
@@ -116,13 +117,14 @@ class Files:
         """The directory `name` in `parent`; OSError (ELOOP, ENOTDIR) if it is anything else."""
         return os.open(name, _DIRECTORY, dir_fd=parent)
 
-    def make_directory(self, parent: int, name: str) -> None:
-        """Make `name` (0700) in `parent`, durably; nothing happens if it is there."""
+    def make_directory(self, parent: int, name: str, *, durable: bool = True) -> None:
+        """Make `name` (0700) in `parent`, durably unless the caller sees to that; nothing happens if it is there."""
         try:
             self.call("mkdir", os.mkdir, name, 0o700, dir_fd=parent)
         except FileExistsError:
             return
-        self.fsync_directory(parent)
+        if durable:
+            self.fsync_directory(parent)
 
     def create(self, directory: int, name: str) -> int:
         """A new file (0600) for writing and reading; StorageError if there is one, or no directory any more."""

@@ -7,7 +7,7 @@ what was seen a moment ago. Symbolic links are refused. Writing messages is in `
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from mailctl.errors import StorageError
@@ -35,10 +35,11 @@ class MaildirFolder:
     """An open folder. Use as a context manager; the directories stay open until it ends.
 
     root: descriptor of the Maildir root. create: make what is missing; otherwise FileNotFoundError if it isn't there.
+    durable: False if the caller makes durable what is made here.
     """
 
-    def __init__(self, files: Files, root: int, path: FolderPath, *, create: bool) -> None:
-        self.files, self.path = files, path
+    def __init__(self, files: Files, root: int, path: FolderPath, *, create: bool, durable: bool = True) -> None:
+        self.files, self.path, self._durable = files, path, durable
         self.descriptors: dict[str, int] = {}
         try:
             self._open(root, create)
@@ -68,7 +69,7 @@ class MaildirFolder:
         self.descriptors["."] = here
         for part in self.path.parts:
             if create:
-                self.files.make_directory(here, part)
+                self.files.make_directory(here, part, durable=self._durable)
             following = self._open_directory(here, part)
             os.close(here)
             self.descriptors["."] = here = following
@@ -76,7 +77,7 @@ class MaildirFolder:
             self.files.replace(here, NAME_FILE, self.path.name_file.encode("utf-8", "surrogatepass"))
         for name in reversed(SUBDIRECTORIES):  # `cur` last: with it, the folder is a Maildir
             if create:
-                self.files.make_directory(here, name)
+                self.files.make_directory(here, name, durable=self._durable)
             self.descriptors[name] = self._open_directory(here, name)
 
     def _open_directory(self, parent: int, name: str) -> int:
@@ -99,22 +100,25 @@ class MaildirFolder:
         """The file of one message as it is called now, or None."""
         return next((file for file in self.scan() if file.name.stem == stem), None)
 
-    def set_letters(self, file: LocalFile, letters: str) -> bool:
-        """Give `file` these flags by renaming it into `cur`; False if it is gone. `sync_directories` makes it last."""
+    def set_letters(self, file: LocalFile, letters: str) -> LocalFile | None:
+        """Give `file` these flags by renaming it into `cur`; what it is called then, None if it is gone.
+
+        `sync_directories` makes it last.
+        """
         for _ in range(3):
             wanted = with_letters(file.filename, letters)
             if file.subdirectory == "cur" and file.filename == wanted:
-                return True
+                return file
             try:
                 self.files.rename(self.descriptors[file.subdirectory], file.filename, self.descriptors["cur"], wanted)
             except FileNotFoundError:  # a mail client renamed it meanwhile
                 found = self.find(file.name.stem)
                 if found is None:
-                    return False
+                    return None
                 file = found
             else:
-                return True
-        return False
+                return LocalFile(replace(file.name, letters=letters), "cur", wanted)
+        return None
 
     def rename(self, file: LocalFile, name: MessageName) -> None:
         """Give `file` another message's name, keeping directory and flags; nothing happens if it is gone."""
@@ -141,6 +145,14 @@ class MaildirFolder:
             return status.st_size + added, status.st_mtime
         finally:
             os.close(fd)
+
+    def now(self) -> int:
+        """The file system's clock in nanoseconds, told by touching `tmp`, whose times mean nothing; 0 if it can't be."""
+        try:
+            os.utime(self.descriptors["tmp"])
+            return os.fstat(self.descriptors["tmp"]).st_mtime_ns
+        except OSError:
+            return 0
 
     def sync_directories(self) -> None:
         """Make the renames in `cur` and `new` durable."""

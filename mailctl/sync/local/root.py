@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +34,8 @@ class Root:
         self.files, self._job, self._state = files, job, state
         self.descriptor: int | None = None
         self.account = ""
+        self.walked = False
+        """Whether `whole` was asked for."""
 
     def __enter__(self) -> Self:
         job, state = self._job, self._state
@@ -105,8 +108,14 @@ class Root:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    @cached_property
+    def whole(self) -> "Index":
+        """All of mailctl's messages below the root, as they lay when this was first asked for."""
+        self.walked = True
+        return self.index()
+
     def index(self) -> "Index":
-        """All of mailctl's messages below the root."""
+        """All of mailctl's messages below the root, by reading all of it."""
         index = Index()
         if self.descriptor is not None:
             for path, messages in walk(self.files, self.descriptor):

@@ -11,8 +11,8 @@ from mailctl.domain.mailbox import Folder, PopMailbox
 from mailctl.domain.when import counted, show_size
 from mailctl.errors import MailctlError, NetworkError, NotFoundError, SafetyError
 from mailctl.sync.choose import choose
+from mailctl.sync.deletions import check_deletions
 from mailctl.sync.describe import Description, describe
-from mailctl.sync.imap import check_deletions
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash, uidl_token
@@ -151,7 +151,7 @@ class PopSync:
             propagate_deletes=bool(inbound.propagate_deletes),
             max_size=inbound.max_size,
             budget=self._run.budget,
-            not_before=_midnight(self._job.since) if self._job.since else None,
+            not_before=midnight(self._job.since) if self._job.since else None,
             due=None if after is None else int(self._run.tools.clock()) - after,
         )
 
@@ -248,7 +248,7 @@ def _step(
     )
 
 
-def _midnight(day: str) -> int:
+def midnight(day: str) -> int:
     """Epoch seconds at which an ISO date begins, UTC."""
     from datetime import UTC, datetime
 

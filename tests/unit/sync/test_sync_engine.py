@@ -4,13 +4,12 @@ import fcntl
 import os
 import pickle
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.domain.standing import Standing
 from mailctl.errors import ExitCode, RefusedError, StorageError
@@ -60,7 +59,7 @@ def test_an_unchanged_folder_costs_one_command(place: Place, server: MemoryServe
     place.sync()
     server.commands.clear()
     assert place.sync().ok
-    assert [name for name, _ in server.commands] == ["folders", "select"]
+    assert [name for name, _ in server.commands] == ["survey"]
 
 
 def test_only_what_changed_is_asked_for(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
@@ -126,7 +125,7 @@ def test_since_asks_nothing_of_what_is_too_old(place: Place, server: MemoryServe
     assert [(skipped.code, skipped.count) for skipped in report.skipped] == [("too_old", 5)]
     server.commands.clear()
     assert place.sync(job).skipped == report.skipped
-    assert [name for name, _ in server.commands] == ["folders", "select", "uids", "uids"]
+    assert [name for name, _ in server.commands] == ["survey"]
     assert recent == [6]
     assert place.sync().fetched == 5
 
@@ -163,11 +162,21 @@ def test_H4_expunged_during_fetch(place: Place, server: MemoryServer, inbox: Mem
             inbox.messages.pop(3, None)
 
     server.before = expunge
-    report = place.sync()
+    report = place.sync(max_size=10_000)
     assert (report.ok, report.fetched) == (True, 4)
     assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(3, "no_body")]
     server.before = lambda command: None
     assert place.sync().skipped == ()
+
+
+def test_H4_expunged_while_many_are_on_their_way(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    def expunge(octets: int) -> None:
+        inbox.messages.pop(3, None)
+
+    server.cut = expunge
+    report = place.sync()
+    assert (report.ok, report.fetched, report.skipped) == (True, 4, ())
+    assert place.bodies() == served(inbox)
 
 
 def test_B16_a_nil_body_is_no_message(place: Place, inbox: MemoryFolder) -> None:
@@ -187,7 +196,7 @@ def test_H5_a_folder_that_goes_in_the_middle_ends_alone(place: Place, server: Me
 
     def go(command: str) -> None:
         selected.append(command)
-        if selected.count("select") == 2:
+        if selected.count("select") + selected.count("visit") == 2:
             server.folders["B"].gone = True
 
     server.before = go
@@ -207,7 +216,7 @@ def test_H5_refused_while_fetching(place: Place, server: MemoryServer) -> None:
             raise RefusedError("UID FETCH: no such mailbox", cause="no_such_mailbox")
 
     server.before = refuse
-    report = place.sync()
+    report = place.sync(max_size=10_000)
     assert (report.ok, report.fetched) == (False, 1)
 
 
@@ -304,18 +313,19 @@ def test_B20_messages_without_header_or_contents_are_stored(place: Place, inbox:
     assert place.bodies() == served(inbox)
 
 
+@pytest.mark.parametrize("most", [None, 10_000], ids=["many folders", "one folder"])
 @pytest.mark.parametrize("lie", [{2: 77}, {2: 3}, {1: 5, 5: 1}, {2: 1}])
 def test_B15_a_body_under_a_wrong_uid_overwrites_nothing(
-    place: Place, server: MemoryServer, inbox: MemoryFolder, lie: dict[int, int], monkeypatch: pytest.MonkeyPatch
+    place: Place, inbox: MemoryFolder, lie: dict[int, int], most: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The adapter finds this out; the engine still never keeps two bodies under one UID, or one nobody asked for."""
-    real = MemoryMailbox.fetch
+    real = MemoryMailbox._body
 
-    def lying(self: MemoryMailbox, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
-        return real(self, uids, lambda octets: Lying(sink(octets), lie))
+    def lying(self: MemoryMailbox, name: str, uid: int, sink: SinkFactory) -> MessageMeta | None:
+        return real(self, name, uid, lambda octets: Lying(sink(octets), lie))
 
-    monkeypatch.setattr(MemoryMailbox, "fetch", lying)
-    place.sync()
+    monkeypatch.setattr(MemoryMailbox, "_body", lying)
+    place.sync(max_size=most)
     bodies = dict(
         zip((f.name[5:15] for f in sorted((place.mail / "INBOX/new").iterdir())), place.bodies(), strict=True)
     )
@@ -351,7 +361,7 @@ def test_a_message_that_breaks_the_protocol_does_not_keep_the_others_away(
         inbox.messages[uid] = replace(inbox.messages[uid], poison=True)
     server.connections = 0
     assert not place.sync().ok
-    assert server.connections == 4, "bounded"
+    assert server.connections == 3, "bounded"
 
 
 def test_bytes_that_would_not_survive_are_kept_verbatim(place: Place, inbox: MemoryFolder) -> None:
@@ -569,12 +579,6 @@ def test_a_vanished_folder_is_not_made_good_in_silence(place: Place, server: Mem
     assert report.error is not None
     assert report.error.code == "maildir_vanished"
     assert place.sync(replace(place.job(), start_afresh=True)).fetched == 1
-
-
-def test_mirror_mode_is_not_there_yet(place: Place) -> None:
-    report = place.sync(mode=Mode.MIRROR)
-    assert report.error is not None
-    assert report.error.exit_code is ExitCode.CONFIG
 
 
 def test_G11_an_older_state_doubles_nothing(place: Place, inbox: MemoryFolder) -> None:

@@ -1,0 +1,158 @@
+"""What the disk tells of a folder without reading its messages: the times of its directories, the names of its files.
+
+A directory whose time stands still holds the names that it held. That is only true of a time that was past when the
+names were read, by more than the file system's granularity (else a change in the same tick could follow, and would
+leave the same time), and by the clock of the file system itself, which may be another machine's. A time that can't be
+relied on is 0, which is never found again.
+"""
+
+import os
+import stat
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from mailctl.sync.local.files import Files
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder
+from mailctl.sync.local.names import parse_name
+
+FINE = 100_000_000
+"""Nanoseconds that must have passed since a directory changed: file systems with fine times write them once a tick."""
+COARSE = 2_000_000_000
+"""The same where times are whole seconds; FAT counts in steps of two."""
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When `cur` and `new` of a folder changed last (st_mtime_ns); 0: not to be relied on."""
+
+    cur: int = 0
+    new: int = 0
+
+
+UNKNOWN = Times()
+
+
+def reliable(before: int, after: int, now: int) -> int:
+    """The time to remember of a directory whose names were read between two looks at its time; 0: none. Pure.
+
+    before, after: its time at these looks. now: the file system's clock before the first of them. All in nanoseconds.
+    """
+    margin = COARSE if before % _SECOND == 0 else FINE
+    return before if before == after and before > 0 and now - before > margin else 0
+
+
+def stands(remembered: Times, found: Times | None) -> bool:
+    """Whether the names that were read when `remembered` was kept are still those that are there. Pure."""
+    return found is not None and remembered.cur > 0 and remembered.new > 0 and remembered == found
+
+
+def look(files: Files, root: int, parts: tuple[str, ...]) -> Times | None:
+    """The times of a folder's directories now; None if it isn't there, or can't be reached without a symbolic link."""
+    here = root
+    try:
+        for part in parts:
+            above, here = here, files.open_directory(here, part)
+            if above != root:
+                os.close(above)
+        found = [os.stat(name, dir_fd=here, follow_symlinks=False) for name in ("cur", "new")]
+    except OSError:
+        return None
+    finally:
+        if here != root:
+            os.close(here)
+    return Times(*(s.st_mtime_ns for s in found)) if all(stat.S_ISDIR(s.st_mode) for s in found) else None
+
+
+class Watch:
+    """Tells, of an open folder, under which times what is read from now on is to be remembered.
+
+    quiet: nothing is touched; the file system's clock can't be told then, and no time is relied on.
+    """
+
+    def __init__(self, maildir: MaildirFolder, *, quiet: bool) -> None:
+        self._maildir = maildir
+        self._now = 0 if quiet else maildir.now()
+        self._before = _times(maildir)
+
+    def times(self) -> Times:
+        """The times if nothing has changed since, else UNKNOWN of what has."""
+        after, before = _times(self._maildir), self._before
+        return Times(reliable(before.cur, after.cur, self._now), reliable(before.new, after.new, self._now))
+
+
+def read_names(maildir: MaildirFolder) -> tuple[set[str], bool]:
+    """The files in `new` and `cur`, as `cur/NAME`; whether a symbolic link is among them under a message's name."""
+    names: set[str] = set()
+    links = False
+    for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
+        with os.scandir(maildir.descriptors[subdirectory]) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    names.add(f"{subdirectory}/{entry.name}")
+                else:
+                    links = links or (entry.is_symlink() and parse_name(entry.name) is not None)
+    return names, links
+
+
+def _times(maildir: MaildirFolder) -> Times:
+    return Times(*(os.fstat(maildir.descriptors[name]).st_mtime_ns for name in ("cur", "new")))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What names tell that the state doesn't.
+
+    moved: known messages whose file is called otherwise than remembered, or is back. gone: known messages whose file is
+    there no more. strange: there are files of this folder's messages that the state should know, and doesn't.
+    """
+
+    moved: Mapping[int, LocalFile] = field(default_factory=dict)
+    gone: frozenset[int] = frozenset()
+    strange: bool = False
+
+    @property
+    def places(self) -> dict[int, str | None]:
+        """Where the files of these messages are, as the state keeps it."""
+        return {**{uid: place_of(file) for uid, file in self.moved.items()}, **dict.fromkeys(self.gone)}
+
+
+def compare(
+    remembered: Mapping[int, str | None], names: Collection[str], folder: str, uidvalidity: int, uidnext: int
+) -> Difference:
+    """The difference between the files remembered (by UID) and the names found. Pure.
+
+    folder: its hash in the names. uidnext: all messages with a lower UID are known, or went from the server: their
+    files stay. Files of other folders' messages, and other programs', tell nothing.
+    """
+    known = {name: uid for uid, name in remembered.items() if name}
+    names = set(names)
+    vanished = {known[name] for name in known.keys() - names}
+    moved, strange = {}, False
+    for name in names - known.keys():
+        file = local_file(name)
+        if file is None or (file.name.folder, file.name.uidvalidity) != (folder, uidvalidity):
+            continue
+        uid = file.name.uid
+        if uid not in remembered:
+            strange = strange or uid >= uidnext
+        elif remembered[uid] is None or uid in vanished:
+            moved[uid] = file
+    return Difference(moved, frozenset(vanished - moved.keys()), strange)
+
+
+def local_file(name: str) -> LocalFile | None:
+    """The file that `cur/NAME` stands for, if the name is one of mailctl's."""
+    subdirectory, _, filename = name.partition("/")
+    parsed = parse_name(filename)
+    return LocalFile(parsed, subdirectory, filename) if parsed else None
+
+
+def place_of(file: LocalFile) -> str:
+    """`cur/NAME`, as the state keeps it."""
+    return f"{file.subdirectory}/{file.filename}"
+
+
+def count_messages(names: Collection[str]) -> int:
+    """How many of these files carry mailctl's names."""
+    return sum(".mailctl" in name for name in names)

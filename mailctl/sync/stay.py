@@ -1,0 +1,187 @@
+"""One folder in the fast lane: what is asked of the server, what is done with the answer, what is remembered of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from mailctl.domain.mailbox import Folder, FolderStatus, MessageMeta
+from mailctl.domain.visits import Opened, Visit
+from mailctl.sync.here import Found
+from mailctl.sync.job import FolderTally
+from mailctl.sync.local.durable import Durability
+from mailctl.sync.local.flags import from_letters
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder
+from mailctl.sync.local.names import MessageName
+from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.writer import Writer, Written, lost_keywords
+from mailctl.sync.look import UNKNOWN, Difference, local_file, place_of
+from mailctl.sync.plan import FolderPlan, Policy, View, plan_folder, remember
+from mailctl.sync.reflag import reflag
+from mailctl.sync.run import Run
+from mailctl.sync.state import AT_WORK, Agreed, FolderState, State
+from mailctl.sync.still import same_there
+
+_LAST_UID = 0xFFFFFFFF
+
+
+@dataclass(slots=True)
+class Task:
+    """A folder that is to be synced. hash: stands for it in file names. status: as the survey told it.
+
+    seen: what was seen of it last, None if it never was.
+    """
+
+    folder: Folder
+    path: FolderPath
+    hash: str
+    status: FolderStatus | None
+    seen: FolderState | None = None
+    done: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.folder.name
+
+    @property
+    def expected(self) -> int:
+        """How many messages may come, at most."""
+        if self.status is None or self.seen is None:
+            return self.status.messages if self.status else 0
+        return (self.status.uidnext or 0) - (self.seen.uidnext or 0)
+
+    def visit(self) -> Visit | None:
+        """What is to be asked in the fast lane; None: nothing."""
+        status, seen = self.status, self.seen
+        if status is None or seen is None:
+            return Visit(self.folder, None, 1) if status and status.messages else None
+        if same_there(seen, status):
+            return None
+        return Visit(self.folder, (seen.uidvalidity, seen.highestmodseq or 0), seen.uidnext if self.expected else None)
+
+
+class Stay:
+    """From Opened to Closed. writer: takes the bodies. renamed: whether files were. closed: all was answered.
+
+    left: the folder needs a full look.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        state: State,
+        maildir: MaildirFolder,
+        tally: FolderTally,
+        task: Task,
+        opened: Opened,
+        durability: Durability,
+    ) -> None:
+        self._run, self._state, self.maildir, self.tally, self.task = run, state, maildir, tally, task
+        self._opened, self._status = opened, opened.status
+        self._from = opened.visit.bodies_from or _LAST_UID + 1
+        self._plan = FolderPlan()
+        self._files: dict[int, str | None] = {}
+        self._arrived: set[int] = set()
+        self._came = 0
+        self.renamed = self.closed = self.left = False
+        name = task.name
+        self.writer = Writer(
+            maildir, task.hash, self._name, lambda octets: run.beat(octets, name), durability=durability
+        )
+
+    def begin(self, found: Found | None) -> None:
+        """Do what the plan of what changed asks for. found: None if the folder is new."""
+        self.maildir.keywords.reserve(self._state.letters(self.task.name))
+        if found is None:
+            return
+        files, view = self._view(found.difference)
+        plan = plan_folder(view, Policy())
+        if plan.changed or plan.shrunken or any(uid < self._from for uid in plan.fetch):
+            self.left = True
+            return
+        self._plan = plan
+        renamed, homeless = reflag(self.maildir, plan.set_flags, files)
+        self._files |= {uid: place_of(file) for uid, file in renamed.items()}
+        self.tally.flagged += len(renamed)
+        self.renamed = bool(renamed)
+        self._run.homeless(self.task.name, homeless)
+
+    def _view(self, difference: Difference) -> tuple[dict[int, LocalFile], View]:
+        """The files, and the view, of the messages that changed on either side."""
+        name, seen, state = self.task.name, self.task.seen, self._state
+        changed = {meta.uid: meta for meta in self._opened.changed}
+        vanished = set(state.within(name, self._opened.vanished))
+        self._arrived.update(state.within(name, [(self._from, _LAST_UID)]))
+        self._files |= difference.places
+        touched = sorted({*changed, *vanished, *difference.places})
+        agreed = state.agreed(name, touched)
+        places = {uid: self._files.get(uid, place) for uid, place in state.files(name, touched).items()}
+        files = {uid: file for uid, place in places.items() if place and (file := local_file(place))}
+        server = {uid: as_meta(uid, agreed[uid]) for uid in agreed if uid not in vanished}
+        for uid, meta in changed.items():
+            if uid not in vanished:
+                known = server.get(uid, meta)
+                date = known.internaldate if meta.internaldate is None else meta.internaldate
+                server[uid] = replace(meta, size=known.size if meta.size is None else meta.size, internaldate=date)
+        flags = {uid: from_letters(file.name.letters, self.maildir.keywords) for uid, file in files.items()}
+        rest, before = state.known(name) - len(agreed), seen.messages if seen else 0
+        return files, View(server, flags, agreed.keys() - files.keys(), agreed, None, before, rest)
+
+    def _name(self, meta: MessageMeta) -> MessageName | None:
+        uidnext = self._status.uidnext or _LAST_UID + 1  # what came after that is the next run's
+        if not self._from <= meta.uid < uidnext or meta.uid in self._arrived:
+            return None
+        self._arrived.add(meta.uid)
+        return MessageName(self.task.hash, self._status.uidvalidity or 0, meta.uid)
+
+    def save(self, written: Sequence[Written], found: Found | None, policy: str) -> None:
+        """Remember what is in its place, durably; and, at the end, the folder, if all that it holds is known."""
+        name, state = self.task.name, self._state
+        if self.task.seen is None and written:
+            state.save_folder(name, FolderState(self._status.uidvalidity or 0, cur=AT_WORK, new=AT_WORK))
+        came = {w.meta.uid: replace(remember(w.meta), size=w.octets) for w in written}
+        places: dict[int, str | None] = {w.meta.uid: f"{w.subdirectory}/{w.filename}" for w in written}
+        state.save_messages(name, {**self._plan.agree, **came}, {**self._files, **places})
+        state.forget_messages(name, self._plan.forget)
+        self._plan, self._files = FolderPlan(fetch=self._plan.fetch), {}
+        self._came += len(written)
+        if not self.closed or self.left:
+            return
+        self.left = not self._whole()
+        if not self.left:
+            there = self.task.status.mailbox_id if self.task.status else ""
+            now = folder_state(replace(self._status, mailbox_id=there), str(self.task.path), policy)
+            still = found is not None and not self.renamed and not self._came
+            times = found.times if found is not None and still else UNKNOWN
+            files = (found.files if found is not None else 0) + self._came
+            state.save_folder(name, replace(now, cur=times.cur, new=times.new, files=files))
+
+    def tell(self, written: Sequence[Written]) -> None:
+        """Count what is remembered."""
+        self.tally.fetched += len(written)
+        self.tally.bytes += sum(w.octets for w in written)
+        self._run.homeless(self.task.name, lost_keywords(written))
+        self._run.arrived(len(written), self.task.name)
+
+    def _whole(self) -> bool:
+        """Whether all that the server showed is known; messages may have gone meanwhile, or have no body."""
+        known = self._state.known(self.task.name, below=self._status.uidnext)
+        return known == self._status.messages and all(uid in self._arrived for uid in self._plan.fetch)
+
+
+def as_meta(uid: int, agreed: Agreed) -> MessageMeta:
+    """A message as the server showed it last."""
+    date = None if agreed.internaldate is None else float(agreed.internaldate)
+    return MessageMeta(uid, agreed.flags, agreed.size, date)
+
+
+def folder_state(status: FolderStatus, path: str, settled: str) -> FolderState:
+    """What is to be remembered of a folder; nothing of its directories yet."""
+    return FolderState(
+        status.uidvalidity or 0,
+        status.uidnext,
+        status.highestmodseq,
+        status.messages,
+        settled,
+        path,
+        mailbox_id=status.mailbox_id,
+    )
