@@ -21,6 +21,7 @@ class Root(Group):
         "explain": ("mailctl.cli.explain", "What an error text or a whole log means, offline."),
         "sync": ("mailctl.cli.sync", "Bring mail down into Maildir."),
         "watch": ("mailctl.cli.watch", "Keep mail synced as it comes."),
+        "schedule": ("mailctl.cli.schedule", "Sync by itself: install, remove, show; by systemd or cron."),
         "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),
         "log": ("mailctl.cli.log", "The mailer log: show, export, import."),
         "config": ("mailctl.cli.config", "Where the files are, and whether they are right."),

@@ -40,19 +40,20 @@ class Heart:
 
         remove_dead(self._folder, self._started, is_alive)
 
-    def beat(self, standings: "Mapping[str, Standing]") -> None:
-        """Tell where every gateway stands, if that has changed or it is time."""
+    def beat(self, standings: "Mapping[str, Standing]") -> float:
+        """Tell where every gateway stands, if that changed or it is time → seconds until it is to be called again."""
         now = monotonic()
         told = {name: (each.state, each.since, each.at, each.error) for name, each in standings.items()}
         rest = now - self._time
         if rest < REST or (rest < BEAT and told == self._told):
-            return
+            return BEAT - rest if told == self._told else REST - rest
         from mailctl.sync.watch.words import summary
 
         self._time, self._told = now, told
         ready, self._ready = "" if self._ready else "READY=1\n", True
         self._supervisor(f"{ready}STATUS={summary(standings)}\nWATCHDOG=1")
         self._write({name: self._watched(each, now) for name, each in standings.items()})
+        return BEAT
 
     def reloading(self) -> None:
         """The configuration is being read again; the next heartbeat says that this is done."""

@@ -154,9 +154,9 @@ class Watching:
 
         return Tools(self._context, self._context.new_recorder(), time.time, lambda: self._who)
 
-    def _beat(self, standings: "Mapping[str, Standing]") -> None:
+    def _beat(self, standings: "Mapping[str, Standing]") -> float:
         self._take_told()
-        self._heart.beat(standings)
+        return self._heart.beat(standings)
 
     def _told_by_hook(self, gateways: list[str], problem: str) -> None:
         """Called in the hook's thread."""

@@ -33,7 +33,8 @@ class WatchTools:
     tools: gives what one sync is handed; its connector signs in. current: the job as it is today (`since` moves).
     monotonic, clock: seconds on a scale that stands still while the machine sleeps, and since the epoch. luck: random
     numbers in [0, 1). tell: takes event, sentence, level, gateway and fields; called in the watch's thread only.
-    changed: takes a gateway whose mail or flags changed. beat: called often, with where every gateway stands.
+    changed: takes a gateway whose mail or flags changed. beat: called with where every gateway stands; returns the
+    seconds within which it is to be called again.
     """
 
     tools: Callable[[], Tools]
@@ -43,7 +44,7 @@ class WatchTools:
     luck: Callable[[], float]
     tell: "Tell"
     changed: Callable[[str], None]
-    beat: Callable[[Mapping[str, Standing]], None]
+    beat: Callable[[Mapping[str, Standing]], float]
 
 
 Tell = Callable[[str, str, Level, str, Mapping[str, object]], None]
@@ -119,10 +120,10 @@ class Watcher:
                     self._reload = False
                     self.reload(self)
                 self._begin_due()
-                self.given.beat({name: entry.standing for name, entry in self._entries.items()})
+                rest = self.given.beat({name: entry.standing for name, entry in self._entries.items()})
                 if self._stopping and not self._pool.busy:
                     return
-                self._sleep()
+                self._sleep(min(rest, TICK))
         finally:
             quiet = self._looker is None or self._looker.close()
             for entry in self._entries.values():
@@ -230,12 +231,12 @@ class Watcher:
             self._selector.unregister(entry.registered)
             entry.registered = None
 
-    def _sleep(self) -> None:
+    def _sleep(self, most: float) -> None:
         now = self.given.monotonic()
         moments = [plan.wakes(entry.standing) for entry in self._entries.values() if not entry.busy]
         if not self._pool.free:  # what is due waits for a thread, which says when it is free
             moments = [moment for moment in moments if moment > now]
-        rest = min(max(min(moments, default=inf) - now, 0.0), TICK)
+        rest = min(max(min(moments, default=inf) - now, 0.0), most)
         for key, _ in self._selector.select(rest):
             if key.data is None:
                 with suppress(BlockingIOError):

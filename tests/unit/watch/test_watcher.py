@@ -61,8 +61,9 @@ class Watched:
     def tell(self, event: str, message: str, level: Level, gateway: str, fields: Mapping[str, object]) -> None:
         self.told.append((event, gateway, message))
 
-    def beat(self, standings: Mapping[str, Standing]) -> None:
+    def beat(self, standings: Mapping[str, Standing]) -> float:
         self.standings = standings
+        return 60.0
 
     def job(self, name: str = "box", **inbound: object) -> SyncJob:
         place = replace(self.place, folder=self.place.folder / name)
