@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
-from mailctl.protocols import dial, second_look, tls, tls_faults
+from mailctl.protocols import broken, dial, second_look, tls, tls_faults
+from mailctl.protocols.deflate import Deflated, DeflateError
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.transcript import Transcript
 
@@ -53,6 +54,8 @@ class Wire:
         self.closed = False
         self.connection = connection
         """The socket, or what TLS made of it; for this class and closer looks only."""
+        self._deflated: Deflated | None = None
+        self._limited: tuple[socket.socket, float | None] | None = None
         self._received = False
         self._least = _ROOM
 
@@ -129,6 +132,13 @@ class Wire:
             self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
         return self.secured
 
+    def compress(self) -> None:
+        """DEFLATE both ways from here on; what was received and not consumed is deflated already (RFC 4978)."""
+        self._deflated = Deflated(self.connection, bytes(self.view[self.lo : self.hi]))
+        self.lo = self.hi = 0
+        if self.transcript is not None:
+            self.transcript.note("deflated from here on")
+
     def again(self, seconds: float) -> "Wire":
         """A second connection to the same address, within `seconds` in all, not recorded. Raises NetworkError."""
         return Wire.connect(self.endpoint, [self.address], Deadline(self.deadline.remaining(seconds)))
@@ -144,8 +154,10 @@ class Wire:
         """
         self._make_room()
         try:
-            self.connection.settimeout(self.deadline.remaining(STALL if patience is None else patience))
-            count = self.connection.recv_into(self.view[self.hi :])
+            self._limit(STALL if patience is None else patience)
+            count = (self._deflated or self.connection).recv_into(self.view[self.hi :])
+        except DeflateError as error:
+            raise self._beyond(str(error), error.code) from error
         except OSError as error:
             if patience is not None and isinstance(error, TimeoutError):
                 return 0
@@ -163,8 +175,11 @@ class Wire:
             return False
         self._make_room()
         try:
+            self._limited = None
             self.connection.settimeout(0)
-            return bool(self._take(self.connection.recv_into(self.view[self.hi :])))
+            return bool(self._take((self._deflated or self.connection).recv_into(self.view[self.hi :])))
+        except DeflateError as error:
+            raise self._beyond(str(error), error.code) from error
         except (BlockingIOError, ssl.SSLWantReadError):  # there is not yet a whole record of TLS
             return False
         except OSError as error:
@@ -176,6 +191,13 @@ class Wire:
         view = memoryview(bytearray(max(room, 2 * len(held))))
         view[: len(held)] = held
         self.lo, self.hi, self.view, self._least = 0, len(held), view, min(_ROOM, room // 4)
+
+    def _limit(self, seconds: float) -> None:
+        """Let a wait take at most so many seconds, within the deadline; a system call only where that changes."""
+        limited = (self.connection, self.deadline.remaining(seconds))
+        if limited != self._limited:
+            self.connection.settimeout(limited[1])
+            self._limited = limited
 
     def _make_room(self) -> None:
         if self.lo == self.hi:
@@ -246,6 +268,10 @@ class Wire:
         self.stream(octets, parts.extend)
         return bytes(parts)
 
+    def fileno(self) -> int:
+        """The socket, for a selector."""
+        return self.connection.fileno()
+
     def pending(self, seconds: float = 0.0) -> bool:
         """Whether something is there to be read, waiting at most `seconds` for it; the connection's end counts."""
         if self.lo != self.hi or self.closed:
@@ -253,7 +279,8 @@ class Wire:
         return self._readable(seconds)
 
     def _readable(self, seconds: float) -> bool:
-        if isinstance(self.connection, ssl.SSLSocket) and self.connection.pending():
+        through = self._deflated or self.connection
+        if isinstance(through, ssl.SSLSocket | Deflated) and through.pending():
             return True
         with selectors.DefaultSelector() as selector:
             selector.register(self.connection, selectors.EVENT_READ)
@@ -267,8 +294,8 @@ class Wire:
         if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
         try:
-            self.connection.settimeout(self.deadline.remaining(STALL))
-            self.connection.sendall(octets)
+            self._limit(STALL)
+            (self._deflated or self.connection).sendall(octets)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -284,19 +311,7 @@ class Wire:
 
     def _failure(self, error: OSError) -> MailctlError:
         self.close()
-        if isinstance(error, TimeoutError) and self.lo != self.hi:
-            what = f"{self.endpoint} began an answer and did not finish it in time"
-            return NetworkError(what, code="unfinished", cause="tcp_timeout")
-        if isinstance(error, TimeoutError):
-            return NetworkError(f"{self.endpoint} does not answer any more", code="timeout", cause="tcp_timeout")
-        if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            return self._ended()
-        if isinstance(error, ssl.SSLError):
-            return tls_faults.failure(self.endpoint.host, error, {})
-        cause = dial.cause_of(error)
-        if cause == "tcp_reset" and self._received:
-            cause = "connection_lost"
-        return NetworkError(f"The connection to {self.endpoint} was cut", cause=cause)
+        return broken.failure(self.endpoint, error, received=self._received, begun=self.lo != self.hi)
 
     def _beyond(self, what: str, code: str) -> ProtocolError:
         """The peer went beyond a bound; there is no way back into step with it."""
@@ -308,6 +323,4 @@ class Wire:
 
     def _ended(self) -> NetworkError:
         self.close()
-        if self._received:
-            return NetworkError(f"{self.endpoint} ended the connection in the middle of work", cause="connection_lost")
-        return NetworkError(f"{self.endpoint} ended the connection before it said anything", cause="eof_no_greeting")
+        return broken.ended(self.endpoint, received=self._received)

@@ -162,3 +162,25 @@ def test_what_changed_is_told_by_those_that_can(place: Place) -> None:
         assert opened.status.highestmodseq > since[1]
     assert sink.bodies == {uids[-1] + 1: b"Subject: new\r\n\r\nx\r\n"}
     box.close()
+
+
+def test_a_deflated_connection_brings_the_same(place: Place) -> None:
+    bodies = [
+        b"Subject: %d\r\n\r\n%s\r\n" % (number, bytes(range(1, 256)).replace(b"\r", b"").replace(b"\n", b"") * number)
+        for number in range(60)
+    ]
+    for body in bodies:
+        place.add(b"INBOX", body)
+    box = place.connect()
+    assert box.compress() is (place.kind == "cyrus")
+    assert not box._channel.wire.pending()
+    listing = box.survey()
+    inbox = next(folder for folder in listing.folders if folder.name == "INBOX")
+    sink = Sink()
+    list(box.visit([Visit(inbox, bodies_from=1)], lambda visit, octets: sink(octets)))
+    assert list(sink.bodies.values()) == bodies
+    box.select(inbox, read_only=True)
+    again = Sink()
+    list(box.fetch(sorted(sink.bodies), again))
+    assert again.bodies == sink.bodies
+    box.close()

@@ -19,6 +19,7 @@ from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.selected import parse_selected
 from mailctl.protocols.imap.uids import check_uid, format_sets, parse_search, parse_set
 from mailctl.protocols.imap.visits import read_visits
+from mailctl.protocols.imap.waiting import Waiting
 
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
@@ -26,7 +27,7 @@ _FIELD = re.compile(r"[A-Za-z0-9-]{1,76}")
 _ESEARCH = re.compile(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
 
 
-class Mailbox(Appending, Changing, FolderChanges):
+class Mailbox(Appending, Changing, FolderChanges, Waiting):
     """See `domain.mailbox.ImapMailbox`. largest: octets above which a body is a ProtocolError."""
 
     def __init__(self, channel: Channel, *, largest: int = LARGEST) -> None:
@@ -53,8 +54,12 @@ class Mailbox(Appending, Changing, FolderChanges):
         return "QRESYNC" in self._channel.enabled
 
     def compress(self) -> bool:
-        """Never, so far."""
-        return False
+        """COMPRESS DEFLATE (RFC 4978); see `domain.visits.ImapPipeline.compress`."""
+        channel = self._channel
+        if "COMPRESS=DEFLATE" not in self.capabilities or not channel.run(b"COMPRESS DEFLATE").status.ok:
+            return False
+        channel.wire.compress()
+        return True
 
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
