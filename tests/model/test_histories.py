@@ -19,30 +19,30 @@ from .lives import Lives
 from .steps import ARCHIVE, MIRROR, Step, history
 from .world import Port, User, World, shrunk
 
-HISTORIES = int(os.environ.get("MAILCTL_HISTORIES", "24"))
+HISTORIES = int(os.environ.get("MAILCTL_HISTORIES", "12"))
 SEED = os.environ.get("MAILCTL_HISTORY")
 _numbers = itertools.count(1)
 
 
 class Stage:
-    """A server, and the cutter in front of it."""
+    """A server, and the ways to it: one that is cut, and one that never is."""
 
-    def __init__(self, name: str, server: Dovecot | Cyrus, cutter: Cutter) -> None:
-        self.name, self._server, self.cutter = name, server, cutter
+    def __init__(self, name: str, server: Dovecot | Cyrus, cutter: Cutter, straight: Cutter) -> None:
+        self.name, self._server, self.cutter, self._straight = name, server, cutter, straight
 
     def new_user(self) -> User:
         """With an empty mailbox."""
         name = f"model{next(_numbers)}"
         self._server.add_user(name, f"{name}-pw")
-        return User(Port(self.cutter.port), name, f"{name}-pw", f"{name}@mail.test", self._server.imaps)
+        return User(Port(self.cutter.port), name, f"{name}-pw", f"{name}@mail.test", self._straight.port)
 
 
 @pytest.fixture(scope="module", params=["dovecot", "cyrus"])
 def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
     """Both servers in turn."""
     server = request.getfixturevalue(request.param)
-    with Cutter(server.imaps) as cutter:
-        yield Stage(request.param, server, cutter)
+    with Cutter(server.imaps) as cutter, Cutter(server.imaps) as straight:
+        yield Stage(request.param, server, cutter, straight)
 
 
 @pytest.mark.parametrize("mode", ["archive", "mirror"])

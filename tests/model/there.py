@@ -42,9 +42,9 @@ class There:
         """All of them."""
         found = []
         for folder in self.folders():
-            self._client.select_folder(folder, readonly=True)
-            uids = self._client.search()
-            rows: Mapping[int, Mapping[bytes, object]] = self._client.fetch(uids, ["FLAGS", "BODY.PEEK[]"])
+            status = self._client.select_folder(folder, readonly=True)
+            uids = range(1, status[b"UIDNEXT"]) if status[b"EXISTS"] else ()  # a SEARCH takes Cyrus 50 ms
+            rows: Mapping[int, Mapping[bytes, object]] = self._client.fetch(list(uids), ["FLAGS", "BODY.PEEK[]"])
             for uid, row in rows.items():
                 flags, data = row[b"FLAGS"], row[b"BODY[]"]
                 assert isinstance(flags, tuple)

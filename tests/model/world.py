@@ -37,7 +37,7 @@ class Port:
 
 @dataclass(frozen=True)
 class User:
-    """One on a server that is empty yet. imaps: the server's own port."""
+    """One on a server that is empty yet. imaps: a port that is never cut."""
 
     server: Port
     user: str
@@ -168,10 +168,10 @@ class World:
                 self._tell(step, f"{old} to {_pick(new, two)}")
                 self._below(old, self._there.messages(), Side.THERE, What.MOVED)
                 self._there.rename(old, _pick(new, two))
-        elif step.kind is Kind.REMOVE_THERE and made:
-            self._tell(step, _pick(made, one))
-            self._below(_pick(made, one), self._there.messages(), Side.THERE, What.DELETED, deep=False)
-            self._there.remove(_pick(made, one))
+        elif step.kind is Kind.REMOVE_THERE and (leaves := _leaves(made)):
+            self._tell(step, _pick(leaves, one))
+            self._below(_pick(leaves, one), self._there.messages(), Side.THERE, What.DELETED)
+            self._there.remove(_pick(leaves, one))
 
     def _folder_here(self, step: Step, one: float, two: float) -> None:
         here = self._here.folders()
@@ -186,14 +186,14 @@ class World:
                 self._tell(step, f"{old} to {_pick(new, two)}")
                 self._below(old, self._here.messages(), Side.HERE, What.MOVED)
                 self._here.rename(old, _pick(new, two))
-        elif step.kind is Kind.REMOVE_HERE and made:
-            self._tell(step, _pick(made, one))
-            self._below(_pick(made, one), self._here.messages(), Side.HERE, What.DELETED, deep=False)
-            self._here.remove(_pick(made, one))
+        elif step.kind is Kind.REMOVE_HERE and (leaves := _leaves(made)):
+            self._tell(step, _pick(leaves, one))
+            self._below(_pick(leaves, one), self._here.messages(), Side.HERE, What.DELETED)
+            self._here.remove(_pick(leaves, one))
 
-    def _below(self, folder: str, messages: Messages, side: Side, what: What, *, deep: bool = True) -> None:
+    def _below(self, folder: str, messages: Messages, side: Side, what: What) -> None:
         for message in messages:
-            if message.folder == folder or (deep and message.folder.startswith(f"{folder}/")):
+            if message.folder == folder or message.folder.startswith(f"{folder}/"):
                 self._touched(message.token, side, what)
 
     def _touched(self, token: int, side: Side, what: What) -> None:
@@ -240,6 +240,11 @@ class World:
 
     def _judge(self, wrong: Sequence[str]) -> None:
         assert not wrong, "\n".join(wrong)
+
+
+def _leaves(folders: Sequence[str]) -> list[str]:
+    """Those with none below them: some servers remove no others."""
+    return [name for name in folders if not any(other.startswith(f"{name}/") for other in folders)]
 
 
 def _pick(choices: Sequence[T], number: float) -> T:
