@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol as Interface
 
 from mailctl.domain.gateway import Gateway, Inbound
@@ -10,6 +11,15 @@ from mailctl.domain.secret import mask
 from mailctl.domain.server import Endpoint, Protocol
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.sync.describe import Description
+from mailctl.sync.verify.differences import Repaired, Verified
+
+
+class Task(StrEnum):
+    """What is to be done: sync, compare both sides (changing nothing), or rebuild the state from what is there."""
+
+    SYNC = "sync"
+    VERIFY = "verify"
+    REPAIR = "repair"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +29,8 @@ class SyncJob:
     protocol: IMAP or POP3. inbound: resolved, all values set. root: the Maildir root. state: the state database.
     folders: globs that replace the gateway's for this run, or (). since: ISO date, nothing older is fetched, or "".
     dry_run: plan only; nothing changes anywhere. confirm_deletes: the user agreed to many deletions. start_afresh: the
-    user agreed to forget what was synced before. timeout: seconds that signing in may take.
+    user agreed to forget what was synced before. timeout: seconds that signing in may take. content: to verify,
+    all bodies are compared too.
     """
 
     gateway: Gateway
@@ -35,6 +46,8 @@ class SyncJob:
     confirm_deletes: bool = False
     start_afresh: bool = False
     timeout: float = 30.0
+    task: Task = Task.SYNC
+    content: bool = False
 
     @property
     def name(self) -> str:
@@ -128,7 +141,10 @@ class FolderReport:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one gateway's sync did. bytes: octets of messages that came or went. steps: the plan, of a dry run only."""
+    """What one gateway's sync did. bytes: octets of messages that came or went. steps: the plan, of a dry run only.
+
+    verified, repaired: what --verify found, what --repair did.
+    """
 
     gateway: str
     ok: bool
@@ -144,6 +160,8 @@ class SyncReport:
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     error: Failure | None = None
+    verified: Verified | None = None
+    repaired: Repaired | None = None
     uploaded: int = 0
     moved: int = 0
 

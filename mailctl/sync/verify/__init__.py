@@ -1,0 +1,1 @@
+"""Comparing both sides fully, changing nothing."""

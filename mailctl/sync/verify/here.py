@@ -1,0 +1,93 @@
+"""What lies here, for verifying and repairing: every folder's contents, where messages are doubled, what is no mail."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+
+from mailctl.domain.gateway import Mode
+from mailctl.sync.local.inspect import Contents, Entry, descend, inspect
+from mailctl.sync.local.maildir import LITTER_AGE
+from mailctl.sync.local.names import is_part
+from mailctl.sync.local.root import Root
+from mailctl.sync.verify.differences import FolderFindings, Kind, Outlook
+
+
+class Here:
+    """All folders below the root by path, and the messages in them by the part of the name that never changes."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.folders: dict[tuple[str, ...], Contents] = {}
+        self.by_stem: dict[str, list[Entry]] = defaultdict(list)
+        if root.descriptor is not None:
+            self.folders = {each.path: each for each in inspect(root.files, root.descriptor)}
+        for entry in self.messages():
+            assert entry.name is not None  # noqa: S101 - it is a message
+            self.by_stem[entry.name.stem].append(entry)
+
+    def messages(self) -> Iterator[Entry]:
+        """Every file that carries a name of mailctl's."""
+        for contents in self.folders.values():
+            yield from (entry for entry in contents.entries if entry.name is not None and entry.regular)
+
+    def doubled(self) -> Iterator[list[Entry]]:
+        """Files of the same message. One that was renamed while it was looked at shows twice, and isn't there twice."""
+        for entries in list(self.by_stem.values()):
+            if len(entries) > 1:
+                there = [entry for entry in entries if self.exists(entry)]
+                if len(there) > 1:
+                    yield there
+
+    def exists(self, entry: Entry) -> bool:
+        """Whether the file is still called so."""
+        assert self.root.descriptor is not None  # noqa: S101 - an entry was found below it
+        try:
+            directory = descend(self.root.files, self.root.descriptor, (*entry.path, entry.subdirectory))
+        except OSError:
+            return False
+        try:
+            os.stat(entry.filename, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            return False
+        finally:
+            os.close(directory)
+        return True
+
+
+def litter(contents: Contents, now: float) -> list[Entry]:
+    """Files in `tmp` that the next run removes: mailctl's own, and whatever is old (the Maildir rule)."""
+    return [
+        entry
+        for entry in contents.entries
+        if entry.subdirectory == "tmp" and (is_part(entry.filename) or entry.mtime < now - LITTER_AGE)
+    ]
+
+
+def tell(here: Here, contents: Contents, mode: Mode, now: float, found: FolderFindings) -> None:
+    """Note what can be said of one folder without the server."""
+    for text in contents.broken:
+        found.add(Kind.UNREADABLE, Outlook.STAYS, text)
+    for entry in litter(contents, now):
+        found.add(Kind.LITTER, Outlook.NEXT_SYNC, "left by a run that died", file=entry.shown)
+    for part in contents.parts:
+        found.add(Kind.LITTER, Outlook.NEXT_SYNC, "left by a run that died", file="/".join((*contents.path, part)))
+    for entry in contents.entries:
+        if entry.subdirectory == "tmp":
+            continue
+        if entry.name is not None and not entry.regular:
+            found.add(Kind.UNREADABLE, Outlook.STAYS, "a link or a folder, not a file", file=entry.shown)
+        elif entry.name is None and entry.filename[0] != ".":
+            outlook = Outlook.NEXT_SYNC if mode is Mode.MIRROR else Outlook.WANTED
+            told = "not from this server; another program put it here"
+            found.add(Kind.FOREIGN, outlook, told, file=entry.shown)
+
+
+def tell_doubled(here: Here, by_path: dict[tuple[str, ...], FolderFindings]) -> None:
+    """Note each file beyond the first of a message, in its folder."""
+    for first, *others in here.doubled():
+        for entry in others:
+            with suppress(KeyError):
+                assert entry.name is not None  # noqa: S101 - only messages can be doubled
+                told = f"the same message as {first.shown}"
+                by_path[entry.path].add(Kind.DOUBLED, Outlook.STAYS, told, uid=entry.name.uid, file=entry.shown)
