@@ -230,10 +230,10 @@ def test_G10_durable_before_named_before_remembered_before_told(
 
     real = State.save_messages
 
-    def save(self: State, folder: str, messages: dict[int, object]) -> None:
+    def save(self: State, folder: str, messages: dict[int, object], *places: object) -> None:
         if messages:
             order.append("state")
-        real(self, folder, messages)  # type: ignore[arg-type]  # handed on as it is
+        real(self, folder, messages, *places)  # type: ignore[arg-type]  # handed on as it is
 
     monkeypatch.setattr(State, "save_messages", save)
     made = MemoryServer({"INBOX": MemoryFolder()})
