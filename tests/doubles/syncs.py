@@ -8,6 +8,7 @@ from threading import Event as Flag
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import INBOUND_DEFAULTS, Gateway, Inbound, Login
 from mailctl.domain.server import Endpoint, Protocol, Security
+from mailctl.sync.bulk.crew import Workers
 from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import Connector, SyncJob, SyncReport
 from mailctl.sync.local.files import Files
@@ -47,6 +48,7 @@ class Place:
     protocol: Protocol = Protocol.IMAP
     recorder: Events = field(default_factory=Events)
     files: Files = field(default_factory=Files)
+    workers: Workers | None = None
     stop: Flag = field(default_factory=Flag)
     clock: Callable[[], float] = lambda: 1_800_000_000.0
 
@@ -72,6 +74,8 @@ class Place:
         tools = Tools(
             self.connector, self.recorder, self.clock, lambda: "process 1 on test", stop=self.stop, files=self.files
         )
+        if self.workers is not None:
+            tools = replace(tools, workers=self.workers)
         return sync_gateway(job or self.job(**inbound), tools)
 
     def bodies(self, *parts: str) -> list[bytes]:

@@ -127,6 +127,7 @@ class _Worker:
             self._requests.put(None)
             requests.read(1)
         orphaned()
+        self._requests.put(None)
 
     def _beat(self, octets: int) -> None:
         self._octets += octets
