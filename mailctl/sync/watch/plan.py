@@ -79,12 +79,14 @@ class Ended:
     """What came of a sync, or of waiting begun anew.
 
     waits: how the gateway waits from now on; None: it doesn't, since there is no connection. changed: whether mail or
-    flags moved. moved_on: whether the server had more to tell already when waiting began. error: what failed, if any.
+    flags moved. moved_on: whether the server had more to tell already when waiting began. once_more: whether there may
+    be more that nobody will tell of. error: what failed, if any.
     """
 
     waits: WatchState | None
     changed: bool = False
     moved_on: bool = False
+    once_more: bool = False
     error: Failure | None = None
 
 
@@ -133,7 +135,7 @@ def ended(standing: Standing, t: float, outcome: Ended, interval: float, luck: f
     fruitless = 0
     if standing.called and not outcome.changed:
         fruitless = min(standing.fruitless + 1, 10)
-    at = t + max(interval, SHORTEST_INTERVAL)
+    at = t + (COALESCE if outcome.once_more else max(interval, SHORTEST_INTERVAL))
     waiting = Standing(
         outcome.waits,
         t,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailctl.domain.gateway import Mode
+from mailctl.domain.heartbeat import WatchState
 from mailctl.errors import ExitCode, LockedError, MailctlError, NetworkError
 from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import Failure, SyncJob, SyncReport
@@ -47,7 +48,9 @@ def sync(job: SyncJob, parked: Parked, tools: Tools) -> Done:
         if tools.stop.is_set():
             return Ended(None, changed, error=error)
         waits, moved_on = parked.wait(job, _seen(job))
-        return Ended(waits, changed, moved_on, error)
+        # what came to folders other than the open one since they were looked at, and before NOTIFY, nobody tells
+        once_more = changed and error is None and waits is WatchState.NOTIFY
+        return Ended(waits, changed, moved_on, once_more, error)
 
     ended = _guarded(work, parked)
     return Done(ended, report, local)

@@ -21,8 +21,8 @@ FINAL = [
     Failure.of(error) for error in (AuthError("no"), SecretError("none"), SafetyError("many"), ConfigError("broken"))
 ]
 ENDS = st.one_of(
-    st.builds(Ended, HOWS, st.booleans(), st.booleans(), st.sampled_from([None, REFUSED])),
-    st.builds(Ended, st.none(), st.just(False), st.just(False), st.sampled_from([CUT, LOCKED, *FINAL])),
+    st.builds(Ended, HOWS, st.booleans(), st.booleans(), st.booleans(), st.sampled_from([None, REFUSED])),
+    st.builds(Ended, st.none(), error=st.sampled_from([CUT, LOCKED, *FINAL])),
 )
 
 
@@ -86,6 +86,13 @@ def test_a_server_that_has_always_moved_on_is_not_asked_for_ever() -> None:
         standing = plan.ended(plan.started(standing, t), t, Ended(WatchState.IDLE, moved_on=True), 900.0, 0.5)
         syncs += 1
     assert 2 <= syncs < 10
+
+
+def test_what_nobody_will_tell_of_is_looked_for_once_more() -> None:
+    standing = plan.ended(plan.started(plan.begin(0), 0), 0, Ended(WatchState.NOTIFY, True, once_more=True), 900, 0)
+    assert standing.at == plan.COALESCE
+    standing = plan.ended(plan.started(standing, 1), 1, Ended(WatchState.NOTIFY), 900.0, 0)
+    assert (standing.at, standing.fruitless) == (901.0, 0)
 
 
 @pytest.mark.parametrize("error", FINAL, ids=lambda error: error.exit_code.name)
