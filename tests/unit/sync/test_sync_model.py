@@ -1,5 +1,6 @@
 """Random histories of a server and a Maildir, with syncs, some of them killed: nothing is lost, nothing is twice."""
 
+import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -23,12 +24,11 @@ FLAGS = st.frozensets(st.sampled_from(["\\Seen", "\\Flagged", "Work"]))
 class Histories(RuleBasedStateMachine):
     """The model: every message by its body; which the user deleted here; which may have come back since."""
 
-    @initialize(condstore=st.booleans(), propagate=st.booleans())
-    def begin(self, condstore: bool, propagate: bool) -> None:
+    @initialize(more=st.sampled_from(["", "CONDSTORE", "CONDSTORE ENABLE QRESYNC"]), propagate=st.booleans())
+    def begin(self, more: str, propagate: bool) -> None:
         """An empty account."""
         self.folder = Path(tempfile.mkdtemp())
-        more = {"CONDSTORE"} if condstore else set()
-        self.server = MemoryServer({name: MemoryFolder() for name in FOLDERS}, frozenset({"UIDPLUS"}) | more)
+        self.server = MemoryServer({name: MemoryFolder() for name in FOLDERS}, frozenset({"UIDPLUS", *more.split()}))
         self.place = Place(self.folder, self.server)
         self.propagate = propagate
         self.number = 0
@@ -36,6 +36,7 @@ class Histories(RuleBasedStateMachine):
         self.deleted: set[bytes] = set()
         self.doubtful: set[bytes] = set()  # deleted here, but the memory of it may be gone
         self.known: set[bytes] = set()  # the state must remember
+        self.own_flags: set[bytes] = set()  # flags changed here, or what was agreed on them is forgotten
         self.fresh = False  # the last thing that happened was a sync
 
     def teardown(self) -> None:
@@ -76,6 +77,7 @@ class Histories(RuleBasedStateMachine):
         found.uidnext = max(found.messages, default=0) + 1
         self.doubtful |= self.deleted
         self.known.clear()
+        self.own_flags |= self.here
         self.fresh = False
 
     @rule()
@@ -84,6 +86,7 @@ class Histories(RuleBasedStateMachine):
         self.place.state.unlink(missing_ok=True)
         self.doubtful |= self.deleted
         self.known.clear()
+        self.own_flags |= self.here
         self.fresh = False
 
     @rule(data=st.data())
@@ -106,6 +109,7 @@ class Histories(RuleBasedStateMachine):
         files = self.files()
         if files and (self.place.mail / to / "cur").is_dir():
             path = data.draw(st.sampled_from(files))
+            self.own_flags.add(self.body(path))
             path.rename(self.place.mail / to / "cur" / f"{path.name.partition(':2,')[0]}:2,{letters}")
         self.fresh = False
 
@@ -125,7 +129,15 @@ class Histories(RuleBasedStateMachine):
         self.place.files = StrikingFiles(at, how)
         with suppress(Killed):
             self.place.sync(propagate_deletes=self.propagate)
+        self.own_flags |= {self.body(path) for path in self.files()}
         self.fresh = False
+
+    @rule()
+    def time_passes(self) -> None:
+        """Directories changed long ago: their times can be relied on."""
+        for path in self.place.mail.glob("*/[cn][ue][rw]"):
+            changed = path.stat().st_mtime_ns
+            os.utime(path, ns=(changed, changed - 5_000_000_000))
 
     @precondition(lambda self: self.fresh)
     @invariant()
@@ -140,6 +152,18 @@ class Histories(RuleBasedStateMachine):
         if self.propagate:
             assert not (self.deleted - self.doubtful) & served, "not deleted there"
         assert self.place.litter() == []
+
+    @precondition(lambda self: self.fresh)
+    @invariant()
+    def flags_came_down(self) -> None:
+        """After a sync."""
+        for name in FOLDERS:
+            served = {m.body: m.flags for m in self.server.folders[name].messages.values()}
+            if not (self.place.mail / name).is_dir():
+                continue
+            for body, flags in zip(self.place.bodies(name), self.place.flags(name), strict=True):
+                if body in served and body not in self.own_flags:
+                    assert flags == served[body], "flags"
 
     @precondition(lambda self: self.fresh)
     @invariant()
