@@ -95,9 +95,9 @@ class Progress:
         self._rich.update(
             task,
             completed=at.octets,
-            total=at.of_octets or None,
+            total=_whole(at),
             messages=f"{at.messages}/{at.of_messages}{noun}" if at.of_messages else "",
-            size=_amount(at.octets, at.of_octets) if at.of_octets else "",
+            size=_amount(at.octets, at.of_octets) if at.of_octets or at.octets else "",
         )
 
 
@@ -120,9 +120,18 @@ def _columns(width: int) -> "list[ProgressColumn]":
     return columns
 
 
+def _whole(at: Standing) -> int | None:
+    """Octets in all: as told; where nobody told them, as the messages that came make likely; None: nobody knows."""
+    if at.of_octets >= max(at.octets, 1):
+        return at.of_octets
+    return max(at.octets, at.octets * at.of_messages // at.messages) if at.messages else None
+
+
 def _amount(octets: int, total: int) -> str:
-    """`5.0/9.0 GB`, `900 kB/9.0 GB`."""
+    """`5.0/9.0 GB`, `900 kB/9.0 GB`; `5.0 GB` where nobody knows how many will come."""
     done, whole = show_size(octets), show_size(total)
+    if total < octets:
+        return done
     number, _, unit = done.partition(" ")
     return f"{number}/{whole}" if whole.endswith(f" {unit}") else f"{done}/{whole}"
 

@@ -108,9 +108,9 @@ class FolderSync:
         plan.fetch = [uid for uid in plan.fetch if uid not in self.tally.avoid]
         for uid in avoided:
             self.tally.skip("bad_response", "the server breaks the protocol when this message is asked for", uid=uid)
-        tell(plan, server, self._run, self.tally)
+        tell(plan, server, self._run, self.tally, self._mailbox)
         if self._job.dry_run:
-            show(plan, server, self._run, self.tally)
+            show(plan, server, self._run, self.tally, self._mailbox)
             return
         if plan.fetch or plan.set_flags:
             self._state.begin([name])

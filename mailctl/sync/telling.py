@@ -1,19 +1,27 @@
 """What is told of the plan of an IMAP folder: what is left out, and why; in a dry run, its steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.mailbox import ImapMailbox, MessageMeta
 from mailctl.domain.when import counted, show_size
+from mailctl.sync.describe import Description, describe
 from mailctl.sync.job import FolderTally
 from mailctl.sync.plan import SEEN, FolderPlan
 from mailctl.sync.run import Run
 
+MOST_DESCRIBED = 50
+"""Messages whose headers are asked for only to tell a person which they are."""
 
-def tell(plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: FolderTally) -> None:
+
+def tell(
+    plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: FolderTally, mailbox: ImapMailbox
+) -> None:
     """Note what is left out, and why."""
     most = show_size(run.job.inbound.max_size or 0)
+    described = _described(mailbox, plan.too_large)
     for uid in plan.too_large:
-        tally.skip("too_large", f"{show_size(server[uid].size or 0)}, more than max_size ({most})", uid=uid)
+        reason = f"{show_size(server[uid].size or 0)}, more than max_size ({most})"
+        tally.skip("too_large", reason, uid=uid, what=described.get(uid))
     if plan.too_old:
         tally.skip("too_old", f"older than {run.job.since}: {counted(plan.too_old, 'message')}", count=plan.too_old)
     if plan.over_budget:
@@ -25,12 +33,17 @@ def tell(plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: F
         run.warn(f"{tally.name}: the server shows {plan.shrunken} messages fewer; all are kept here")
 
 
-def show(plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: FolderTally) -> None:
+def show(
+    plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: FolderTally, mailbox: ImapMailbox
+) -> None:
     """The plan as steps."""
     if run.budget is not None:
         run.budget -= len(plan.fetch)
-    octets = sum(server[uid].size or 0 for uid in plan.fetch)
-    tally.step("fetch", plan.fetch, f"{octets} octets")
+
+    def octets(uids: Sequence[int]) -> int:
+        return sum(server[uid].size or 0 for uid in uids)
+
+    tally.step("fetch", plan.fetch, octets=octets(plan.fetch))
     alike: dict[str, list[int]] = {}
     for uid, flags in plan.set_flags.items():
         alike.setdefault(" ".join(sorted(flags)), []).append(uid)
@@ -39,5 +52,16 @@ def show(plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: F
     unseen = [uid for uid in plan.fetch if SEEN not in server[uid].flags] if run.job.inbound.mark_seen else []
     tally.step("mark_seen", [*plan.mark_seen, *unseen])
     leaving = [] if run.job.inbound.keep_on_server else plan.fetch
-    tally.step("remove_from_server", [*plan.remove, *plan.verify, *leaving], "after the file is durable")
-    tally.step("delete_on_server", plan.delete, "deleted here")
+    gone = [*plan.remove, *plan.verify, *leaving]
+    which = _described(mailbox, sorted([*plan.remove, *plan.verify])).values()
+    tally.step("remove_from_server", gone, "once the file is durable here", octets=octets(gone), which=[*which])
+    deleted = [*_described(mailbox, plan.delete).values()]
+    tally.step("delete_on_server", plan.delete, "deleted here", octets=octets(plan.delete), which=deleted)
+
+
+def _described(mailbox: ImapMailbox, uids: Sequence[int]) -> dict[int, Description]:
+    """What the newest of these messages are."""
+    if not uids:
+        return {}
+    asked = mailbox.headers(uids[-MOST_DESCRIBED:], ("From", "Subject", "Date"))
+    return {uid: describe(header) for uid, header in asked}
