@@ -77,11 +77,12 @@ class ImapChanges(Interface):
         """APPEND, many in one command with MULTIAPPEND, else one after another, pipelined with LITERAL+.
 
         told: called with the numbers of the uploads that a command placed, and where, as soon as the server has said
-        so, whatever happens afterwards. Each message is looked through before anything of it is sent. PlacingError (cause quota_full, no_such_mailbox,
-        size_limit, …; code empty_message, nul_in_message, size_limit where mailctl itself knows that it can't be): with
-        MULTIAPPEND one bad message refuses all of its command. StorageError (code message_changed) if `octets` isn't
-        what `chunks` yields; the connection is dead then if that showed in the middle of sending. What `chunks` raises
-        passes through.
+        so, whatever happens afterwards. Each message is looked through before anything of it is sent.
+
+        PlacingError: refused (cause quota_full, no_such_mailbox, size_limit), or mailctl itself knows that it can't be
+        (code empty_message, nul_in_message, size_limit); with MULTIAPPEND one bad message refuses all of its command.
+        StorageError (code message_changed) if `octets` isn't what `chunks` yields; the connection is dead then if that
+        showed in the middle of sending. What `chunks` raises passes through.
         """
 
     def copy(self, uids: Sequence[int], folder: Folder) -> Placed:
@@ -125,20 +126,33 @@ class ImapWaiting(Interface):
 
     @property
     def alive(self) -> bool:
-        """Whether nothing went wrong on it so far; one that died in silence seems alive."""
+        """Whether the connection works as far as is known: nothing has ended it yet."""
 
     @property
     def waits(self) -> str:
-        """How it can wait: `notify` (all folders, RFC 5465), `idle` (the selected one, RFC 2177), or "" (polling)."""
+        """How it can wait: `notify` (all folders, RFC 5465), `idle` (the selected one, RFC 2177), or "" (polling).
+
+        What the server offered and then refused is not counted any more: ask again after `begin_waiting`.
+        """
 
     def begin_waiting(self) -> None:
-        """NOTIFY SET for all folders and IDLE, or IDLE on the selected folder. The socket is then watched."""
+        """NOTIFY SET for all folders and IDLE, or IDLE on the selected folder. The socket is then watched.
+
+        RefusedError (code no_idle) if the server won't; the connection lives. What changed between `select` and now is
+        news.
+        """
 
     def fileno(self) -> int:
         """The socket, for a selector. Octets may also wait in buffers: ask `news(0)` first."""
 
     def news(self, seconds: float) -> bool:
-        """Whether anything changed, waiting at most so long for it. NetworkError if the connection has ended."""
+        """Whether anything changed, waiting at most so long for it, and never for the rest of a half line.
+
+        NetworkError if the connection has ended, with the server's words if it said why.
+        """
 
     def end_waiting(self) -> None:
-        """DONE; other commands may follow. NetworkError if the server doesn't answer within a few seconds."""
+        """DONE; other commands may follow. NetworkError if the server doesn't answer within a few seconds.
+
+        News that comes at that moment is told by `news` of the next waiting, unless there was some already in this one.
+        """

@@ -1,6 +1,7 @@
 """Having the system find out that the other side of a silent connection is gone (RFC 9293 section 3.8.4; RFC 5482)."""
 
 import socket
+from contextlib import suppress
 
 IDLE, INTERVAL, COUNT = 120, 30, 4
 """Seconds of silence before the first probe, seconds between two, and how many may stay unanswered."""
@@ -9,7 +10,7 @@ IDLE, INTERVAL, COUNT = 120, 30, 4
 def keep_alive(connection: socket.socket) -> None:
     """Find within four minutes that the peer is gone, or that a router on the way forgot the connection."""
     tcp = socket.IPPROTO_TCP
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (
         ("TCP_KEEPIDLE", IDLE),
         ("TCP_KEEPALIVE", IDLE),  # what macOS calls it
@@ -19,4 +20,7 @@ def keep_alive(connection: socket.socket) -> None:
     ):
         option = getattr(socket, name, None)
         if option is not None:
-            connection.setsockopt(tcp, option, value)
+            options.append((tcp, option, value))
+    with suppress(OSError):  # the connection is gone: whoever reads from it next is told so
+        for each in options:
+            connection.setsockopt(*each)

@@ -93,6 +93,8 @@ class Channel:
         """Whether each command gets a deadline of its own (COMMAND, PACE); before, the caller's holds."""
         self.folder_open = False
         """Whether the server may have a folder open for us."""
+        self.exists = 0
+        """Messages that the server said the open folder has, at most, since somebody set this to 0."""
         self._prefix = "".join(random.choices(string.ascii_uppercase, k=4)).encode()
         self._number = 0
         self._open: dict[bytes, int] = {}
@@ -261,6 +263,8 @@ class Channel:
                 self.learn(words)
             elif word == b"ENABLED":
                 self.enabled |= frozenset(words.decode("ascii", "replace").split())
+            elif words == b"EXISTS" and word.isdigit():
+                self.exists = max(self.exists, int(word[:10]))
             return
         if status.code == "CAPABILITY":
             self.learn(status.argument)

@@ -17,7 +17,7 @@ from mailctl.protocols.imap.listing import survey_folders
 from mailctl.protocols.imap.names import is_list, parse_listing
 from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.selected import parse_selected
-from mailctl.protocols.imap.uids import check_uid, format_sets, parse_search, parse_set
+from mailctl.protocols.imap.uids import format_sets, parse_search, parse_set
 from mailctl.protocols.imap.visits import read_visits
 from mailctl.protocols.imap.waiting import Waiting
 
@@ -64,7 +64,7 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
         verb = b"EXAMINE" if read_only else b"SELECT"
-        self._selected = None  # a refused SELECT leaves no folder selected
+        self._selected, self._channel.exists = None, 0  # a refused SELECT leaves no folder selected
         condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities else b""
         command = b"%s %s%s" % (verb, quoted(folder.wire, "folder name"), condstore)
         answer = self._channel.run(command).checked(f"{verb.decode()} {folder.name}")
@@ -97,7 +97,7 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
                 if line[:8].upper() == b"* SEARCH":
                     found.append(parse_search(line[2:]))
                 elif line[:10].upper() == b"* ESEARCH ":
-                    found.append(_esearch(line, self._messages(answer)))
+                    found.append(_esearch(line, max(self._folder().messages, self._channel.exists)))
         return sorted({uid for uids in found for uid in uids}) if found else None
 
     def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
@@ -188,13 +188,6 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
     def close(self) -> None:
         """LOGOUT if it can be done at once; never raises."""
         self._channel.logout()
-
-    def _messages(self, answer: Answer) -> int:
-        """How many messages the folder can have by now, at most."""
-        grown = [
-            response.line.split()[1] for response in answer.responses if response.line.upper().endswith(b" EXISTS")
-        ]
-        return max([self._folder().messages, *(check_uid(digits) for digits in grown if digits != b"0")])
 
 
 def _esearch(line: bytes, most: int) -> list[int]:

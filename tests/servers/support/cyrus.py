@@ -168,6 +168,7 @@ class Cyrus:
             "sasl_auxprop_plugin": "sasldb",
             "sasl_sasldb_path": f"{folder}/sasldb2",
             "failedloginpause": "0",  # by default, a failed sign-in is answered after three seconds
+            "imapidlepoll": "1",
             "sync_log": "no",
             "duplicatesuppression": "no",
         }

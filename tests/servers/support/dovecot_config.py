@@ -96,6 +96,7 @@ def render(settings: DovecotSettings, place: Place, certificate: Certificate | N
         "first_valid_uid = 1",
         "first_valid_gid = 1",
         "mail_fsync = never",
+        "mailbox_idle_check_interval = 2 secs",  # where there are no inotify instances left
         f"mail_max_userip_connections = {settings.connections}",
         f"ssl = {'yes' if certificate else 'no'}",
         f"ssl_min_protocol = {settings.tls_minimum}",
