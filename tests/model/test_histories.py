@@ -45,9 +45,15 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield Stage(request.param, server, cutter, straight)
 
 
+@pytest.mark.parametrize("seed", [int(SEED)] if SEED else range(HISTORIES // 4))
 @pytest.mark.parametrize("mode", ["archive", "mirror"])
-def test_histories(
-    mode: str, stage: Stage, certificates: Certificates, lives: Lives, tmp_path_factory: pytest.TempPathFactory
+def test_history(
+    mode: str,
+    seed: int,
+    stage: Stage,
+    certificates: Certificates,
+    lives: Lives,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     def fails(steps: Sequence[Step]) -> str:
         world = World(tmp_path_factory.mktemp("w"), stage.new_user(), certificates, stage.cutter, lives, mode)
@@ -59,10 +65,9 @@ def test_histories(
             world.close()
         return ""
 
-    for seed in [int(SEED)] if SEED else range(HISTORIES // 4):
-        steps = list(history(seed, MIRROR if mode == "mirror" else ARCHIVE))
-        if wrong := fails(steps):
-            if os.environ.get("MAILCTL_SHRINK"):
-                steps = list(shrunk(steps, lambda fewer: bool(fails(fewer))))
-                wrong = fails(steps) or "it did not fail again"
-            pytest.fail(f"{mode} on {stage.name}, MAILCTL_HISTORY={seed}:\n{wrong}", pytrace=False)
+    steps = history(seed, MIRROR if mode == "mirror" else ARCHIVE)
+    if wrong := fails(steps):
+        if os.environ.get("MAILCTL_SHRINK"):
+            steps = shrunk(steps, lambda fewer: bool(fails(fewer)))
+            wrong = fails(steps) or "it did not fail again"
+        pytest.fail(f"{mode} on {stage.name}, MAILCTL_HISTORY={seed}:\n{wrong}", pytrace=False)

@@ -130,7 +130,7 @@ class World:
                 most = 4000 if how is not How.DOWN else 16_000
                 self._tell(step, f"{how} after {int(two * most)} octets, {1 + int(four * 3)} connections")
                 self._cutter.set(Cut(how, int(two * most), 1 + int(four * 3)))
-                self._sync(lambda: self.home.cli.run("sync", "box", "--json").code, _LOST)
+                self._sync(lambda: self._run(_LOST), _LOST)
                 self._cutter.set(Cut())
 
     def _gone_there(self, step: Step, message: Seen, number: float) -> None:
@@ -207,13 +207,13 @@ class World:
     # -- syncs
 
     def _whole(self) -> None:
-        def run() -> int:
-            done = self.home.cli.run("sync", "box", "--json")
-            if done.code:
-                self.told.append(f"{done.out}\n{done.err}")
-            return done.code
+        self._sync(lambda: self._run((0,)), (0,))
 
-        self._sync(run, (0,))
+    def _run(self, codes: Sequence[int]) -> int:
+        done = self.home.cli.run("sync", "box", "--json")
+        if done.code not in codes:
+            self.told.append(f"{done.out}\n{done.err}")
+        return done.code
 
     def _sync(self, run: Callable[[], int], codes: Sequence[int]) -> None:
         there, here = self._there.messages(), self._here.messages()
