@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +12,8 @@ from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.cli.sync_jobs import chosen, job_of
 from mailctl.cli.sync_result import SyncResult, outcome
-from mailctl.errors import MailctlError
-from mailctl.sync.job import Failure, SyncJob, SyncReport
+from mailctl.errors import MailctlError, UsageError
+from mailctl.sync.job import Failure, SyncJob, SyncReport, Task
 
 if TYPE_CHECKING:
     from threading import Event
@@ -44,35 +45,58 @@ def sync(
     start_afresh: Annotated[
         bool, typer.Option("--start-afresh", help="Forget what was synced before; fetch what isn't in the Maildir.")
     ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare both sides and tell the differences; change nothing anywhere.")
+    ] = False,
+    content: Annotated[
+        bool, typer.Option("--content", help="With --verify: compare every message's octets too, fetching them all.")
+    ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Make the sync state anew from what is there; mend the Maildir."),
+    ] = False,
 ) -> None:
     """Bring mail down into Maildir, as far as it isn't there yet; nothing that is there disappears.
 
     Without a name it syncs the default gateway. A message's file name tells which one it is, so any run can be
     interrupted and repeated. Of more messages than `max_per_run`, the newest come first.
+
+    --verify ends with 11 if anything differs that no sync mends. --repair fetches nothing and keeps the old state;
+    messages that were deleted here and are still on the server come again with the next sync.
     """
     context = Context.of(ctx)
+    task = _task(verify=verify, content=content, repair=repair, other=confirm_deletes or start_afresh)
     parallel = side_by_side(context, jobs)
     gateways, notes, failed = chosen(context, list(names or ()), every)
     planned: list[SyncJob] = []
     reports: list[SyncReport] = []
     for gateway in gateways:
         try:
-            job = job_of(context, gateway)
-            planned.append(_with_options(job, tuple(folder or ()), dry_run, confirm_deletes, start_afresh))
+            planned.append(
+                replace(
+                    job_of(context, gateway),
+                    folders=tuple(folder or ()),
+                    dry_run=dry_run or verify,
+                    confirm_deletes=confirm_deletes,
+                    start_afresh=start_afresh,
+                    task=task,
+                    content=content,
+                )
+            )
         except MailctlError as error:
             reports.append(SyncReport(gateway.name, ok=False, error=Failure.of(error)))
     reports += _run(context, planned, parallel)
     order = [gateway.name for gateway in gateways]
     reports.sort(key=lambda report: order.index(report.gateway))
-    context.emit(outcome(reports, failed, notes, _risks(planned), dry_run=dry_run))
+    context.emit(outcome(reports, failed, notes, _risks(planned), task=task, dry_run=dry_run))
 
 
-def _with_options(
-    job: SyncJob, folders: tuple[str, ...], dry_run: bool, confirm_deletes: bool, start_afresh: bool
-) -> SyncJob:
-    from dataclasses import replace
-
-    return replace(job, folders=folders, dry_run=dry_run, confirm_deletes=confirm_deletes, start_afresh=start_afresh)
+def _task(*, verify: bool, content: bool, repair: bool, other: bool) -> Task:
+    if sum((verify, repair, other)) > 1:
+        raise UsageError("--verify, --repair, --start-afresh and --confirm-deletes exclude each other")
+    if content and not verify:
+        raise UsageError("--content goes with --verify")
+    return Task.VERIFY if verify else Task.REPAIR if repair else Task.SYNC
 
 
 def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncReport]:

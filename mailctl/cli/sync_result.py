@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailctl.cli.sync_verify import differences, mended, repaired_view, verified_view
 from mailctl.domain.when import show_size
 from mailctl.errors import ExitCode, MailctlError, combined_exit_code
 from mailctl.output.emitter import Outcome
-from mailctl.output.view import Cell, Styled, Table, columns
-from mailctl.sync.job import FolderReport, SyncReport
+from mailctl.output.view import Cell, Styled, Table, View, columns
+from mailctl.sync.describe import Description
+from mailctl.sync.job import Failure, FolderReport, Skipped, Step, SyncReport, Task
 
 MOST_LISTED = 20
-"""Skipped messages are listed up to here; `--json` and the mailer log have all."""
+"""Skipped messages, differences and repairs are listed up to here; `--json` and the mailer log have all."""
 
 MOST_TOLD = 5
 """Failures of gateways that the one sentence on all of them names; the rows tell of each."""
+
+MOST_NAMED = 3
+"""Messages of one step of a plan that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,61 +34,83 @@ def outcome(
     notes: Sequence[str],
     warnings: Sequence[str],
     *,
-    dry_run: bool,
+    task: Task = Task.SYNC,
+    dry_run: bool = False,
 ) -> Outcome:
     """The result of a command. failed: errors of gateways whose files can't be read."""
-    table = _plan(reports) if dry_run else _summary(reports)
     warned = [*warnings, *(f"{report.gateway}: {text}" for report in reports for text in report.warnings)]
+    told = [*notes, *(f"{r.gateway}: {text}" for r in reports for text in r.notes), *_skipped(reports)]
+    view: View
+    records: Table | None = None
+    if task is Task.VERIFY:
+        view, records = verified_view(reports, MOST_LISTED), differences(reports)
+    elif task is Task.REPAIR:
+        view, records = repaired_view(reports, MOST_LISTED, dry_run=dry_run), mended(reports)
+    else:
+        view = _plan(reports) if dry_run else _summary(reports)
     return Outcome(
-        SyncResult(tuple(reports)),
-        table,
-        error=_error(reports, failed),
-        notes=[*notes, *(f"{r.gateway}: {text}" for r in reports for text in r.notes), *_skipped(reports)],
-        warnings=warned,
+        SyncResult(tuple(reports)), view, records, error=_error(reports, failed), notes=told, warnings=warned
     )
 
 
 def _summary(reports: Sequence[SyncReport]) -> Table:
-    """A row for each folder in which something happened, and one for each gateway."""
+    """A row for each folder in which something happened, and one for each gateway, which is their sum."""
+    upward = any(report.uploaded or report.moved for report in reports)
     rows: list[list[Cell]] = []
     for report in reports:
-        rows += [_folder_row(report, folder) for folder in report.folders if _eventful(folder)]
-        state = Styled("ok", "good") if report.ok else Styled(report.error.message if report.error else "", "bad")
-        rows.append(
-            [
-                report.gateway,
-                Styled(f"all {len(report.folders)}", "strong"),
-                report.fetched,
-                report.flagged,
-                report.removed,
-                sum(skipped.count for skipped in report.skipped),
-                show_size(report.bytes),
-                state,
-            ]
-        )
-    right = ("fetched", "flagged", "removed", "skipped", "size")
-    return Table(columns("gateway", "folder", *right, "result", right=right, fold=("folder", "result")), rows)
+        rows += [
+            [report.gateway, folder.name, *_counts(folder, folder.skipped, upward=upward), "", _state(folder.error)]
+            for folder in report.folders
+            if _eventful(folder)
+        ]
+        skipped = sum(skipped.count for skipped in report.skipped)
+        took = Styled(f"{report.seconds:.1f} s", plain=str(report.seconds))
+        every = Styled(f"all {len(report.folders)}", "strong")
+        rows.append([report.gateway, every, *_counts(report, skipped, upward=upward), took, _state(report.error)])
+    right = ("fetched", "flagged", "removed", *(("uploaded", "moved") if upward else ()), "skipped", "size", "time")
+    titles = columns("gateway", "folder", *right, "result", right=right, fold=("folder", "result"), wide=("time",))
+    return Table(titles, rows)
 
 
-def _folder_row(report: SyncReport, folder: FolderReport) -> list[Cell]:
-    state = Styled("ok", "good") if folder.error is None else Styled(folder.error.message, "bad")
-    counts: list[Cell] = [folder.fetched, folder.flagged, folder.removed, folder.skipped, show_size(folder.bytes)]
-    return [report.gateway, folder.name, *counts, state]
+def _counts(done: SyncReport | FolderReport, skipped: int, *, upward: bool) -> list[Cell]:
+    up: list[Cell] = [done.uploaded, done.moved] if upward else []
+    return [done.fetched, done.flagged, done.removed, *up, skipped, show_size(done.bytes)]
+
+
+def _state(error: Failure | None) -> Styled:
+    return Styled("ok", "good") if error is None else Styled(error.message, "bad")
 
 
 def _eventful(folder: FolderReport) -> bool:
-    return bool(folder.fetched or folder.flagged or folder.removed or folder.skipped or folder.error)
+    done = folder.fetched or folder.flagged or folder.removed or folder.uploaded or folder.moved
+    return bool(done or folder.skipped or folder.error)
 
 
 def _plan(reports: Sequence[SyncReport]) -> Table:
     rows: list[list[Cell]] = [
-        [report.gateway, step.folder, step.action, len(step.uids), _ranges(step.uids), step.detail]
+        [
+            report.gateway,
+            step.folder,
+            step.action,
+            len(step.uids),
+            Styled(show_size(step.octets) if step.octets else "", plain=step.octets or ""),
+            _ranges(step.uids),
+            _detail(step),
+        ]
         for report in reports
         for step in report.steps
     ]
-    titles = ("gateway", "folder", "step", "messages", "UIDs", "detail")
+    titles = ("gateway", "folder", "step", "messages", "size", "UIDs", "detail")
     empty = "" if any(report.error for report in reports) else "Nothing to do."
-    return Table(columns(*titles, right=("messages",), fold=("UIDs", "detail")), rows, empty=empty)
+    return Table(columns(*titles, right=("messages", "size"), fold=("UIDs", "detail")), rows, empty=empty)
+
+
+def _detail(step: Step) -> str:
+    """The step's detail, and the newest of its messages by name."""
+    named = [*step.which[-MOST_NAMED:][::-1]]
+    if named and len(step.uids) > len(named):
+        named.append("…")
+    return ": ".join(part for part in (step.detail, "; ".join(named)) if part)
 
 
 def _ranges(uids: Sequence[int]) -> str:
@@ -98,14 +125,16 @@ def _ranges(uids: Sequence[int]) -> str:
 
 
 def _skipped(reports: Sequence[SyncReport]) -> list[str]:
-    lines = [
-        f"skipped: {report.gateway} {skipped.folder}{f' UID {skipped.uid}' if skipped.uid else ''}: {skipped.reason}"
-        for report in reports
-        for skipped in report.skipped
-    ]
+    lines = [_line(report, skipped) for report in reports for skipped in report.skipped]
     if len(lines) > MOST_LISTED:
         lines[MOST_LISTED:] = [f"… and {len(lines) - MOST_LISTED} more; `mailctl log` lists them all"]
     return lines
+
+
+def _line(report: SyncReport, skipped: Skipped) -> str:
+    uid = f" UID {skipped.uid}" if skipped.uid else ""
+    what = str(Description(skipped.sender, skipped.subject, skipped.date))
+    return f"skipped: {report.gateway} {skipped.folder}{uid}: {skipped.reason}{f' ({what})' if what else ''}"
 
 
 def _error(reports: Sequence[SyncReport], failed: Sequence[MailctlError]) -> MailctlError | None:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mailctl.domain.server import Protocol
-from mailctl.errors import LockedError
+from mailctl.domain.when import counted
+from mailctl.errors import LockedError, SafetyError
 from mailctl.sync.local.root import Lock, Root
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
@@ -18,7 +19,10 @@ PATIENCE = 60
 
 
 def verify(run: Run) -> Verified:
-    """Compare both sides. The job is one of a dry run, so that nothing is made. Raises MailctlErrors."""
+    """Compare both sides. The job is one of a dry run, so that nothing is made.
+
+    Raises MailctlErrors; SafetyError (code differences) if something differs that no sync mends.
+    """
     job = run.job
     path = Path(job.state)
     work = ImapVerify if job.protocol is Protocol.IMAP else PopVerify
@@ -26,8 +30,15 @@ def verify(run: Run) -> Verified:
         if state.rebuilt:
             run.warn("the sync state can't be read; the next sync makes it anew")
         with Root(run.tools.files, job, state) as root:
-            findings = work(run, state, root, content=job.content).verify()
-    return verified(findings, content=job.content)
+            run.verified = found = verified(work(run, state, root, content=job.content).verify(), content=job.content)
+    if found.staying:
+        raise SafetyError(
+            f"{counted(found.staying, 'difference')} of {job.name} will not be mended by any sync",
+            hint=f"Copies, dates and directories: `mailctl sync {job.name} --repair`. A damaged file: move it out of the "
+            "Maildir, repair, then sync, which fetches the message anew.",
+            code="differences",
+        )
+    return found
 
 
 @contextmanager
