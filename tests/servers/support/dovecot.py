@@ -75,6 +75,17 @@ class Dovecot:
             self._daemon.stop()
             self._daemon = None
 
+    def start_again(self) -> None:
+        """After `stop`: start it on the same ports.
+
+        Raises:
+            NotStartedError: it did not come up; the message has its words.
+        """
+        self._daemon = self._make([getattr(self, name) for name in LISTENERS])
+        (self._folder / "run/master.pid").unlink(missing_ok=True)
+        self._daemon.start()
+        self._daemon.wait_until(lambda: self._listens(self._daemon, 0) if self._daemon else False)
+
     def __enter__(self) -> Self:
         return self.start()
 
