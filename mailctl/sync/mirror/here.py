@@ -22,13 +22,15 @@ _MOST_LEVELS = 100
 class LocalFolder:
     """One Maildir below the root. named: mailctl's messages. others: files with other names (their MessageName has
     nothing but the letters). links: symbolic links that are left alone.
-    name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE."""
+    name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE. litter: whether
+    something lies in `tmp`, or half a file where a whole one should be."""
 
     named: list[LocalFile] = field(default_factory=list)
     others: list[LocalFile] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     name_file: str = ""
     keywords: Keywords = field(default_factory=Keywords)
+    litter: bool = False
 
 
 def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
@@ -73,6 +75,9 @@ def _folder(files: Files, directory: int, names: list[str], shown: str) -> Local
                     folder.links.append(file.filename)
                 else:
                     found[base] = file
+    folder.litter = any(name.endswith(".part") for name in os.listdir(directory))
+    with _opened(files, directory, ("tmp",)) as inner:
+        folder.litter = folder.litter or (inner is not None and bool(os.listdir(inner)))
     folder.keywords.reserve("".join({letter for file in found.values() for letter in file.name.letters}))
     for file in found.values():
         (folder.named if file.name.folder else folder.others).append(file)

@@ -24,6 +24,7 @@ from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of,
 from mailctl.sync.mirror.here import LocalFolder, Parts, look_here
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.look import Looker
+from mailctl.sync.mirror.plan import plan_only_there
 from mailctl.sync.mirror.show import show
 from mailctl.sync.mirror.strays import Fate, Origin, Surroundings, Way, settle
 from mailctl.sync.mirror.subscriptions import Subscriptions
@@ -198,7 +199,19 @@ class MirrorSync:
         for fate in fates:
             if fate.source is not None and fate.way in (Way.IS, Way.MOVE):
                 works[fate.source.folder].plan.drop(fate.source.uid)
+        kept = here | {fate.source for fate in fates if fate.source is not None and fate.way is not Way.IS}
+        for left in {fate.stray.origin for fate in fates if fate.way is Way.IS} - kept:
+            if left is not None and left.uid in works[left.folder].server:
+                self._left_behind(works[left.folder], left.uid)
         return fates
+
+    def _left_behind(self, work: Work, uid: int) -> None:
+        """A message whose file was moved away, where its new place on the server is known already."""
+        plan = work.plan
+        if not plan.changed:
+            plan_only_there(plan, work.rules, work.server[uid], work.agreed.get(uid))
+            plan.delete_there.sort()
+            plan.fetch.sort()
 
     def _unlooked(self, works: Mapping[str, Work], origin: str) -> bool:
         return any(work.left for work in works.values() if work.hash == origin)

@@ -126,7 +126,7 @@ def plan_messages(sides: Sides, rules: Rules) -> MirrorPlan:
             plan_both(plan, rules, meta, here, agreed)
         elif meta is not None:
             if uid not in sides.away:
-                _only_there(plan, sides, rules, meta, agreed)
+                plan_only_there(plan, rules, meta, agreed, sides.recent)
         elif here is not None:
             if uid not in sides.away:
                 _only_here(plan, sides, rules, uid, here, agreed)
@@ -153,8 +153,10 @@ def plan_both(plan: MirrorPlan, rules: Rules, meta: MessageMeta, here: frozenset
         plan.agree[meta.uid] = now
 
 
-def _only_there(plan: MirrorPlan, sides: Sides, rules: Rules, meta: MessageMeta, agreed: Agreed | None) -> None:
-    """Deleted here, or not here yet."""
+def plan_only_there(
+    plan: MirrorPlan, rules: Rules, meta: MessageMeta, agreed: Agreed | None, recent: Set[int] | None = None
+) -> None:
+    """Steps for a message that only the server has: deleted here, or not here yet."""
     if agreed is not None and rules.known and (rules.backwards or not rules.writable):
         return  # was deleted here, and can't be there: left as it is
     if agreed is not None and rules.known:
@@ -162,7 +164,7 @@ def _only_there(plan: MirrorPlan, sides: Sides, rules: Rules, meta: MessageMeta,
             plan.delete_there.append(meta.uid)
             return
         plan.conflicts.append((meta.uid, "deleted here, but its flags changed on the server: it is fetched again"))
-    elif sides.recent is not None and meta.uid not in sides.recent:
+    elif recent is not None and meta.uid not in recent:
         plan.too_old += 1
         return
     if rules.max_size is not None and (meta.size or 0) > rules.max_size:

@@ -1,7 +1,7 @@
 """Takes files and folders away here, each only while it is what it was when that was decided."""
 
+import errno
 import os
-from contextlib import suppress
 
 from mailctl.errors import StorageError
 from mailctl.sync.local.files import Files
@@ -29,11 +29,9 @@ def remove_folder(files: Files, root: int, path: FolderPath) -> bool:
     with maildir:
         if any(os.listdir(maildir.descriptors[name]) for name in ("new", "cur", "tmp")):
             return False
-        try:
-            for name in ("tmp", "new", "cur"):  # `cur` last: until then it is a Maildir
-                files.call("rmdir", os.rmdir, name, dir_fd=maildir.directory)
-        except (StorageError, FileNotFoundError):  # something came to lie in it, or somebody else removes it too
-            return False
+        for name in ("tmp", "new", "cur"):  # `cur` last: until then it is a Maildir
+            if not _rmdir(files, maildir.directory, name):
+                return False
         for name in _OURS:
             files.unlink(maildir.directory, name)
     return _remove_directory(files, root, path)
@@ -44,10 +42,22 @@ def _remove_directory(files: Files, root: int, path: FolderPath) -> bool:
     try:
         for part in path.parts[:-1]:
             opened.append(files.open_directory(opened[-1], part))
-        with suppress(StorageError, FileNotFoundError):  # folders, or other programs' files, are in it
-            files.call("rmdir", os.rmdir, path.parts[-1], dir_fd=opened[-1])
+        _rmdir(files, opened[-1], path.parts[-1])  # it stays if folders, or other programs' files, are in it
         files.fsync_directory(opened[-1])
     finally:
         for fd in opened:
             os.close(fd)
+    return True
+
+
+def _rmdir(files: Files, directory: int, name: str) -> bool:
+    """Remove an empty directory; False if something lies in it."""
+    try:
+        files.call("rmdir", os.rmdir, name, dir_fd=directory)
+    except FileNotFoundError:
+        return True
+    except StorageError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
     return True

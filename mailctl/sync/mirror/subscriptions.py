@@ -54,7 +54,10 @@ class Subscriptions:
         if self._root.descriptor is None:
             return
         there = {name for name in self._there() if "\n" not in name and "\t" not in name}
-        data = self._root.files.read_small(self._root.descriptor, FILE, _MOST_OCTETS)
+        files = self._root.files
+        if files.read_small(self._root.descriptor, f"{FILE}.part", 1) is not None:
+            files.unlink(self._root.descriptor, f"{FILE}.part")
+        data = files.read_small(self._root.descriptor, FILE, _MOST_OCTETS)
         here = set(read(data.decode("utf-8", "replace"), self._delimiter)) if data is not None else None
         before = _names(self._state.meta(_KEY))
         wanted = there if here is None else merge(there, here, before)
@@ -67,7 +70,7 @@ class Subscriptions:
             else:
                 (done.add if name in wanted else done.discard)(name)
         if wanted != here:
-            self._root.files.replace(self._root.descriptor, FILE, write(wanted, self._delimiter).encode())
+            files.replace(self._root.descriptor, FILE, write(wanted, self._delimiter).encode())
         if done != before:
             self._state.set_meta(_KEY, json.dumps(sorted(done)))
 
