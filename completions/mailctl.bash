@@ -12,7 +12,7 @@ _mailctl_names() { # servers|gateways: the names of the files in the configurati
 _mailctl_at() { # sets subs, opts, argument for the command path $1
     subs='' opts='' argument=''
     case $1 in
-        '') subs='server gateway test explain sync status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        '') subs='server gateway test explain sync watch schedule status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server') subs='presets add list show edit rename remove discover' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
         'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
@@ -23,10 +23,10 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'server remove') subs='' opts='--yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names servers' ;;
         'server discover') subs='' opts='--save --timeout --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway') subs='add list show edit rename remove enable disable default move password' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'gateway add') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'gateway add') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway list') subs='' opts='--where --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway show') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
-        'gateway edit') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --unset --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'gateway edit') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --unset --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway rename') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway remove') subs='' opts='--delete-mail --yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway enable') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
@@ -40,7 +40,12 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'gateway password source') subs='' opts='--imap --smtp --keyring --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'test') subs='' opts='--all --imap --smtp --pop3 --jobs --timeout --trace --report --format --send --yes --login --password-stdin --password-command --password-env --password-file --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'explain') subs='' opts='--protocol --provider --host --port --security --stage --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
-        'sync') subs='' opts='--all --folder --dry-run --jobs --confirm-deletes --start-afresh --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'sync') subs='' opts='--all --folder --dry-run --jobs --confirm-deletes --start-afresh --verify --content --repair --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'watch') subs='' opts='--all --exec --jobs --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'schedule') subs='install remove show' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'schedule install') subs='' opts='--all --every --watch --exec --cron --dry-run --yes --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'schedule remove') subs='' opts='--dry-run --yes --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'schedule show') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'status') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'log') subs='show export import' opts='--json --quiet --no-input --debug --config-dir --state-dir --help --gateway --run --level --since --until --limit --follow' argument='' ;;
         'log show') subs='' opts='--gateway --run --level --since --until --limit --follow --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
@@ -115,6 +120,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway add --protocol') value='words imap pop3' ;;
         'gateway add --mode') value='words archive mirror' ;;
         'gateway add --folder') value='none' ;;
+        'gateway add --delete-after') value='none' ;;
         'gateway add --since') value='none' ;;
         'gateway add --max-per-run') value='none' ;;
         'gateway add --max-size') value='none' ;;
@@ -147,6 +153,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway edit --protocol') value='words imap pop3' ;;
         'gateway edit --mode') value='words archive mirror' ;;
         'gateway edit --folder') value='none' ;;
+        'gateway edit --delete-after') value='none' ;;
         'gateway edit --since') value='none' ;;
         'gateway edit --max-per-run') value='none' ;;
         'gateway edit --max-size') value='none' ;;
@@ -215,6 +222,20 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'sync --jobs') value='none' ;;
         'sync --config-dir') value='dirs' ;;
         'sync --state-dir') value='dirs' ;;
+        'watch --exec') value='none' ;;
+        'watch --jobs') value='none' ;;
+        'watch --config-dir') value='dirs' ;;
+        'watch --state-dir') value='dirs' ;;
+        'schedule --config-dir') value='dirs' ;;
+        'schedule --state-dir') value='dirs' ;;
+        'schedule install --every') value='none' ;;
+        'schedule install --exec') value='none' ;;
+        'schedule install --config-dir') value='dirs' ;;
+        'schedule install --state-dir') value='dirs' ;;
+        'schedule remove --config-dir') value='dirs' ;;
+        'schedule remove --state-dir') value='dirs' ;;
+        'schedule show --config-dir') value='dirs' ;;
+        'schedule show --state-dir') value='dirs' ;;
         'status --config-dir') value='dirs' ;;
         'status --state-dir') value='dirs' ;;
         'log --config-dir') value='dirs' ;;

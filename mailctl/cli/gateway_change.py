@@ -15,7 +15,7 @@ from mailctl.cli.lazy import App, spread
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.gateway import Gateway, Login, Mode, SourceKind
 from mailctl.domain.secret import Secret
-from mailctl.domain.server import Server
+from mailctl.domain.server import Protocol, Server
 from mailctl.errors import UsageError
 from mailctl.output.emitter import Outcome
 
@@ -182,8 +182,11 @@ class _Change:
     def _not_yet(self) -> list[str]:
         """What the gateway asks for and this version of mailctl doesn't do."""
         found = []
-        if self.gateway.inbound.mode is Mode.MIRROR:
-            found.append("This version has no mirror mode; `mailctl sync` refuses this gateway until it is `archive`")
+        inbound = self.gateway.inbound
+        if inbound.mode is Mode.MIRROR and inbound.protocol is Protocol.POP3:
+            found.append("POP3 has no mirror mode; `mailctl sync` refuses this gateway until it is `archive`")
+        if inbound.mode is Mode.MIRROR and (inbound.keep_on_server is False or inbound.mark_seen):
+            found.append("In mirror mode both sides are alike: keep_on_server = false and mark_seen mean nothing there")
         if any(login.secret.kind is SourceKind.OAUTH for login in self.gateway.logins.values()):
             found.append("This version can't sign in by OAuth; `test` and `sync` say so")
         return found

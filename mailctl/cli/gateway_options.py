@@ -62,7 +62,7 @@ class GatewayOptions:
     protocol: Annotated[InboundProtocol | None, typer.Option(help="How mail comes in.")] = None
     mode: Annotated[
         Mode | None,
-        typer.Option(help="archive: nothing disappears locally; mirror (two ways) is not in this version."),
+        typer.Option(help="archive: nothing disappears here; mirror: what changes on one side changes on the other."),
     ] = None
     folder: Annotated[
         list[str] | None, typer.Option(metavar="GLOB", help="Folders to sync; repeatable; default all.")
