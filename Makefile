@@ -34,8 +34,9 @@ generated: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/pytest -q -n $(PYTEST_WORKERS) --dist loadfile
 
-test-crash: packages $(VENV)/.dev  ## the crash tests at full length: 200 kills
-	MAILCTL_CRASH_KILLS=200 $(BIN)/pytest -q tests/crash
+test-crash: packages $(VENV)/.dev  ## the crash tests at full length: 1,000 kills, 1,000 cuts, 1,000 histories
+	MAILCTL_CRASH_KILLS=1000 MAILCTL_CRASH_CUTS=1000 MAILCTL_HISTORIES=1000 \
+	$(BIN)/pytest -q -n $(PYTEST_WORKERS) tests/crash tests/model
 
 bench: packages $(VENV)/.dev  ## cold start, and sync beside its peers, as ratios measured side by side (BENCH: options)
 	$(BIN)/python -m tests.bench.startup

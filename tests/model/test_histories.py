@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from tests.servers.support.certificates import Certificates
+from tests.servers.support.cutter import Cutter
 from tests.servers.support.cyrus import Cyrus
 from tests.servers.support.dovecot import Dovecot
 
-from .cutter import Cutter
 from .lives import Lives
 from .steps import ARCHIVE, MIRROR, Step, history
 from .world import Port, User, World, shrunk

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.servers.support.certificates import Certificates
+from tests.servers.support.cutter import Cut, Cutter, How
 from tests.servers.syncing import GatewayHome
 
-from .cutter import Cut, Cutter, How
 from .here import Here, letter_of
 from .letters import letter
 from .lives import Lives

@@ -1,11 +1,5 @@
 """`mailctl sync` on servers that offer less, that cut connections, and for several gateways at once."""
 
-import os
-import random
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,8 +10,6 @@ from tests.servers.support.fixtures import MakeDovecot
 from tests.servers.support.mail import Mail
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.syncing import SyncHome
-
-CUTS = int(os.environ.get("MAILCTL_CRASH_CUTS", "12"))
 
 
 def mails(count: int) -> list[Mail]:
@@ -36,64 +28,6 @@ def test_a_server_with_rfc3501_alone(tmp_path: Path, make_dovecot: MakeDovecot, 
     mailbox.deliver_many("INBOX", mails(1))
     report = home.sync()
     assert (report["fetched"], report["flagged"]) == (1, 1)
-    home.assert_equals_server()
-
-
-@contextmanager
-def cutting(port: int, octets: int) -> Iterator[int]:
-    """A port that leads to `port` and cuts each connection after so many octets from the server."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def pump(source: socket.socket, target: socket.socket, most: int | None) -> None:
-            try:
-                while data := source.recv(65536 if most is None else min(65536, most)):
-                    target.sendall(data)
-                    if most is not None:
-                        most -= len(data)
-                        if most <= 0:
-                            break
-            except OSError:
-                pass
-            for each in (source, target):
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = listening.accept()
-                except OSError:
-                    return
-                with client, socket.create_connection(("127.0.0.1", port)) as server:
-                    upward = threading.Thread(target=pump, args=(client, server, None))
-                    upward.start()
-                    pump(server, client, octets)
-                    upward.join()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield int(listening.getsockname()[1])
-        listening.shutdown(socket.SHUT_RDWR)
-    thread.join()
-
-
-def test_G6_connections_cut_anywhere(tmp_path: Path, mailbox: Mailbox, certificates: Certificates) -> None:
-    mailbox.deliver_many("INBOX", mails(60))
-    made = random.Random(3)
-    home = SyncHome(tmp_path, mailbox, certificates)
-    file = home.cli.config / "servers/dovecot.toml"
-    honest = file.read_text()
-    codes = set()
-    for _ in range(CUTS):
-        with cutting(mailbox.server.imaps, made.randrange(1000, 150_000)) as port:
-            file.write_text(honest.replace(f"port = {mailbox.server.imaps}", f"port = {port}"))
-            done = home.cli.run("sync", "box", "--json")
-        codes.add(done.code)
-        assert done.code in (0, 5, 6), done.err
-        assert not list(home.mail.glob("*/tmp/*"))
-    assert codes & {5, 6}, "a lost connection is told"
-    file.write_text(honest)
-    home.sync()
     home.assert_equals_server()
 
 

@@ -1,7 +1,8 @@
 """A proxy that cuts connections where it is told: `Cutter`, and the process it runs in.
 
 A process of its own, since its threads would not survive the forks of the tests.
-    python -m tests.model.cutter PORT     says where it listens; then takes `HOW OCTETS CONNECTIONS` a line, says `ok`
+    python -m tests.servers.support.cutter PORT
+It says where it listens; then it takes `HOW OCTETS CONNECTIONS`, a line each, and says `ok`.
 """
 
 import socket
@@ -47,7 +48,7 @@ class Cutter:
     def __enter__(self) -> Self:
         argv = [sys.executable, "-m", __name__, str(self._target)]
         self._process = subprocess.Popen(
-            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3]
         )
         self.port = int(self._read())
         return self
