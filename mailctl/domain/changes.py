@@ -67,17 +67,10 @@ class FlagChange:
 class ImapChanges(Interface):
     """The part of a signed-in IMAP connection that changes things. Errors as of `ImapMailbox`."""
 
-    def append(
-        self,
-        folder: Folder,
-        uploads: Sequence[Upload],
-        *,
-        told: Callable[[Sequence[int], Placed], None] | None = None,
-    ) -> Placed:
+    def append(self, folder: Folder, uploads: Sequence[Upload]) -> Placed:
         """APPEND, many in one command with MULTIAPPEND, else one after another, pipelined with LITERAL+.
 
-        told: called with the numbers of the uploads that a command placed, and where, as soon as the server has said
-        so, whatever happens afterwards. Each message is looked through before anything of it is sent.
+        Each message is looked through before anything of it is sent.
 
         PlacingError: refused (cause quota_full, no_such_mailbox, size_limit), or mailctl itself knows that it can't be
         (code empty_message, nul_in_message, size_limit); with MULTIAPPEND one bad message refuses all of its command.

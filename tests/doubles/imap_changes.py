@@ -1,6 +1,6 @@
 """The part of the IMAP server in memory that changes what is there: `MemoryChanges`, of `tests.doubles.imap`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,7 @@ class MemoryChanges:
     _read_only: bool
     _dead: bool
 
-    def append(
-        self, folder: Folder, uploads: Sequence[Upload], *, told: Callable[[Sequence[int], Placed], None] | None = None
-    ) -> Placed:
+    def append(self, folder: Folder, uploads: Sequence[Upload]) -> Placed:
         placed = Placed()
         for number, upload in enumerate(uploads):
             self._command("append", (folder.name, upload.octets, upload.flags))
@@ -40,8 +38,6 @@ class MemoryChanges:
             self._server.after("append")
             here = self._placed(there, {number: uid})
             placed = Placed(here.uidvalidity, {**placed.uids, **here.uids})
-            if told is not None:
-                told([number], here)
         return placed
 
     def copy(self, uids: Sequence[int], folder: Folder) -> Placed:

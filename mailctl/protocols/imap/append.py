@@ -5,7 +5,7 @@ MULTIAPPEND (RFC 3502), LITERAL+ and LITERAL- (RFC 7888), UIDPLUS (RFC 4315), BI
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mailctl.domain.changes import Placed, PlacingError, Upload
@@ -25,16 +25,15 @@ SMALL = 4096
 """Octets that LITERAL- allows without asking."""
 PIECE = 1 << 16
 """Octets that are sent at once."""
-Told = Callable[[Sequence[int], Placed], None]
 _LIMIT = re.compile(r"APPENDLIMIT=([0-9]{1,18})")
 
 
 class Appending(Connection):
     """The part of `mailbox.Mailbox` that puts messages on the server; see `domain.changes.ImapChanges`."""
 
-    def append(self, folder: Folder, uploads: Sequence[Upload], *, told: Told | None = None) -> Placed:
-        """APPEND. `told` gets what each command placed, as soon as the server has said so."""
-        return _Appender(self._channel, folder, told).append(uploads)
+    def append(self, folder: Folder, uploads: Sequence[Upload]) -> Placed:
+        """APPEND (RFC 9051 section 6.3.12)."""
+        return _Appender(self._channel, folder).append(uploads)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,8 +50,8 @@ class _Command:
 class _Appender:
     """What one call of `append` does. A refusal stops it after the commands that are in flight."""
 
-    def __init__(self, channel: Channel, folder: Folder, told: Told | None) -> None:
-        self._channel, self._folder, self._told = channel, folder, told
+    def __init__(self, channel: Channel, folder: Folder) -> None:
+        self._channel, self._folder = channel, folder
         self._target = quoted(folder.wire, "folder name")
         self._waiting: deque[_Command] = deque()
         self._held = bytearray()
@@ -193,7 +192,5 @@ class _Appender:
             self._refusal = self._refusal or error
             self._unplaced.extend(command.numbers)
             return
-        placed = parse_appenduid(status.argument, command.numbers) if status.code == "APPENDUID" else Placed()
-        self._placed = together(self._placed, placed)
-        if self._told is not None:
-            self._told(command.numbers, placed)
+        if status.code == "APPENDUID":
+            self._placed = together(self._placed, parse_appenduid(status.argument, command.numbers))
