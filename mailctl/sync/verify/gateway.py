@@ -34,8 +34,8 @@ def verify(run: Run) -> Verified:
     if found.staying:
         raise SafetyError(
             f"{counted(found.staying, 'difference')} of {job.name} will not be mended by any sync",
-            hint=f"Copies, dates and directories: `mailctl sync {job.name} --repair`. A damaged file: move it out of the "
-            "Maildir, repair, then sync, which fetches the message anew.",
+            hint=f"Copies, dates and directories: `mailctl sync {job.name} --repair`. A damaged file: move it out of "
+            "the Maildir, repair, then sync, which fetches the message anew.",
             code="differences",
         )
     return found
