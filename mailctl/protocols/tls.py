@@ -1,8 +1,12 @@
 """TLS: whom to believe (`CertificatePolicy`), the handshake, and what it taught."""
 
+import os
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import get_ident
+from weakref import WeakValueDictionary
 
 from mailctl.domain.server import CertificatePolicy
 from mailctl.errors import ConfigError, TlsError
@@ -21,7 +25,7 @@ class Secured:
     """A connection inside TLS.
 
     der: the server's certificate. version: `TLSv1.3`. cipher: as OpenSSL names it. verified: whether the peer is known
-    to be the right one, by its certificate's chain and name or by its fingerprint.
+    to be the right one, by its certificate's chain and name or by its fingerprint. trust: what it was judged by.
     """
 
     connection: ssl.SSLSocket
@@ -29,6 +33,7 @@ class Secured:
     version: str
     cipher: str
     verified: bool
+    trust: ssl.SSLContext
 
     def facts(self) -> dict[str, object]:
         """tls_version, cipher and the facts of the certificate, as JSON values."""
@@ -56,6 +61,27 @@ def context(policy: CertificatePolicy) -> ssl.SSLContext:
     return made
 
 
+_in_use: "WeakValueDictionary[tuple[object, ...], ssl.SSLContext]" = WeakValueDictionary()
+"""Contexts of connections that are open: each holds a trust store of its own, most of a megabyte."""
+
+
+def _shared(policy: CertificatePolicy) -> ssl.SSLContext:
+    """The context of another connection that this thread made and that is open still, or a new one.
+
+    Not another thread's: truststore's lets one handshake after the other in, and a server may stall.
+    """
+    file = None
+    if policy.ca_file:
+        with suppress(OSError):  # `context` says it
+            status = os.stat(policy.ca_file)
+            file = (status.st_ino, status.st_mtime_ns)
+    key = (get_ident(), policy, file)
+    made = _in_use.get(key)
+    if made is None:
+        _in_use[key] = made = context(policy)
+    return made
+
+
 def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, seconds: float | None) -> Secured:
     """Speak TLS on `connection`, within `seconds` and within `HANDSHAKE`; closes it when that fails.
 
@@ -63,7 +89,8 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
     """
     try:
         connection.settimeout(HANDSHAKE if seconds is None else min(seconds, HANDSHAKE))
-        secured = context(policy).wrap_socket(connection, server_hostname=a_labels(host))
+        trust = _shared(policy)
+        secured = trust.wrap_socket(connection, server_hostname=a_labels(host))
     except (OSError, ssl.SSLError) as error:
         connection.close()
         raise failure(host, error, {}) from error
@@ -77,7 +104,7 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
             detail=certificate_facts(der),
         )
     cipher = (secured.cipher() or ("",))[0]
-    return Secured(secured, der, secured.version() or "", cipher, policy.verify or bool(policy.fingerprints))
+    return Secured(secured, der, secured.version() or "", cipher, policy.verify or bool(policy.fingerprints), trust)
 
 
 def unverified(connection: socket.socket, host: str, seconds: float) -> ssl.SSLSocket | None:
