@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from io import FileIO
 from threading import Thread
 
 from mailctl.domain.mailbox import ImapMailbox
@@ -15,26 +15,17 @@ from mailctl.sync.local.files import Files
 class ThreadProcess:
     """See `sync.bulk.crew.Process`. killed: called by `kill`, which otherwise can only close the pipes."""
 
-    def __init__(
-        self, connect: Callable[[SyncJob], ImapMailbox], files: Files, root: int, killed: Callable[[], None]
-    ) -> None:
+    def __init__(self, connect: Callable[[SyncJob], ImapMailbox], files: Files, killed: Callable[[], None]) -> None:
         requests, self_stdin = os.pipe()
         self_stdout, answers = os.pipe()
-        self.stdin, self.stdout = FileIO(self_stdin, "wb"), FileIO(self_stdout, "rb")
+        self.stdin, self.stdout = os.fdopen(self_stdin, "wb"), os.fdopen(self_stdout, "rb")
         self._killed = killed
-        self._root = os.dup(root)
-        self._thread = Thread(
-            target=self._work, args=(FileIO(requests, "rb"), FileIO(answers, "wb"), connect, files), daemon=True
-        )
+        self._thread = Thread(target=self._work, args=(requests, answers, connect, files), daemon=True)
         self._thread.start()
 
-    def _work(
-        self, requests: FileIO, answers: FileIO, connect: Callable[[SyncJob], ImapMailbox], files: Files
-    ) -> None:
-        import io
-
+    def _work(self, requests: int, answers: int, connect: Callable[[SyncJob], ImapMailbox], files: Files) -> None:
         try:
-            with io.BufferedReader(requests) as reader, io.BufferedWriter(answers) as writer:
+            with os.fdopen(requests, "rb") as reader, os.fdopen(answers, "wb") as writer:
                 work(reader, writer, connect, files, lambda: None)
         except BaseException:  # noqa: BLE001 - it died, as it was meant to, without a word
             return
@@ -42,13 +33,13 @@ class ThreadProcess:
     def kill(self) -> None:
         """It hears nothing more."""
         self._killed()
-        self.stdin.close()
+        with suppress(OSError):  # what it was still to be told
+            self.stdin.close()
 
     def wait(self) -> int:
         """Until it noticed."""
         self._thread.join(20)
         assert not self._thread.is_alive()
-        os.close(self._root)
         return 0
 
 
@@ -65,7 +56,7 @@ class ThreadWorkers:
     def start(self, job: SyncJob, descriptor: int) -> ThreadProcess:
         """One more."""
         self.started += 1
-        return ThreadProcess(self.connect, self.files.pop(0) if self.files else Files(), descriptor, self.killed)
+        return ThreadProcess(self.connect, self.files.pop(0) if self.files else Files(), self.killed)
 
     def allowed(self, job: SyncJob) -> int | None:
         """As said."""

@@ -210,13 +210,16 @@ class _Hand:
 
         stream = self._process.stdout
         assert stream is not None  # noqa: S101 - made with pipes
-        with suppress(EOFError, pickle.UnpicklingError, OSError, ValueError, AttributeError, ImportError, IndexError):
+        try:
             while self._hear(*pickle.load(stream)):  # noqa: S301 - from a process that we started
                 pass
-        self.living = False
-        if self._shift is not None and self._shares:  # it was killed, perhaps in the middle of a word
-            self._shift.shares.give_back(set().union(*self._shares))  # first, so that nobody thinks that all is done
-            self._shares.clear()
+        except (EOFError, pickle.UnpicklingError, OSError, ValueError):
+            pass  # it was killed, perhaps in the middle of a word
+        finally:
+            self.living = False
+            if self._shift is not None and self._shares:  # given back first, so that nobody thinks that all is done
+                self._shift.shares.give_back(set().union(*self._shares))
+                self._shares.clear()
 
     def _hear(self, word: str, value: Any) -> bool:
         """Heed one word; False if it was the last."""

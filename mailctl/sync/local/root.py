@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Self
 
 from mailctl.errors import LockedError, SafetyError
@@ -21,6 +22,8 @@ from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import State
 
 MARKER = ".mailctl"
+ORPHANS_END = 2.0
+"""Seconds within which workers of a run that was killed have noticed it; until then they hold the lock with it."""
 
 
 class Root:
@@ -74,13 +77,19 @@ class Root:
         if self._job.dry_run:
             return
         with suppress(OSError):  # a file system that can't lock directories; two such gateways are rare enough
-            try:
-                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise LockedError(
-                    f"Another gateway is being synced into the Maildir {path}",
-                    hint="Give each gateway a Maildir of its own, or sync them one after the other.",
-                ) from error
+            end = monotonic() + ORPHANS_END
+            while True:
+                try:
+                    fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    if monotonic() < end:
+                        sleep(0.02)
+                        continue
+                    raise LockedError(
+                        f"Another gateway is being synced into the Maildir {path}",
+                        hint="Give each gateway a Maildir of its own, or sync them one after the other.",
+                    ) from error
+                return
 
     def _identify(self, path: Path) -> None:
         assert self.descriptor is not None  # noqa: S101 - just opened
