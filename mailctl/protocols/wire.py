@@ -13,6 +13,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
 from mailctl.protocols import broken, dial, second_look, tls, tls_faults
+from mailctl.protocols.buffer import Buffer
 from mailctl.protocols.deflate import Deflated, DeflateError
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.transcript import Transcript
@@ -21,12 +22,11 @@ LINE = 8192
 """Octets that one line may have where the caller names no other bound."""
 STALL = 60.0
 """Seconds that the other side may be silent in the middle of work, however long the deadline."""
-_ROOM = 1 << 16
 _PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
 """Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
 
 
-class Wire:
+class Wire(Buffer):
     """The connection. Every wait obeys `deadline` (replaceable) and `STALL`; what comes in counts against `allowance`.
 
     view[lo:hi] is what was received and not yet consumed; a streaming reader may consume from there by itself, moving
@@ -43,21 +43,20 @@ class Wire:
         *,
         room: int = 1 << 18,
     ) -> None:
-        self.endpoint, self.address, self.deadline, self.transcript = endpoint, address, deadline, transcript
+        super().__init__(room, transcript)
+        self.endpoint, self.address, self.deadline = endpoint, address, deadline
         self.allowance: int | None = None
         """Octets that may still be received before ProtocolError; None: no bound. Set before a command."""
         self.secured: tls.Secured | None = None
-        self.view = memoryview(bytearray(room))
-        self.lo = self.hi = 0
         self.failed: dict[str, str] = {}
         """Addresses that did not answer before this one did, with causes."""
         self.closed = False
         self.connection = connection
         """The socket, or what TLS made of it; for this class and closer looks only."""
         self._deflated: Deflated | None = None
-        self._limited: tuple[socket.socket, float | None] | None = None
+        self._limit: float | None = -1.0
+        """Seconds that a wait of the socket may take, as it was told last."""
         self._received = False
-        self._least = _ROOM
 
     @classmethod
     def connect(
@@ -127,7 +126,7 @@ class Wire:
                 if version and version < f"TLSv{self.endpoint.certificate.minimum_tls}":
                     raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
             raise
-        self.connection = self.secured.connection
+        self.connection, self._limit = self.secured.connection, -1.0
         if self.transcript is not None:
             self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
         return self.secured
@@ -152,9 +151,12 @@ class Wire:
 
         Raises NetworkError (eof_no_greeting, connection_lost, tcp_reset, tcp_timeout), TlsError, ProtocolError.
         """
-        self._make_room()
+        self.make_room()
         try:
-            self._limit(STALL if patience is None else patience)
+            limit = self.deadline.remaining(STALL if patience is None else patience)
+            if limit != self._limit:  # which is a system call
+                self.connection.settimeout(limit)
+                self._limit = limit
             count = (self._deflated or self.connection).recv_into(self.view[self.hi :])
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error
@@ -173,9 +175,9 @@ class Wire:
         """
         if not self._readable(seconds):
             return False
-        self._make_room()
+        self.make_room()
         try:
-            self._limited = None
+            self._limit = 0.0
             self.connection.settimeout(0)
             return bool(self._take((self._deflated or self.connection).recv_into(self.view[self.hi :])))
         except DeflateError as error:
@@ -184,32 +186,6 @@ class Wire:
             return False
         except OSError as error:
             raise self._failure(error) from error
-
-    def resize(self, room: int) -> None:
-        """A receive buffer of about `room` octets from now on: many connections may wait in one process."""
-        held = self.view[self.lo : self.hi]
-        view = memoryview(bytearray(max(room, 2 * len(held))))
-        view[: len(held)] = held
-        self.lo, self.hi, self.view, self._least = 0, len(held), view, min(_ROOM, room // 4)
-
-    def _limit(self, seconds: float) -> None:
-        """Let a wait take at most so many seconds, within the deadline; a system call only where that changes."""
-        limited = (self.connection, self.deadline.remaining(seconds))
-        if limited != self._limited:
-            self.connection.settimeout(limited[1])
-            self._limited = limited
-
-    def _make_room(self) -> None:
-        if self.lo == self.hi:
-            self.lo = self.hi = 0
-        elif len(self.view) - self.hi < self._least and self.lo:
-            waiting = self.hi - self.lo
-            self.view[:waiting] = self.view[self.lo : self.hi]
-            self.lo, self.hi = 0, waiting
-        if len(self.view) - self.hi < self._least:
-            larger = memoryview(bytearray(2 * len(self.view)))
-            larger[: self.hi] = self.view[: self.hi]
-            self.view = larger
 
     def _take(self, count: int) -> int:
         """Count what was received into the buffer's end."""
@@ -239,12 +215,6 @@ class Wire:
             if end >= 0 or searched >= limit:
                 raise self._beyond(f"sent a line of more than {limit} octets", "line_too_long")
             self.fill()
-
-    def find(self, octets: bytes, start: int) -> int:
-        """Where `octets` are in `view[start:hi]`, as an index into `view`; -1 if nowhere."""
-        buffer = self.view.obj
-        assert isinstance(buffer, bytearray)  # made by this class  # noqa: S101
-        return buffer.find(octets, start, self.hi)
 
     def stream(self, octets: int, sink: Callable[[memoryview], object]) -> None:
         """Hand the next `octets` octets to `sink`, in chunks that are valid only during the call."""
@@ -294,7 +264,8 @@ class Wire:
         if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
         try:
-            self._limit(STALL)
+            self._limit = self.deadline.remaining(STALL)
+            self.connection.settimeout(self._limit)
             (self._deflated or self.connection).sendall(octets)
         except OSError as error:
             raise self._failure(error) from error

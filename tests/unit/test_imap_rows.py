@@ -10,6 +10,7 @@ from mailctl.errors import ProtocolError
 from mailctl.protocols.imap import rows
 from mailctl.protocols.imap.dates import MONTHS, parse_internaldate, search_date
 from mailctl.protocols.imap.rows import Row, is_fetch, parse_row
+from mailctl.protocols.imap.uids import check_uid
 
 ITEMS = {
     "uid": (b"UID 4294967295", 4294967295),
@@ -124,3 +125,64 @@ def test_dates_for_search() -> None:
     )
     with pytest.raises(ValueError):
         search_date("1 Jul\r\n")
+
+
+@given(
+    st.binary(min_size=1, max_size=3) | st.integers(0, 2**33).map(lambda number: b"%d" % number),
+    st.lists(st.sampled_from([b"\\Seen", b"\\Recent", b"$Label", b"a]", b"a\xff"]), max_size=3),
+    st.sampled_from(
+        [b"17-Jul-1996 02:44:25 -0700", b"", b" 7-Jul-1996 02:44:60 +0000", b"x", b"99-Jul-1996 02:44:25 -0700"]
+    ),
+    st.none() | st.integers(0, 10**18).map(lambda number: b"%d" % number),
+)
+def test_a_scanned_row_is_what_the_exact_way_makes_of_it(
+    uid: bytes, flags: list[bytes], date: bytes, modseq: bytes | None
+) -> None:
+    more = b"" if modseq is None else b" MODSEQ (%s)" % modseq
+    line = b'* 12 FETCH (UID %s FLAGS (%s) RFC822.SIZE 7 INTERNALDATE "%s"%s)' % (uid, b" ".join(flags), date, more)
+    found = rows.SCANNED.match(line + b"\r\n* 13")
+    if found is None:
+        return
+    sequence, digits, words, size, when, last = found.groups()
+    try:
+        row = rows._parse_exact([line])
+    except ProtocolError:
+        with pytest.raises(ProtocolError):
+            check_uid(digits)
+        return
+    told = Row(
+        int(sequence),
+        check_uid(digits),
+        rows.parse_flags(words),
+        int(size),
+        when,
+        None if last is None else int(last),
+    )
+    assert told == row
+
+
+@given(st.integers(-(2**31), 2**33), st.sampled_from([-720, -90, 0, 60, 345, 840]))
+def test_dates_are_read_alike_by_parts_and_as_a_whole(seconds: int, offset: int) -> None:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
+    local = moment.astimezone(timezone(timedelta(minutes=offset)))
+    text = f"{local.day:2}-{MONTHS[local.month - 1].decode()}-{local:%Y %H:%M:%S %z}".encode()
+    assert parse_internaldate(text) == parse_internaldate(text.strip()) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"17-Jul-1996 24:44:25 -0700",
+        b"17-Jul-1996 02:60:25 -0700",
+        b"17-Jul-1996 02:44:61 -0700",
+        b"17-Jul-1996 02:44:+5 -0700",
+        b"17-Jul-1996 02:44:25 +2500",
+        b"17-Jul-1996x02:44:25 -0700",
+        b"17-Jul-1996 02:44:25x-0700",
+        b"17-Jul-1996 02.44:25 -0700",
+        b"31-Feb-1996 02:44:25 -0700",
+        b"31-Dec-9999 02:44:25 -0700",
+    ],
+)
+def test_what_is_no_date_is_none(text: bytes) -> None:
+    assert parse_internaldate(text) is None

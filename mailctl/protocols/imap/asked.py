@@ -71,6 +71,29 @@ class Onward:
         return False
 
 
+class Once:
+    """Tells the messages of one answer apart: a UID that comes again for the same message is no news."""
+
+    def __init__(self) -> None:
+        self._uids, self._sequences = array("L"), array("L")
+
+    def first(self, uid: int, sequence: int) -> bool:
+        """Whether the UID comes for the first time. ProtocolError if it came for another message."""
+        uids = self._uids
+        if not uids or uid > uids[-1]:  # as nearly all come
+            uids.append(uid)
+            self._sequences.append(sequence)
+            return True
+        place = bisect_left(uids, uid)
+        if uids[place] == uid:
+            if self._sequences[place] != sequence:
+                raise _unasked(uid)
+            return False
+        uids.insert(place, uid)
+        self._sequences.insert(place, sequence)
+        return True
+
+
 class Nothing:
     """Asked of a folder that was then refused: what comes all the same is of another one."""
 

@@ -19,11 +19,14 @@ ITEMS = b"(UID FLAGS INTERNALDATE BODY.PEEK[])"
 """What is asked of each message whose body is fetched."""
 _BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
 _COMMON = re.compile(
-    rb'\* [0-9]{1,10} FETCH \((?:UID ([0-9]{1,10}) )?FLAGS \(([^()"{]*)\) (?:UID ([0-9]{1,10}) )?'
-    rb'INTERNALDATE "([^"\\]*)" BODY\[\] \{([0-9]{1,18})\}'
+    rb'\* [0-9]{1,10} FETCH \((?:UID ([0-9]{1,10}) )?FLAGS \(([^()"{\r\n]*)\) (?:UID ([0-9]{1,10}) )?'
+    rb'INTERNALDATE "([^"\\\r\n]*)" BODY\[\] \{([0-9]{1,18})\}\r\n'
 )
+_END = b")\r\n"
 SLOWEST = 2048
 """Octets a second below which a body is given up."""
+_OFTEN = 1 << 20
+"""Octets after which the command in hand gets more time; at SLOWEST they take less than it has."""
 CHUNK = 1 << 17
 """Octets that a sink gets at once, at most: half of the receive buffer."""
 NEWS = 1000
@@ -40,11 +43,11 @@ def allowance(messages: int) -> int:
 def read_rows(channel: Channel, tag: bytes, answer: Answer, messages: int) -> Iterator[Row]:
     """Yield what answers a UID FETCH without bodies, row by row; the tagged response goes into `answer`."""
     with channel.guarded():
-        for line in _fetch_lines(channel, tag, answer, messages):
+        for line in fetch_lines(channel, tag, answer, messages):
             yield parse_row(channel.complete(line).parts if line.endswith(b"}") else [line])
 
 
-def _fetch_lines(channel: Channel, tag: bytes, answer: Answer, messages: int) -> Iterator[bytes]:
+def fetch_lines(channel: Channel, tag: bytes, answer: Answer, messages: int) -> Iterator[bytes]:
     """Yield the first line of each FETCH response, up to the tagged response; what else comes is passed over."""
     for _ in range(4 * messages + LINES):
         line = channel.read_line()
@@ -111,6 +114,8 @@ class BodyReader:
         self._channel, self._asked, self._sink, self._largest = channel, asked, sink, largest
         self._kept: BodySink | None = None
         self._octets = 0
+        self._since = _OFTEN
+        """Octets since the command in hand was given more time."""
 
     def read(self, tag: bytes, answer: Answer, messages: int) -> Iterator[MessageMeta]:
         """Yield each message after its sink was finished; ends with the tagged response, which goes into `answer`.
@@ -119,17 +124,26 @@ class BodyReader:
         """
         try:
             with self._channel.guarded():
-                for line in _fetch_lines(self._channel, tag, answer, messages):
-                    found = _COMMON.fullmatch(line)
-                    meta = self._take_common(line, found) if found else self._take(line)
+                others = fetch_lines(self._channel, tag, answer, messages)
+                match = self._channel.wire.match
+                while True:
+                    while found := match(_COMMON):
+                        meta = self._take_common(found)
+                        if meta is not None:
+                            yield meta
+                    line = next(others, None)
+                    if line is None:
+                        return
+                    found = _COMMON.fullmatch(line + b"\r\n")
+                    meta = self._take_common(found) if found else self._take(line)
                     if meta is not None:
                         yield meta
         finally:
             self._drop()
 
-    def _take_common(self, line: bytes, found: re.Match[bytes]) -> MessageMeta | None:
+    def _take_common(self, found: re.Match[bytes]) -> MessageMeta | None:
         """Read a FETCH response of the shape that most have: who it is stands before the body."""
-        before, flags, after, date, digits = found.groups()
+        line, (before, flags, after, date, digits) = found[0][:-2], found.groups()
         octets = int(digits)
         if (before is None) is (after is None) or octets > self._largest:
             return self._take(line)
@@ -137,7 +151,7 @@ class BodyReader:
         wanted = self._asked.claim(uid)
         self._kept = self._sink(octets) if wanted else None
         self._stream(octets, _NOWHERE if self._kept is None else self._kept)
-        rest = self._channel.read_line()
+        rest = b")" if self._channel.wire.skip(_END) else self._channel.read_line()
         if rest == b")":
             meta = MessageMeta(uid, parse_flags(flags), octets, parse_internaldate(date))
         else:
@@ -187,7 +201,10 @@ class BodyReader:
         wire = self._channel.wire
         if wire.allowance is not None:
             wire.allowance += octets
-        self._channel.allow(octets / SLOWEST)
+        self._since += octets + ROW
+        if self._since > _OFTEN:
+            self._since = 0
+            self._channel.allow(octets / SLOWEST)
         _copy(wire, octets, sink)
 
     def _finish(self, meta: MessageMeta) -> MessageMeta | None:

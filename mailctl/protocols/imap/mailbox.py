@@ -16,6 +16,7 @@ from mailctl.protocols.imap.folders import FolderChanges
 from mailctl.protocols.imap.listing import survey_folders
 from mailctl.protocols.imap.names import is_list, parse_listing
 from mailctl.protocols.imap.quota import parse_quota
+from mailctl.protocols.imap.scan import read_scan
 from mailctl.protocols.imap.selected import parse_selected
 from mailctl.protocols.imap.uids import format_sets, parse_search, parse_set
 from mailctl.protocols.imap.visits import read_visits
@@ -127,18 +128,7 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
     ) -> Iterator[MessageMeta]:
         tag = self._channel.send(b"UID FETCH %s (%s)%s" % (words, items, modifier), most=allowance(messages))
         answer = Answer()
-        seen: dict[int, int] = {}
-        count = 0
-        with self._channel.guarded():
-            for row in read_rows(self._channel, tag, answer, messages):
-                if row.uid is None or row.flags is None or row.size is None or row.has_body:
-                    continue
-                before = seen.setdefault(row.uid, row.sequence)
-                if before != row.sequence or (asked is not None and row.uid not in asked):
-                    raise ProtocolError(f"the server sent UID {row.uid} unasked, or for two messages", code="bad_uid")
-                if len(seen) > count:
-                    count += 1
-                    yield row.meta()
+        yield from read_scan(self._channel, tag, answer, messages, asked)
         checked_fetch(answer)
 
     def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:

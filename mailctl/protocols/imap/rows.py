@@ -30,7 +30,14 @@ _COMMON = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+SCANNED = re.compile(
+    rb'\* ([0-9]{1,10}) FETCH \(UID ([0-9]{1,10}) FLAGS \(([^()"{\r\n]*)\) RFC822\.SIZE ([0-9]{1,18}) '
+    rb'INTERNALDATE "([^"\\\r\n]*)"(?: MODSEQ \(([0-9]{1,18})\))?\)\r\n'
+)
+"""A whole row as most servers answer a scan: sequence number, UID, flags, size, date, mod-sequence."""
+
+
+@dataclass(slots=True)  # not frozen: that triples the cost of making one
 class Row:
     """One FETCH response. None: the item wasn't in it. body: of a BODY[] that came as a string or a literal in memory.
 
