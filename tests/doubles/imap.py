@@ -250,6 +250,16 @@ class MemoryMailbox(MemoryChanges):
                 lines = [line for line in head.split(b"\r\n") if line.lower().startswith(wanted)]
                 yield uid, b"".join(line + b"\r\n" for line in lines) + b"\r\n"
 
+    def search_header(self, name: str, value: str) -> list[int]:
+        self._command("search_header", (name, value))
+        field, wanted = name.lower().encode() + b":", value.lower().encode()
+        return [
+            uid
+            for uid, message in sorted(self._folder().messages.items())
+            for line in message.body.partition(b"\r\n\r\n")[0].split(b"\r\n")
+            if line.lower().startswith(field) and wanted in line.lower()
+        ]
+
     def noop(self) -> None:
         self._command("noop")
 

@@ -14,6 +14,7 @@ from mailctl.sync.plan import another_message, remember
 from mailctl.sync.state import Agreed
 
 _SYSTEM = frozenset(SYSTEM.values())
+_GOING = frozenset({"\\Deleted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def plan_only_there(
     if agreed is not None and rules.known and (rules.backwards or not rules.writable):
         return  # was deleted here, and can't be there: left as it is
     if agreed is not None and rules.known:
-        if canonical(meta.flags) == agreed.flags:
+        if canonical(meta.flags) in (agreed.flags, agreed.flags | _GOING):
             plan.delete_there.append(meta.uid)
             return
         plan.conflicts.append((meta.uid, "deleted here, but its flags changed on the server: it is fetched again"))
@@ -193,8 +194,8 @@ def _only_here(
 
 
 def changed_here(here: frozenset[str], agreed: frozenset[str], rules: Rules) -> bool:
-    """Whether a file's flags tell of a change since the server's were agreed."""
-    return bool(rules.storable(here - agreed) or rules.legible(agreed - here))
+    """Whether a file's flags tell of a change that is worth keeping, since the server's were agreed."""
+    return bool(rules.storable(here - agreed - _GOING) or rules.legible(agreed - here))
 
 
 def merge(
