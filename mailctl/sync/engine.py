@@ -9,17 +9,11 @@ from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, StorageError, combined_exit_code
-from mailctl.sync.imap import ImapSync
 from mailctl.sync.job import Failure, SyncJob, SyncReport, Task
 from mailctl.sync.local.files import storing
-from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.root import Lock, Root
-from mailctl.sync.mirror.mirror import MirrorSync, forget_mirrored
-from mailctl.sync.pop3.maildrop import PopSync
-from mailctl.sync.repair import repair
 from mailctl.sync.run import Run, Tools
-from mailctl.sync.state import State
-from mailctl.sync.verify.gateway import verify
+from mailctl.sync.state import MIRRORED, State
 
 
 def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
@@ -94,9 +88,13 @@ def _synced(run: Run) -> int:
     """The sync itself; returns how many messages the Maildir holds afterwards."""
     job, tools = run.job, run.tools
     if job.task is Task.VERIFY:
+        from mailctl.sync.verify.gateway import verify
+
         run.verified = verify(run)
         return sum(folder.here for folder in run.verified.folders)
     if job.task is Task.REPAIR:
+        from mailctl.sync.repair import repair
+
         run.repaired = repair(run, _with_state)
         return run.repaired.adopted
     if job.inbound.mode is Mode.MIRROR and job.protocol is not Protocol.IMAP:
@@ -128,13 +126,13 @@ def _with_state(run: Run, state: State) -> int:
             state.forget_all()
             state.set_meta("account", account)
         if job.inbound.mode is Mode.MIRROR:
+            from mailctl.sync.mirror.mirror import MirrorSync
+
             return MirrorSync(run, state, root).sync()
-        forget_mirrored(state)
+        if state.meta(MIRRORED):
+            state.set_meta(MIRRORED, "")  # which folders are on both sides is no longer known
         try:
-            if job.protocol is Protocol.IMAP:
-                ImapSync(run, state, root).sync()
-            else:
-                PopSync(run, state, root, root.whole).sync()
+            _archive(run, state, root)
         except MailctlError as error:
             _end(run, state, root, error)
             raise
@@ -144,12 +142,26 @@ def _with_state(run: Run, state: State) -> int:
         return sum(seen.files for seen in state.folders().values())
 
 
+def _archive(run: Run, state: State, root: Root) -> None:
+    """Archive mode. What a protocol needs is imported when it is: half of a run that changes nothing is start-up."""
+    if run.job.protocol is Protocol.IMAP:
+        from mailctl.sync.imap import ImapSync
+
+        ImapSync(run, state, root).sync()
+    else:
+        from mailctl.sync.pop3.maildrop import PopSync
+
+        PopSync(run, state, root, root.whole).sync()
+
+
 def _end(run: Run, state: State, root: Root, error: MailctlError | None) -> None:
     """What can be said of the state after the run: not much if the disk failed, else folders are in good order."""
     if run.job.dry_run or any(isinstance(each, StorageError) for each in (error, *(t.error for t in run.tallies))):
         return
     state.end()
     if not state.complete and root.walked:
+        from mailctl.sync.local.names import folder_hash
+
         known = {folder_hash(root.account, name) for name in state.folders()}
         if root.whole.by_folder.keys() <= known:
             state.set_meta("complete", "1")

@@ -15,6 +15,7 @@ from mailctl.domain.visits import Arrived, Closed, ImapPipeline, Opened, Visit
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
 from mailctl.sync.bulk.fetcher import Unwanted
 from mailctl.sync.bulk.load import WORTH_UNSIZED
+from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Found, Here
 from mailctl.sync.local.durable import FEW, Durability, reliable_syncfs
 from mailctl.sync.local.maildir import MaildirFolder
@@ -22,7 +23,7 @@ from mailctl.sync.local.root import Root
 from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, commit
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
-from mailctl.sync.stay import Stay, Task, folder_state
+from mailctl.sync.stay import Stay, folder_state
 from mailctl.sync.still import fingerprint, grew, same_there, takes_all
 
 MOST_OPEN = 32
@@ -36,9 +37,9 @@ class FastLane:
         self._run, self._state, self._root, self._here = run, state, root, here
         self._takes_all, self._policy = takes_all(run.job), fingerprint(run.job)
         self._stays: list[Stay] = []
-        self.careful: list[Task] = []
+        self.careful: list[FolderTask] = []
 
-    def fits(self, task: Task, *, quick: bool) -> bool:
+    def fits(self, task: FolderTask, *, quick: bool) -> bool:
         """Whether a folder can go this way. quick: whether the connection tells what changed (QRESYNC)."""
         status, seen = task.status, task.seen
         if not self._takes_all or status is None or not status.uidvalidity:
@@ -51,13 +52,13 @@ class FastLane:
         found = self._found(task)
         return (quick or same_there(seen, status)) and found is not None and not found.difference.strange
 
-    def _found(self, task: Task) -> Found | None:
+    def _found(self, task: FolderTask) -> Found | None:
         return self._here.found(task.name, task.seen, task.path) if task.seen else None
 
-    def sync(self, mailbox: ImapPipeline, tasks: Sequence[Task]) -> None:
+    def sync(self, mailbox: ImapPipeline, tasks: Sequence[FolderTask]) -> None:
         """Bring folders up to date: those that are, are done. NetworkError, ProtocolError, StoppedError end it."""
         self._make_folders([task for task in tasks if task.seen is None])
-        visits: dict[str, tuple[Task, Visit]] = {}
+        visits: dict[str, tuple[FolderTask, Visit]] = {}
         with self._state.together():
             for task in tasks:
                 visit = task.visit()
@@ -79,7 +80,7 @@ class FastLane:
                     stack.callback(stay.writer.discard)
                 self._stays = []
 
-    def _make_folders(self, tasks: Sequence[Task]) -> None:
+    def _make_folders(self, tasks: Sequence[FolderTask]) -> None:
         """All new folders on the disk, durable together."""
         root, files = self._root.descriptor, self._root.files
         if not tasks or root is None:
@@ -94,7 +95,7 @@ class FastLane:
         if together:
             files.sync_file_system(root)
 
-    def _without_visit(self, task: Task) -> None:
+    def _without_visit(self, task: FolderTask) -> None:
         """What needs no word with the server: an empty folder, or only files that are called otherwise."""
         seen, status, found = task.seen, task.status, self._found(task)
         tally = self._run.folder(task.name, str(task.path))
@@ -108,7 +109,7 @@ class FastLane:
             self._state.save_folder(task.name, replace(seen, cur=times.cur, new=times.new, files=found.files))
         task.done = True
 
-    def _fly(self, mailbox: ImapPipeline, visits: dict[str, tuple[Task, Visit]]) -> None:
+    def _fly(self, mailbox: ImapPipeline, visits: dict[str, tuple[FolderTask, Visit]]) -> None:
         current: Stay | None = None
 
         def sink(visit: Visit, octets: int) -> BodySink:
@@ -130,7 +131,7 @@ class FastLane:
                     self._run.check_stop()
         self._settle()
 
-    def _begin(self, task: Task, opened: Opened) -> Stay | None:
+    def _begin(self, task: FolderTask, opened: Opened) -> Stay | None:
         """Do what changed; None if the folder can't be entered here."""
         run, seen, root = self._run, task.seen, self._root.descriptor
         assert root is not None  # noqa: S101 - only a dry run has none
@@ -152,7 +153,7 @@ class FastLane:
         stay.begin(self._found(task))
         return stay
 
-    def _end(self, task: Task, stay: Stay | None, error: MailctlError | None) -> None:
+    def _end(self, task: FolderTask, stay: Stay | None, error: MailctlError | None) -> None:
         if stay is None:
             self.careful.append(task)
         else:

@@ -7,6 +7,7 @@ from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.carry import Carrier
+from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Here
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import from_letters
@@ -18,7 +19,7 @@ from mailctl.sync.look import UNKNOWN, Watch, place_of
 from mailctl.sync.plan import FolderPlan, Policy, View, plan_folder, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
-from mailctl.sync.stay import Task, as_meta, folder_state
+from mailctl.sync.stay import as_meta, folder_state
 from mailctl.sync.still import changes_server, fingerprint, read_left_out, write_left_out
 from mailctl.sync.telling import show, tell
 
@@ -33,7 +34,7 @@ class FolderSync:
         state: State,
         root: Root,
         here: Here,
-        task: Task,
+        task: FolderTask,
         tally: FolderTally,
     ) -> None:
         self._run, self._mailbox, self._state, self._root, self._here = run, mailbox, state, root, here

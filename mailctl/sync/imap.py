@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
-from typing import cast
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
@@ -18,9 +18,7 @@ from mailctl.errors import (
     StorageError,
 )
 from mailctl.sync.choose import choose, unmatched
-from mailctl.sync.deletions import check_vanished
-from mailctl.sync.fast import FastLane
-from mailctl.sync.folder import FolderSync
+from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Here
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import assign
@@ -28,8 +26,10 @@ from mailctl.sync.local.root import Root
 from mailctl.sync.look import Difference, Times, stands
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
-from mailctl.sync.stay import Task
 from mailctl.sync.still import fingerprint, nothing_asked, read_left_out
+
+if TYPE_CHECKING:
+    from mailctl.sync.fast import FastLane
 
 MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one broke in a folder."""
@@ -52,32 +52,43 @@ class ImapSync:
         self._here = Here(root, state, run.tools.clock(), quiet=run.job.dry_run)
         self._mailbox: ReadingMailbox | None = None
         self._connections = 0
-        self._chosen: list[Task] = []
+        self._chosen: list[FolderTask] = []
 
     def sync(self) -> None:
         """All chosen folders."""
         run = self._run
-        check_vanished(run, self._state, self._root, self._here)
+        if run.job.inbound.propagate_deletes:
+            from mailctl.sync.deletions import check_vanished
+
+            check_vanished(run, self._state, self._root, self._here)
         try:
             tasks = self._chosen = self._tasks(self._connected().survey())
             with self._state.together():
                 moving = [task for task in tasks if not self._stands(task)]
-            lane = FastLane(run, self._state, self._root, self._here)
-            fast = [task for task in moving if lane.fits(task, quick=self._connected().quick)]
-            if not run.job.dry_run:
-                self._state.begin([task.name for task in fast if task.seen is None or task.visit() is not None])
-            self._fast(lane, fast)
-            for task in moving:
-                if not task.done:
-                    run.check_stop()
-                    self._folder(task)
+            if moving:
+                self._bring(moving)
             self._here.end()
         finally:
             self._drop()
             order = {task.name: number for number, task in enumerate(self._chosen)}
             run.tallies.sort(key=lambda tally: order[tally.name])
 
-    def _tasks(self, listing: FolderListing) -> list[Task]:
+    def _bring(self, tasks: Sequence[FolderTask]) -> None:
+        """Bring folders up to date."""
+        from mailctl.sync.fast import FastLane
+
+        run = self._run
+        lane = FastLane(run, self._state, self._root, self._here)
+        fast = [task for task in tasks if lane.fits(task, quick=self._connected().quick)]
+        if not run.job.dry_run:
+            self._state.begin([task.name for task in fast if task.seen is None or task.visit() is not None])
+        self._fast(lane, fast)
+        for task in tasks:
+            if not task.done:
+                run.check_stop()
+                self._folder(task)
+
+    def _tasks(self, listing: FolderListing) -> list[FolderTask]:
         """The chosen folders."""
         run = self._run
         for raw in listing.set_aside:
@@ -95,11 +106,11 @@ class ImapSync:
             run.warn(f"no folder is like {glob}")
         paths, known, account = assign(listing.folders, self._root.listing), self._state.folders(), self._root.account
         return [
-            Task(f, paths[f.name], folder_hash(account, f.name), listing.statuses.get(f.name), known.get(f.name))
+            FolderTask(f, paths[f.name], folder_hash(account, f.name), listing.statuses.get(f.name), known.get(f.name))
             for f in choice.chosen
         ]
 
-    def _stands(self, task: Task) -> bool:
+    def _stands(self, task: FolderTask) -> bool:
         """Whether nothing is to be done in a folder, since nothing changed on either side."""
         seen, status, path = task.seen, task.status, str(task.path)
         if seen is None or status is None or not nothing_asked(seen, status, path, fingerprint(self._run.job)):
@@ -128,7 +139,7 @@ class ImapSync:
         if mailbox is not None:
             mailbox.close()
 
-    def _fast(self, lane: FastLane, tasks: Sequence[Task]) -> None:
+    def _fast(self, lane: "FastLane", tasks: Sequence[FolderTask]) -> None:
         """Many folders at once. Where the connection breaks, the folder in hand gets a full look; the rest goes on."""
         while waiting := [task for task in tasks if not task.done and task not in lane.careful]:
             mailbox = self._connected()
@@ -144,16 +155,18 @@ class ImapSync:
                 self._folder(task, again=isinstance(error, NetworkError))
                 task.done = True
 
-    def _lost(self, task: Task, error: MailctlError) -> None:
+    def _lost(self, task: FolderTask, error: MailctlError) -> None:
         if isinstance(error, NetworkError):
             text = f"{task.name}: {error.message}"
             self._run.record("sync.connection.lost", text, level=Level.WARNING, folder=task.name, code=error.code)
 
-    def _folder(self, task: Task, *, again: bool = False) -> None:
+    def _folder(self, task: FolderTask, *, again: bool = False) -> None:
         """One folder as a whole. A lost connection is made again once; what concerns this folder ends this folder.
 
         again: whether that was done.
         """
+        from mailctl.sync.folder import FolderSync
+
         run = self._run
         tally = run.folder(task.name, str(task.path))
         try:

@@ -29,6 +29,8 @@ _SAVE_MESSAGE = """
 INSERT INTO message(folder, uid, flags, size, internaldate) VALUES(?, ?, ?, ?, ?) ON CONFLICT(folder, uid) DO UPDATE SET
     flags = excluded.flags, size = excluded.size, internaldate = excluded.internaldate
 """
+MIRRORED = "mirrored"
+"""The key of `meta` under which mirror mode keeps which folders are on both sides."""
 AT_WORK = -1
 _AT_ONCE = 500
 """UIDs in one query."""

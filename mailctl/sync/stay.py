@@ -1,62 +1,25 @@
 """One folder in the fast lane: what is asked of the server, what is done with the answer, what is remembered of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from mailctl.domain.mailbox import Folder, FolderStatus, MessageMeta
-from mailctl.domain.visits import Opened, Visit
+from mailctl.domain.mailbox import FolderStatus, MessageMeta
+from mailctl.domain.visits import Opened
+from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Found
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
-from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.writer import Writer, Written, lost_keywords
 from mailctl.sync.look import UNKNOWN, Difference, local_file, place_of
 from mailctl.sync.plan import FolderPlan, Policy, View, plan_folder, remember
 from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import AT_WORK, Agreed, FolderState, State
-from mailctl.sync.still import same_there
 
 _LAST_UID = 0xFFFFFFFF
-
-
-@dataclass(slots=True)
-class Task:
-    """A folder that is to be synced. hash: stands for it in file names. status: as the survey told it.
-
-    seen: what was seen of it last, None if it never was.
-    """
-
-    folder: Folder
-    path: FolderPath
-    hash: str
-    status: FolderStatus | None
-    seen: FolderState | None = None
-    done: bool = False
-
-    @property
-    def name(self) -> str:
-        """The folder's."""
-        return self.folder.name
-
-    @property
-    def expected(self) -> int:
-        """How many messages may come, at most."""
-        if self.status is None or self.seen is None:
-            return self.status.messages if self.status else 0
-        return (self.status.uidnext or 0) - (self.seen.uidnext or 0)
-
-    def visit(self) -> Visit | None:
-        """What is to be asked in the fast lane; None: nothing."""
-        status, seen = self.status, self.seen
-        if status is None or seen is None:
-            return Visit(self.folder, None, 1) if status and status.messages else None
-        if same_there(seen, status):
-            return None
-        return Visit(self.folder, (seen.uidvalidity, seen.highestmodseq or 0), seen.uidnext if self.expected else None)
 
 
 class Stay:
@@ -71,7 +34,7 @@ class Stay:
         state: State,
         maildir: MaildirFolder,
         tally: FolderTally,
-        task: Task,
+        task: FolderTask,
         opened: Opened,
         durability: Durability,
     ) -> None:

@@ -31,11 +31,10 @@ from mailctl.sync.mirror.subscriptions import Subscriptions
 from mailctl.sync.mirror.unnamed import find_again, find_strays
 from mailctl.sync.mirror.work import Found, Work
 from mailctl.sync.run import Run
-from mailctl.sync.state import State
+from mailctl.sync.state import MIRRORED, State
 
 MOST_CONNECTIONS = 3
 """Connections that one run may make: the first, and more after one was lost. All is looked at again on each."""
-_MIRRORED = "mirrored"
 
 
 class MirrorSync:
@@ -76,7 +75,7 @@ class MirrorSync:
         if "X-GM-EXT-1" in mailbox.capabilities:
             run.notes.append("Gmail: what is deleted here loses the folder's label there, and stays in All Mail")
         intents = Intents(self._state)
-        mirrored = _names(self._state.meta(_MIRRORED))
+        mirrored = _names(self._state.meta(MIRRORED))
         found = find_strays(self._root, works.values())
         looker = Looker(run, mailbox, self._state, self._root, here, found, intents.old)
         for work in works.values():
@@ -99,7 +98,7 @@ class MirrorSync:
         Subscriptions(run, self._root, self._state, mailbox, listing).sync()
         done = {name for name, work in works.items() if not work.left and work.tally.error is None}
         if done - mirrored:
-            self._state.set_meta(_MIRRORED, json.dumps(sorted(mirrored | done)))
+            self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))
         intents.done(intents.old)
         for work in works.values():
             run.finish_folder(work.tally)
@@ -127,7 +126,7 @@ class MirrorSync:
         chosen = {folder.name for folder in choice.chosen}
         holding = {name for name in chosen if name in there and there[name].selectable}
         lying = {name for name in chosen if paths[name].parts in here}
-        fates = plan_folders(holding, lying, chosen & known.keys(), _names(self._state.meta(_MIRRORED)))
+        fates = plan_folders(holding, lying, chosen & known.keys(), _names(self._state.meta(MIRRORED)))
         works = {}
         for name in sorted(fates, key=lambda name: (canonical_folder(name) != "INBOX", name)):
             path = paths[name]
@@ -232,12 +231,6 @@ class MirrorSync:
                 work.fate = FolderFate.NEW_THERE
                 plan.fetch, plan.delete_there = sorted({*plan.fetch, *plan.delete_there}), []
                 self._run.warn(f"{work.name}: removed here, but the server has new messages in it: it comes back")
-
-
-def forget_mirrored(state: State) -> None:
-    """Another mode was at work: what one side lacks by now was not deleted in mirror mode."""
-    if state.meta(_MIRRORED):
-        state.set_meta(_MIRRORED, "")
 
 
 def _names(text: str) -> set[str]:

@@ -1,0 +1,45 @@
+"""A folder that is to be synced: what is known of it before anything is asked of the server but its numbers. Pure."""
+
+from dataclasses import dataclass
+
+from mailctl.domain.mailbox import Folder, FolderStatus
+from mailctl.domain.visits import Visit
+from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.state import FolderState
+from mailctl.sync.still import same_there
+
+
+@dataclass(slots=True)
+class FolderTask:
+    """A folder that is to be synced. hash: stands for it in file names. status: as the survey told it.
+
+    seen: what was seen of it last, None if it never was.
+    """
+
+    folder: Folder
+    path: FolderPath
+    hash: str
+    status: FolderStatus | None
+    seen: FolderState | None = None
+    done: bool = False
+
+    @property
+    def name(self) -> str:
+        """The folder's."""
+        return self.folder.name
+
+    @property
+    def expected(self) -> int:
+        """How many messages may come, at most."""
+        if self.status is None or self.seen is None:
+            return self.status.messages if self.status else 0
+        return (self.status.uidnext or 0) - (self.seen.uidnext or 0)
+
+    def visit(self) -> Visit | None:
+        """What is to be asked in the fast lane; None: nothing."""
+        status, seen = self.status, self.seen
+        if status is None or seen is None:
+            return Visit(self.folder, None, 1) if status and status.messages else None
+        if same_there(seen, status):
+            return None
+        return Visit(self.folder, (seen.uidvalidity, seen.highestmodseq or 0), seen.uidnext if self.expected else None)
