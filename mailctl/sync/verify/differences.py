@@ -1,8 +1,12 @@
-"""What `sync --verify` tells: differences between the server and the Maildir, and what becomes of each. Values."""
+"""What `sync --verify` tells: differences between the server and the Maildir, and what becomes of each. Values.
+
+Named tuples, since every sync loads them.
+"""
 
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -34,8 +38,7 @@ class Outlook(StrEnum):
     STAYS = "stays"
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(NamedTuple):
     """One message, file or folder that differs.
 
     uid: POP3: the message number; 0 where there is none. detail: for people. file: below the Maildir root, or "".
@@ -49,8 +52,7 @@ class Difference:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderVerified:
+class FolderVerified(NamedTuple):
     """One folder. there, here: messages on the server, and here. same: on both sides, and nothing differs."""
 
     name: str
@@ -63,14 +65,13 @@ class FolderVerified:
     stays: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """One gateway. content: whether all bodies were compared. kinds: how many differences of each kind."""
 
     content: bool
     folders: tuple[FolderVerified, ...]
     differences: tuple[Difference, ...]
-    kinds: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, int]
 
     @property
     def staying(self) -> int:
@@ -78,8 +79,7 @@ class Verified:
         return sum(folder.stays for folder in self.folders)
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
+class Mended(NamedTuple):
     """Something that `sync --repair` did, or would do. folder, file: below the Maildir root, or "".
 
     action: stable word (remove_copy, keep_copies, remove_litter, mode, make_folder, date). detail: for people.
@@ -91,8 +91,7 @@ class Mended:
     file: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(NamedTuple):
     """What was done to one gateway.
 
     mended: in the Maildir. adopted: messages that the new state knows. flagged: messages here that got flags of the
