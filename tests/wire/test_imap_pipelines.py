@@ -356,3 +356,47 @@ def test_an_abandoned_visit_ends_the_connection() -> None:
         events.close()  # type: ignore[attr-defined]  # a generator
         with pytest.raises(NetworkError):
             mailbox.noop()
+
+
+def test_the_commands_of_a_long_fetch_are_two_in_flight() -> None:
+    uids = list(range(1, 6001, 2))
+
+    def script(peer: Peer) -> None:
+        first = peer.read_line().split(b" ")
+        while first:
+            second = peer.read_line().split(b" ") if b"5999" not in first[3] else []
+            assert not peer._buffer, "no third one"
+            assert len(first[3]) < 4000
+            for uid in first[3].split(b","):
+                peer.line(row(int(uid)))
+            peer.line(first[0] + b" OK")
+            first = second
+
+    sinks = Sinks()
+    with signed_in(script) as mailbox:
+        assert [meta.uid for meta in mailbox.fetch(uids, sinks)] == uids
+    assert len(sinks.kept) == len(uids)
+
+
+@pytest.mark.parametrize("end", ["NO [EXPUNGEISSUED] some are gone", "NO you may not", "BAD what"])
+def test_a_refused_fetch_is_told_when_the_next_was_answered_as_well(end: str) -> None:
+    uids = list(range(1, 3001, 2))
+
+    def script(peer: Peer) -> None:
+        for number in range(2):
+            tag, _, _, words, *_ = peer.read_line().split(b" ")
+            for uid in words.split(b",")[: 1 if number == 0 else None]:
+                peer.line(row(int(uid)))
+            peer.line(tag + b" " + (end.encode() if number == 0 else b"OK"))
+        answer(peer, "NOOP")
+
+    sinks = Sinks()
+    with signed_in(script) as mailbox:
+        if "EXPUNGEISSUED" in end:
+            assert len(list(mailbox.fetch(uids, sinks))) > 500
+        else:
+            with pytest.raises(MailctlError) as caught:
+                list(mailbox.fetch(uids, sinks))
+            assert caught.value.server_text == end
+            assert sinks.kept.keys() == {1}
+        mailbox.noop()

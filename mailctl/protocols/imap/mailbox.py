@@ -7,11 +7,11 @@ from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageM
 from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 from mailctl.errors import ProtocolError, RefusedError, UsageError
 from mailctl.protocols.imap.append import Appending
-from mailctl.protocols.imap.asked import Exactly
-from mailctl.protocols.imap.bodies import ITEMS, BodyReader, allowance, checked_fetch, read_rows
+from mailctl.protocols.imap.bodies import allowance, checked_fetch, read_rows
 from mailctl.protocols.imap.changes import Changing
 from mailctl.protocols.imap.channel import LONG_LINE, STRING, Answer, Channel, quoted
 from mailctl.protocols.imap.dates import search_date
+from mailctl.protocols.imap.fetching import fetch_bodies
 from mailctl.protocols.imap.folders import FolderChanges
 from mailctl.protocols.imap.listing import survey_folders
 from mailctl.protocols.imap.names import is_list, parse_listing
@@ -137,11 +137,7 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
         Yields each message after its sink was finished; see `domain.mailbox.ImapMailbox.fetch`.
         """
         self._folder()
-        for words, held in format_sets(uids):
-            tag = self._channel.send(b"UID FETCH %s %s" % (words.encode(), ITEMS), most=allowance(len(held)))
-            answer = Answer()
-            yield from BodyReader(self._channel, Exactly(held), sink, self._largest).read(tag, answer, len(held))
-            checked_fetch(answer)
+        yield from fetch_bodies(self._channel, uids, sink, self._largest)
 
     def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         """UID FETCH of BODY.PEEK[HEADER.FIELDS (names)] of `uids`: (UID, those lines, raw, at most 64 KiB)."""

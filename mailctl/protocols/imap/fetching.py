@@ -1,0 +1,44 @@
+"""Bodies of chosen messages of the open folder: as many FETCH commands as their UIDs take, two in flight."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from mailctl.domain.mailbox import MessageMeta, SinkFactory
+from mailctl.errors import ProtocolError, RefusedError
+from mailctl.protocols.imap.asked import Exactly
+from mailctl.protocols.imap.bodies import ITEMS, BodyReader, Nowhere, allowance, checked_fetch
+from mailctl.protocols.imap.channel import Answer, Channel
+from mailctl.protocols.imap.uids import SET_OCTETS, format_sets
+
+IN_FLIGHT = 2
+
+
+def fetch_bodies(channel: Channel, uids: Sequence[int], sink: SinkFactory, largest: int) -> Iterator[MessageMeta]:
+    """Yield each of `uids` after its sink was finished. largest: octets that one body may have.
+
+    Raises what the first command was refused with that was not carried out in full, after all were answered.
+    """
+    sets = format_sets(uids, SET_OCTETS // IN_FLIGHT)
+    sent: deque[tuple[bytes, list[int]]] = deque()
+    refused: RefusedError | ProtocolError | None = None
+    channel.wire.allowance = 0
+    while True:
+        while refused is None and len(sent) < IN_FLIGHT and (following := next(sets, None)):
+            words, held = following
+            tags = channel.send_more(b"UID FETCH %s %s" % (words.encode(), ITEMS), most=allowance(len(held)))
+            sent.append((tags[0], held))
+        if not sent:
+            break
+        tag, held = sent.popleft()
+        answer = Answer()
+        if refused is not None:
+            reader = BodyReader(channel, Exactly(held), lambda octets: Nowhere(), largest)
+            deque(reader.read(tag, answer, len(held)), maxlen=0)
+            continue
+        yield from BodyReader(channel, Exactly(held), sink, largest).read(tag, answer, len(held))
+        try:
+            checked_fetch(answer)
+        except (RefusedError, ProtocolError) as error:
+            refused = error
+    if refused is not None:
+        raise refused
