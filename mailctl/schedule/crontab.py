@@ -26,8 +26,11 @@ def block(wanted: Wanted) -> bytes:
 def moments(every: int, number: int) -> str:
     """The five fields that run something `every` so many seconds; `number` spreads different schedules over time."""
     if every not in INTERVALS:
-        near = sorted(INTERVALS, key=lambda seconds: abs(seconds - every))[:2]
-        shown = " or ".join(_shown(seconds) for seconds in sorted(near))
+        near = [
+            max((n for n in INTERVALS if n < every), default=0),
+            min((n for n in INTERVALS if n > every), default=0),
+        ]
+        shown = " or ".join(_shown(seconds) for seconds in near if seconds)
         raise UsageError(
             f"cron can't run something every {_shown(every)}", hint=f"Choose {shown}.", code="bad_interval"
         )

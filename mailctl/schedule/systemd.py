@@ -78,6 +78,8 @@ class UserUnits:
         self._take_away(found)
         if found and not self.unavailable():
             self._systemctl("daemon-reload")
+            for path in found:  # one that failed would be listed for ever; for one that didn't, this is refused
+                self._programs.run("systemctl", "--user", "reset-failed", path.name)
         return found
 
     def state(self, unit: str) -> UnitState:

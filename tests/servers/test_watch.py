@@ -244,6 +244,4 @@ def test_a_hundred_gateways_in_one_process(
         assert watch.wait_for("watch.synced")["result"]["gateway"] == users[-1]
         status = Path(f"/proc/{watch.process.pid}/status").read_text()
         (kib,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")]
-        assert kib < 140 * 1024, "KiB"
-        assert kib < 60 * 1024 + count * 600, "KiB"
-        print(f"{kib // 1024} MiB for {count} gateways")
+        assert kib < 90 * 1024, "KiB"  # 57 MiB on CPython 3.11
