@@ -63,9 +63,9 @@ class Carrier:
         if self.mark_seen:
             unseen = [uid for uid, agreed in self.fetched.items() if SEEN not in agreed.flags]
             self._mark_seen(sorted([*plan.mark_seen, *unseen]), {**self.agreed, **plan.agree, **self.fetched})
-        if self.leaving and not plan.changed:
-            verified = [uid for uid in plan.verify if self._same(uid)]
-            self._remove(sorted([*plan.remove, *verified, *self.fetched]), "is here")
+        verified = [uid for uid in plan.verify if self._same(uid)]
+        fetched = self.fetched if self.leaving and not plan.changed else ()
+        self._remove(sorted([*plan.remove, *verified, *fetched]), "is here")
         if plan.delete:
             back = self.look_again()
             self._remove([uid for uid in plan.delete if uid not in back], "was deleted here")

@@ -7,6 +7,7 @@ from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.carry import Carrier
+from mailctl.sync.due import Due
 from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Here
 from mailctl.sync.job import FolderTally
@@ -80,9 +81,11 @@ class FolderSync:
     def _synced(self, status: FolderStatus, seen: FolderState | None, *, writable: bool) -> None:
         name = self._folder.name
         validity = status.uidvalidity or 0
+        due = Due(self._run, self._state, name, validity)
         policy = Policy(
             mark_seen=bool(self._inbound.mark_seen) and writable,
             keep_on_server=bool(self._inbound.keep_on_server) or not writable or not status.uidvalidity,
+            due=due.uids() if writable and status.uidvalidity else frozenset(),
             propagate_deletes=bool(self._inbound.propagate_deletes) and writable and bool(status.uidvalidity),
             max_size=self._inbound.max_size,
             budget=self._run.budget,
@@ -138,6 +141,7 @@ class FolderSync:
             look_again=lambda: self._root.index().uids(self._hash, validity),
         )
         carrier.carry_out(plan)
+        due.note({*self._files, *elsewhere, *carrier.fetched} & server.keys(), server)
         self._remember(status, plan, carrier, writable=writable)
         if plan.changed:
             raise SafetyError(

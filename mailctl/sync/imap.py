@@ -18,6 +18,7 @@ from mailctl.errors import (
     StorageError,
 )
 from mailctl.sync.choose import choose, unmatched
+from mailctl.sync.due import Due
 from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Here
 from mailctl.sync.local.names import folder_hash
@@ -113,7 +114,9 @@ class ImapSync:
     def _stands(self, task: FolderTask) -> bool:
         """Whether nothing is to be done in a folder, since nothing changed on either side."""
         seen, status, path = task.seen, task.status, str(task.path)
-        if seen is None or status is None or not nothing_asked(seen, status, path, fingerprint(self._run.job)):
+        if seen is None or status is None or Due(self._run, self._state, task.name, seen.uidvalidity).uids():
+            return False
+        if not nothing_asked(seen, status, path, fingerprint(self._run.job)):
             return False
         if not stands(Times(seen.cur, seen.new), self._here.times(task.path)):
             found = self._here.found(task.name, seen, task.path)

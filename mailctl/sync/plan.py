@@ -20,10 +20,14 @@ BRAKE_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the gateway asks for. max_size in octets. budget: how many messages may still be fetched in this run."""
+    """What the gateway asks for. max_size in octets. budget: how many messages may still be fetched in this run.
+
+    due: UIDs of messages that have been here long enough, and go from the server (delete_after).
+    """
 
     mark_seen: bool = False
     keep_on_server: bool = True
+    due: Set[int] = frozenset()
     propagate_deletes: bool = False
     max_size: int | None = None
     budget: int | None = None
@@ -126,7 +130,7 @@ def _known(plan: FolderPlan, view: View, policy: Policy, uid: int, meta: Message
         plan.agree[uid] = now
     if policy.mark_seen and SEEN not in flags and (agreed is None or SEEN not in agreed.flags):
         plan.mark_seen.append(uid)
-    if not policy.keep_on_server:
+    if not policy.keep_on_server or uid in policy.due:
         (plan.verify if agreed is None else plan.remove).append(uid)
 
 

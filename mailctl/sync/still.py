@@ -22,6 +22,8 @@ def fingerprint(job: SyncJob) -> str:
     """The policy as one word: what was left alone under one policy may be wanted under another."""
     i = job.inbound
     wanted = [i.mark_seen, i.keep_on_server, i.propagate_deletes, i.max_size, job.since]
+    if i.delete_after is not None:
+        wanted.append(i.delete_after)
     if i.mode is Mode.MIRROR:
         wanted.append(i.mode.value)
     return ",".join(str(value) for value in wanted)
@@ -30,7 +32,8 @@ def fingerprint(job: SyncJob) -> str:
 def changes_server(job: SyncJob) -> bool:
     """Whether archive mode is asked to change anything on the server."""
     wanted = job.inbound
-    return bool(wanted.mark_seen or wanted.propagate_deletes or not wanted.keep_on_server)
+    leaving = not wanted.keep_on_server or wanted.delete_after is not None
+    return bool(wanted.mark_seen or wanted.propagate_deletes or leaving)
 
 
 def takes_all(job: SyncJob) -> bool:

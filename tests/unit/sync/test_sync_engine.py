@@ -722,3 +722,33 @@ def test_a_name_that_the_locale_can_not_spell_is_told() -> None:
     with pytest.raises(StorageError, match="locale") as caught, storing("sync box"):
         "été".encode("ascii")
     assert "LC_ALL" in caught.value.hint
+
+
+DAY = 86400
+
+
+def test_messages_go_from_the_server_some_days_after_they_came(place: Place, inbox: MemoryFolder) -> None:
+    now = 1_800_000_000.0
+    place.clock = lambda: now
+    there = len(inbox.messages)
+    assert place.sync(delete_after=14 * DAY).removed == 0
+    now += 10 * DAY
+    (new,) = inbox.add(b"Subject: new\r\n\r\n")
+    assert place.sync(delete_after=14 * DAY).removed == 0
+    now += 4 * DAY - 1
+    assert place.sync(delete_after=14 * DAY).removed == 0
+    now += 1
+    place.file(2).unlink()
+    (step,) = place.sync(replace(place.job(delete_after=14 * DAY), dry_run=True)).steps
+    assert (step.action, len(step.uids)) == ("remove_from_server", there - 1)
+    assert place.sync().removed == 0, "without the setting, nothing goes"
+    assert place.sync(delete_after=14 * DAY).removed == there - 1
+    assert sorted(inbox.messages) == [2, new], "what was deleted here stays there"
+    now += 9 * DAY
+    place.state.unlink()
+    assert place.sync(delete_after=14 * DAY).removed == 0, "the state was lost: the days are counted anew"
+    now += 14 * DAY
+    inbox.uidvalidity = 2000
+    assert place.sync(delete_after=14 * DAY).removed == 0, "so they are under another UIDVALIDITY"
+    now += 14 * DAY
+    assert place.sync(delete_after=14 * DAY).removed == 2

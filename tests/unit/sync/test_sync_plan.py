@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from mailctl.domain.mailbox import Folder, MessageMeta
 from mailctl.sync.choose import choose, matches
+from mailctl.sync.local.names import uidl_token
 from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, brakes, plan_folder, remember
-from mailctl.sync.pop3.plan import Maildrop, plan_maildrop
+from mailctl.sync.pop3.plan import Maildrop, PopPolicy, Verdict, doubtful, plan_maildrop
 from mailctl.sync.rematch import Likeness, message_id, rematch
 from mailctl.sync.state import Agreed
 
@@ -25,7 +26,13 @@ def views(draw: st.DrawFn) -> View:
 
 
 POLICIES = st.builds(
-    Policy, st.booleans(), st.booleans(), st.booleans(), st.none() | st.integers(0, 130), st.none() | st.integers(0, 5)
+    Policy,
+    mark_seen=st.booleans(),
+    keep_on_server=st.booleans(),
+    due=st.frozensets(st.integers(1, 12), max_size=3),
+    propagate_deletes=st.booleans(),
+    max_size=st.none() | st.integers(0, 130),
+    budget=st.none() | st.integers(0, 5),
 )
 
 
@@ -51,7 +58,9 @@ def apply(view: View, plan: FolderPlan) -> View:
 def test_a_plan_carried_out_leaves_nothing_but_what_is_left_out(view: View, policy: Policy) -> None:
     first = plan_folder(view, replace(policy, budget=None))
     then = apply(view, first)
-    if policy.mark_seen or not policy.keep_on_server:  # what was fetched is marked and removed in the same run
+    if (
+        policy.mark_seen or policy.due or not policy.keep_on_server
+    ):  # what was fetched is marked and removed in the same run
         then = apply(then, plan_folder(then, replace(policy, budget=None)))
     second = plan_folder(then, replace(policy, budget=None))
     assert (second.fetch, second.set_flags, second.mark_seen, second.remove, second.delete) == ([], {}, [], [], [])
@@ -65,7 +74,7 @@ def test_archive_mode_loses_nothing(view: View, policy: Policy) -> None:
     assert set(plan.remove) | set(plan.verify) <= here, "only what is here goes from the server"
     assert set(plan.delete) <= view.agreed.keys() - here, "only what was here is deleted"
     assert not plan.delete or policy.propagate_deletes
-    assert not (plan.remove or plan.verify) or not policy.keep_on_server
+    assert not policy.keep_on_server or set(plan.remove) | set(plan.verify) <= policy.due
     assert not set(plan.fetch) & (here | view.agreed.keys())
     taken = {*plan.fetch, *plan.too_large, *here, *view.agreed}
     assert len(view.server.keys() - taken) == plan.too_old + plan.over_budget, "nothing is left out in silence"
@@ -133,23 +142,40 @@ def test_globs() -> None:
 DROPS = st.lists(st.tuples(st.sampled_from("abcdE"), st.integers(1, 3)), max_size=6)
 
 
-@given(DROPS, st.sets(st.sampled_from("abcd")), st.dictionaries(st.sampled_from("abcdE"), st.integers(1, 3)), POLICIES)
+@given(
+    DROPS,
+    st.sets(st.sampled_from("abcd")),
+    st.dictionaries(st.sampled_from("abcdE"), st.integers(1, 3)),
+    POLICIES,
+    st.dictionaries(st.sampled_from("abcdE"), st.integers(0, 2)),
+    st.lists(st.sampled_from(Verdict), min_size=6, max_size=6),
+)
 def test_pop3_plans_lose_nothing(
-    drop: list[tuple[str, int]], here: set[str], known: dict[str, int], policy: Policy
+    drop: list[tuple[str, int]],
+    here: set[str],
+    known: dict[str, int],
+    policy: Policy,
+    since: dict[str, int],
+    verdicts: list[Verdict],
 ) -> None:
     shown = [(number, uidl, octets) for number, (uidl, octets) in enumerate(drop, 1)]
-    plan = plan_maildrop(
-        Maildrop(shown, here, known),
-        keep_on_server=policy.keep_on_server,
-        propagate_deletes=policy.propagate_deletes,
-        max_size=policy.max_size,
-        budget=policy.budget,
+    tokens = {uidl_token(uidl) for uidl in here}
+    wanted = PopPolicy(
+        policy.keep_on_server, policy.propagate_deletes, policy.max_size, policy.budget, due=1 if policy.due else None
     )
-    assert all(uidl in here and known[uidl] == octets for _, uidl, octets in plan.remove)
+    given_verdicts = dict(enumerate(verdicts, 1))
+    state = Maildrop(shown, tokens, known, since)
+    plan = plan_maildrop(state, wanted, given_verdicts)
+    doubted = {number for number, _, _ in doubtful(state)}
+    for number, uidl, octets in plan.remove:
+        same = known.get(uidl) == octets or (number in doubted and given_verdicts[number] is Verdict.SAME)
+        assert (plan.keys[number], uidl in here, same) == (uidl, True, True), "only what is here, and is that message"
+        assert not policy.keep_on_server or since[uidl] <= 1
     assert all(uidl not in here and known[uidl] == octets for _, uidl, octets in plan.delete)
-    assert all(uidl not in here and uidl not in known for _, uidl, _ in plan.fetch)
+    assert all(uidl_token(plan.keys[number]) not in tokens for number, _, _ in plan.fetch), "nothing is overwritten"
+    assert all(plan.keys[number] not in known for number, _, _ in plan.fetch)
     left = {*plan.fetch, *plan.too_large, *plan.copies, *plan.changed, *plan.adopt, *plan.remove, *plan.delete}
-    silent = {uidl for _, uidl, _ in set(shown) - left}
-    over = {uidl for uidl in silent if uidl not in here and uidl not in known}
-    assert len(over) == plan.over_budget
-    assert len({uidl for _, uidl, _ in plan.fetch}) == len(plan.fetch)
+    silent = {message for message in set(shown) - left if plan.keys[message[0]] not in known}
+    assert len(silent) == plan.over_budget, "nothing is left out in silence"
+    assert len({plan.keys[number] for number, _, _ in plan.fetch}) == len(plan.fetch)
+    assert not plan.changed or not (plan.remove or plan.delete)
