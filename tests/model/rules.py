@@ -21,12 +21,13 @@ class Side(StrEnum):
 
 
 class What(StrEnum):
-    """What was done to a message."""
+    """What was done to a message. swept: deleted with its folder, which comes back if the other side changed it."""
 
     ADDED = "added"
     FLAGGED = "flagged"
     MOVED = "moved"
     DELETED = "deleted"
+    SWEPT = "swept"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def _token(
     touched = {touch.side for touch in touches}
     places = {folder for copies in before.values() for folder, _ in copies}
     most = max(len(places), *(len(copies) for copies in before.values()))
-    deleted = any(touch.what is What.DELETED for touch in touches)
+    swept = any(touch.what is What.SWEPT for touch in touches)
+    deleted = swept or any(touch.what is What.DELETED for touch in touches)
     if len(after) > most:
         yield "doubled"
     if not after and not deleted and (agreed or places):
@@ -101,6 +103,8 @@ def _token(
         yield "changed by nobody"
     elif len(touched) == 1:
         (side,) = touched
+        if swept and after and sorted(after) == sorted(before[Side.HERE if side is Side.THERE else Side.THERE]):
+            return
         if _folders(after) != _folders(before[side]):
             yield f"only touched {side}, but not where that side had it"
         elif sure and sorted(after) != sorted(before[side]):
@@ -122,7 +126,7 @@ def _both(
         if after:
             yield "deleted on both sides, and back"
         return
-    if not sure or not agreed:
+    if not sure or not agreed or any(touch.what is What.SWEPT for touch in touches):
         return
     kinds = {side: {touch.what for touch in touches if touch.side is side} for side in Side}
     (((_, base)),) = [agreed[0]]
@@ -183,7 +187,7 @@ def archived(epoch: Epoch, there: Messages, here: Messages, incarnations: Mappin
         if count > incarnations[token]:
             wrong.append(f"token {token}: {count} times here, {incarnations[token]} times there at most")
     for token, touches in epoch.touches.items():
-        deleted = any(t.side is Side.HERE and t.what is What.DELETED for t in touches)
+        deleted = any(t.side is Side.HERE and t.what in (What.DELETED, What.SWEPT) for t in touches)
         if not deleted and token not in copies and any(m.token == token for m in there):
             wrong.append(f"token {token}: there, never deleted here, and not here")
     return wrong
