@@ -1,8 +1,10 @@
 """TLS: whom to believe (`CertificatePolicy`), the handshake, and what it taught."""
 
 import os
+import re
 import socket
 import ssl
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import get_ident
@@ -17,6 +19,7 @@ from mailctl.protocols.tls_faults import failure
 HANDSHAKE = 4.5
 """Seconds that a handshake may take: two round trips, so that even a bad line needs no more."""
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+_LINK = re.compile(r"[0-9a-f]{8}\.\d+")
 UNVERIFIED = "The certificate is not checked (verification is switched off): anyone on the way could read along."
 
 
@@ -162,10 +165,36 @@ def _trusting_nobody() -> ssl.SSLContext:
 
 
 def _system_trust() -> ssl.SSLContext:
-    """Verifies by the system's trust store; by OpenSSL's defaults where truststore does not work (PyPy, odd builds)."""
+    """Verifies by the system's trust store; by OpenSSL's defaults where truststore does not work (PyPy, odd builds).
+
+    Where the system keeps that store as a directory of certificates by hash, too, only what a handshake needs is read
+    from it: reading all of it takes longer than all else in a sync that finds nothing new.
+    """
+    directory = _by_hash()
+    if directory:
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.load_verify_locations(capath=directory)
+        return made
     try:
         import truststore
 
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except (ImportError, NotImplementedError):
         return ssl.create_default_context()
+
+
+def _by_hash() -> str:
+    """The directory that update-ca-certificates (Debian, Alpine and others) keeps, if OpenSSL's is that; else "".
+
+    One run of it writes both the bundle and a link by hash (`openssl rehash`) to each certificate that is in it.
+    """
+    usual = ssl.get_default_verify_paths()
+    if sys.platform != "linux" or os.environ.keys() & {usual.openssl_cafile_env, usual.openssl_capath_env}:
+        return ""
+    try:
+        names = os.listdir(usual.capath or "")
+    except OSError:
+        return ""
+    links = sum(_LINK.fullmatch(name) is not None for name in names)
+    complete = "ca-certificates.crt" in names and links >= sum(name.endswith(".pem") for name in names) > 0
+    return usual.capath if complete and usual.capath else ""
