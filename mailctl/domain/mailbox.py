@@ -141,6 +141,9 @@ class ImapMailbox(Interface):
         RefusedError (code no_uidplus) without UIDPLUS: never a blind EXPUNGE.
         """
 
+    def compress(self) -> bool:
+        """COMPRESS DEFLATE (RFC 4978) from here on; False where the server doesn't offer it, or refuses."""
+
     def noop(self) -> None:
         """NOOP, to keep the connection."""
 

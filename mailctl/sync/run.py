@@ -14,6 +14,7 @@ from mailctl.sync.verify.differences import Repaired, Verified
 
 if TYPE_CHECKING:
     from mailctl.sync.bulk.crew import Crew, Workers
+    from mailctl.sync.bulk.pace import Pace
 
 ProgressCallback = Callable[[str, Standing, str, Standing], None]
 """Takes gateway, how far it is in all, the folder in hand ("" if none), how far that is. It must not keep them."""
@@ -48,7 +49,7 @@ class Tools:
 class Run:
     """One run. budget: messages that may still be fetched, None without a bound. alone: workers failed before.
 
-    crew: the workers that help it, if any; `close` ends them.
+    crew: the workers that help it, if any; `close` ends them. pace: of the connection in use.
     """
 
     job: SyncJob
@@ -56,6 +57,7 @@ class Run:
     budget: int | None = None
     alone: bool = False
     crew: "Crew | None" = None
+    pace: "Pace | None" = None
     tallies: list[FolderTally] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

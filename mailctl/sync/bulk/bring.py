@@ -22,6 +22,7 @@ from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedErr
 from mailctl.sync.bulk.crew import Crew, Shift
 from mailctl.sync.bulk.fetcher import Came, Fetcher
 from mailctl.sync.bulk.load import Load, Shares, connections, worth_sharing
+from mailctl.sync.bulk.pace import Pace
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.writer import Written, place
@@ -45,9 +46,11 @@ def bring(
     run.check_stop()
     shares = Shares(load.uids, load.sizes)
     crew = _crew(run, mailbox, load, root)
+    if run.pace is None or run.pace.mailbox is not mailbox:
+        run.pace = Pace(mailbox, run.job.endpoint)
     with crew.at_work(load, shares, maildir) if crew else nullcontext(Shift(load, shares)) as shift:
         shares.crowd = 1 + (crew.size if crew else 0)
-        fetcher = Fetcher(mailbox, maildir, load, lambda octets: run.beat(octets + shift.beat()))
+        fetcher = Fetcher(mailbox, maildir, load, run.pace, lambda octets: run.beat(octets + shift.beat()))
         try:
             for came in _all(run, crew, shift, fetcher):
                 if written := _placed(maildir, load, tally, came):

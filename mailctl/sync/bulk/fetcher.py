@@ -7,6 +7,7 @@ from time import monotonic
 from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
 from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
 from mailctl.sync.bulk.load import Load
+from mailctl.sync.bulk.pace import PROBE, Pace
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.writer import Part, Writer
@@ -26,7 +27,8 @@ class Came:
 class Fetcher:
     """Fetches from the selected folder of `mailbox` into `tmp` of `maildir`.
 
-    heartbeat: called with the octets that came, often; what it raises ends the fetch cleanly. first: see `Writer`.
+    pace: of the connection. heartbeat: called with the octets that came, often; what it raises ends the fetch cleanly.
+    first: see `Writer`.
     """
 
     def __init__(
@@ -34,12 +36,13 @@ class Fetcher:
         mailbox: ImapMailbox,
         maildir: MaildirFolder,
         load: Load,
+        pace: Pace,
         heartbeat: Callable[[int], None],
         *,
         first: int = 1,
     ) -> None:
-        self._mailbox, self._load, self._heartbeat = mailbox, load, heartbeat
-        self._writer = Writer(maildir, load.hash, self._name, heartbeat, first=first)
+        self._mailbox, self._load, self._pace, self._heartbeat = mailbox, load, pace, heartbeat
+        self._writer = Writer(maildir, load.hash, self._name, self._beat, first=first)
         self._wanted: set[int] = set()
         self._too_large: list[tuple[int, int]] = []
         self.broke_at = 0
@@ -47,14 +50,24 @@ class Fetcher:
 
     def fetch(self, uids: Sequence[int]) -> Iterator[Came]:
         """Yield what came, whenever enough is durable and at the end; before an error is raised, what came whole."""
+        left, probe = uids, PROBE
+        while left:
+            piece, left = (left[:probe], left[probe:]) if self._pace.open else (left, ())
+            yield from self._fetch(piece)
+            self._pace.decide()
+            probe *= 2
+
+    def _fetch(self, uids: Sequence[int]) -> Iterator[Came]:
         self._wanted = set(uids)
         last = monotonic()
         try:
             try:
+                self._pace.go()
                 for _ in self._mailbox.fetch(uids, self._sink):
                     if self._writer.full or monotonic() - last > AT_LEAST_EVERY:
                         yield self._settled()
                         last = monotonic()
+                        self._pace.go()
             except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
                 if isinstance(error, ProtocolError) and self._wanted:
                     self.broke_at = min(self._wanted)  # messages come in ascending order: the next one broke it
@@ -65,8 +78,13 @@ class Fetcher:
             self._writer.discard()
 
     def _settled(self) -> Came:
+        self._pace.halt()
         too_large, self._too_large = self._too_large, []
         return Came(self._writer.settle(), too_large)
+
+    def _beat(self, octets: int) -> None:
+        self._pace.count(octets)
+        self._heartbeat(octets)
 
     def _name(self, meta: MessageMeta) -> MessageName | None:
         if meta.uid not in self._wanted:
@@ -78,7 +96,7 @@ class Fetcher:
         """Where a body goes; one that is larger than it was said to be may go nowhere."""
         if self._load.max_size is None or octets <= self._load.max_size:
             return self._writer.sink(octets)
-        return Unwanted(self._heartbeat, lambda uid: self._pass_over(uid, octets))
+        return Unwanted(self._beat, lambda uid: self._pass_over(uid, octets))
 
     def _pass_over(self, uid: int, octets: int) -> None:
         if uid in self._wanted:

@@ -19,6 +19,7 @@ from mailctl.domain.secret import mask
 from mailctl.errors import MailctlError, SafetyError, StoppedError
 from mailctl.sync.bulk.fetcher import Came, Fetcher
 from mailctl.sync.bulk.load import Load
+from mailctl.sync.bulk.pace import Pace
 from mailctl.sync.job import SyncJob
 from mailctl.sync.local.files import Files, storing
 from mailctl.sync.local.maildir import MaildirFolder
@@ -95,20 +96,21 @@ class _Worker:
         if not isinstance(request, Order):
             return
         mailbox = connect(request.job)
+        pace = Pace(mailbox, request.job.endpoint)
         try:
             while isinstance(request, Order):
-                request = self._serve(mailbox, request)
+                request = self._serve(mailbox, pace, request)
         finally:
             mailbox.close()
 
-    def _serve(self, mailbox: ImapMailbox, order: Order) -> Order | None:
+    def _serve(self, mailbox: ImapMailbox, pace: Pace, order: Order) -> Order | None:
         """Fetch from one folder until another is ordered, or the end."""
         load = order.load
         status = mailbox.select(load.folder, read_only=True)
         if (status.uidvalidity or 0) != load.uidvalidity:
             raise SafetyError(f"{load.folder.name} has another UIDVALIDITY by now", code="uidvalidity_changed")
         with MaildirFolder(self._files, order.root, load.path, create=False) as maildir:
-            fetcher = Fetcher(mailbox, maildir, load, self._beat, first=order.first)
+            fetcher = Fetcher(mailbox, maildir, load, pace, self._beat, first=order.first)
             self._answers.say("ready", order.number)
             while isinstance(request := self._requests.get(), list):
                 for came in fetcher.fetch(request):
