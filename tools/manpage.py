@@ -20,6 +20,8 @@ FILES = [
     ("~/.local/share/mailctl/mail/GATEWAY/FOLDER/", "Mail, as Maildir."),
     ("~/.local/state/mailctl/sync/GATEWAY.db", "Sync state; can be rebuilt from the Maildir and the server."),
     ("~/.local/state/mailctl/journal.db", "The mailer log."),
+    ("~/.local/state/mailctl/watch/", "Heartbeats and locks of running watches."),
+    ("~/.config/systemd/user/mailctl-*", "Units made by `mailctl schedule install`."),
 ]
 
 ENVIRONMENT = [
@@ -27,6 +29,7 @@ ENVIRONMENT = [
     ("MAILCTL_STATE_DIR", "Where sync state and the mailer log live, like --state-dir."),
     ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_DATA_HOME", "Base folders, if the above are not set."),
     ("CREDENTIALS_DIRECTORY", "Where a password file with a relative name is looked for (systemd)."),
+    ("NOTIFY_SOCKET", "Where `watch` tells the service manager how it goes (systemd)."),
     ("NO_COLOR, FORCE_COLOR, TERM=dumb", "Colour off, on, off."),
 ]
 

@@ -214,7 +214,10 @@ def test_a_command_runs_once_after_a_batch_of_changes(home: SyncHome, mailbox: M
     script = tmp_path / "after changes"
     script.write_text('#!/bin/sh\necho "$MAILCTL_GATEWAYS|$1|${S3CRET-none}" >> "$0.log"\n')
     script.chmod(0o700)
-    with watching({**home.cli.env}, "box", "--exec", f"'{script}' 'a b;c'") as watch:
+    path = home.cli.config / "gateways/box.toml"
+    path.write_text(path.read_text().replace(f'file = "{home.password}"', 'env = "S3CRET"'))
+    env = {**home.cli.env, "S3CRET": mailbox.password}
+    with watching(env, "box", "--exec", f"'{script}' 'a b;c'") as watch:
         watch.wait_for("watch.waiting")
         mailbox.deliver_many("INBOX", [mail(n) for n in range(20)])
         watch.wait_for("watch.command.done")
