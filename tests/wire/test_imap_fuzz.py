@@ -57,7 +57,7 @@ def converse(data: bytes, act: Callable[[Mailbox], object]) -> None:
         channel.capabilities = frozenset({"IMAP4REV1", "ESEARCH"})
         mailbox = Mailbox(channel)
         mailbox._selected = FolderStatus(4, 1, 9)
-        theirs.sendall(data.replace(b"TAG", channel._prefix + b"1"))
+        theirs.sendall(data.replace(b"TAG", channel.in_flight.prefix + b"1"))
         theirs.shutdown(socket.SHUT_WR)
         try:
             act(mailbox)

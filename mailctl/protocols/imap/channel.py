@@ -8,8 +8,6 @@ them, knows neither SASL-IR nor two commands in flight, and its import costs a t
 it does well, the spelling of folder names, is used (`names`).
 """
 
-import random
-import string
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from dataclasses import dataclass, field
 from mailctl.domain.deadline import Deadline
 from mailctl.errors import MailctlError, NetworkError, ProtocolError
 from mailctl.protocols import arguments
+from mailctl.protocols.imap.in_flight import InFlight
 from mailctl.protocols.imap.status import Status, parse_status_response, refusal
 from mailctl.protocols.imap.tokens import literal_size
 from mailctl.protocols.wire import Wire
@@ -36,8 +35,6 @@ PACE = 1 << 17
 """What may come in answer to a command adds a second for each so many octets: a row of FETCH has 4 KiB at most."""
 WARNINGS = 4
 """Untagged NO, BAD, BYE and ALERT that are kept of one answer, the last ones."""
-IN_FLIGHT = 4096
-"""Octets of commands that wait at the server while it is busy answering: it may be unable to take more, and so we."""
 STRING = 1 << 16
 """Octets of a literal that is not a message body: a folder's name, a flag."""
 
@@ -95,9 +92,8 @@ class Channel:
         """Whether the server may have a folder open for us."""
         self.exists = 0
         """Messages that the server said the open folder has, at most, since somebody set this to 0."""
-        self._prefix = "".join(random.choices(string.ascii_uppercase, k=4)).encode()
-        self._number = 0
-        self._open: dict[bytes, int] = {}
+        self.in_flight = InFlight()
+        self._ahead: list[bytes] = []
 
     # -- sending
 
@@ -117,22 +113,19 @@ class Channel:
     def start(self, *, most: int) -> bytes:
         """The tag of a command that the caller sends piece by piece, while others may be unanswered."""
         self._begin(most if self.wire.allowance is None else self.wire.allowance + most)
-        self._number += 1
-        tag = b"%s%d" % (self._prefix, self._number)
-        self._open[tag] = 0
-        return tag
+        return self.in_flight.begin([b""])[0]
 
-    def room(self, octets: int) -> bool:
-        """Whether commands of so many octets can be sent before the server has answered what it was sent."""
-        return sum(self._open.values()) + octets <= IN_FLIGHT
+    def send_along(self, command: bytes) -> None:
+        """Send `command` with the next one, in front of it; nobody waits for its answer."""
+        self._ahead.append(command)
 
     def _submit(self, commands: Sequence[bytes], *, secret: bool = False) -> list[bytes]:
-        tags = [b"%s%d" % (self._prefix, self._number + n) for n in range(1, len(commands) + 1)]
-        self._number += len(tags)
+        before, self._ahead = self._ahead, []
+        everything = [*before, *commands]
+        tags = self.in_flight.begin(everything)
         with self.guarded():
-            self.wire.send([b"%s %s\r\n" % each for each in zip(tags, commands, strict=True)], secret=secret)
-        self._open.update((tag, len(command)) for tag, command in zip(tags, commands, strict=True))
-        return tags
+            self.wire.send([b"%s %s\r\n" % each for each in zip(tags, everything, strict=True)], secret=secret)
+        return tags[len(before) :]
 
     def allow(self, seconds: float) -> None:
         """From now on, the command in hand may take COMMAND and so many seconds more."""
@@ -186,14 +179,14 @@ class Channel:
                     self.conclude(response, answers[response.tag])
                 else:
                     self.note(response, answers[waiting[0]])
-                while waiting and waiting[0] not in self._open:
+                while waiting and waiting[0] not in self.in_flight:
                     yield answers.pop(waiting.popleft())
 
     def _next(self, queue: "deque[bytes]", most: int, waiting: Sequence[bytes]) -> list[bytes]:
         """Commands from the front of `queue` that can be sent now, at least one where none is unanswered."""
         fresh: list[bytes] = []
         octets = 0
-        while queue and len(fresh) < most and (not (waiting or fresh) or self.room(octets + len(queue[0]))):
+        while queue and len(fresh) < most and (not (waiting or fresh) or self.in_flight.room(octets + len(queue[0]))):
             fresh.append(queue.popleft())
             octets += len(fresh[-1])
         return fresh
@@ -223,7 +216,7 @@ class Channel:
     def complete(self, first: bytes, line: int = LINE) -> Response:
         """The response that begins with the line `first`: checked, and its literals read."""
         tag, _, rest = first.partition(b" ")
-        if tag not in (b"*", b"+") and tag not in self._open:
+        if tag not in (b"*", b"+") and tag not in self.in_flight:
             raise ProtocolError("the server answered a command that wasn't given", server_text=shown(first))
         status = parse_status_response(rest) if tag != b"+" else None
         if tag not in (b"*", b"+"):
@@ -231,7 +224,7 @@ class Channel:
                 raise ProtocolError(
                     "the server ended a command in a way that IMAP doesn't have", server_text=shown(first)
                 )
-            del self._open[tag]
+            self.in_flight.end(tag)
         elif status is not None and status.kind == "BYE":
             self.bye = status
         return Response(tag, [first] if status or tag == b"+" else self._with_literals(first, line), status)
@@ -250,7 +243,7 @@ class Channel:
     def note(self, response: Response, answer: Answer) -> None:
         """Keep an untagged response in `answer`; capabilities that it tells replace those known."""
         if response.tag != b"*":  # answers a command whose answer nobody waits for, which was given before
-            if any(self._age(tag) < self._age(response.tag) for tag in self._open):
+            if self.in_flight.overtook(response.tag):
                 raise ProtocolError("the server answered commands in another order", server_text=shown(response.line))
             return
         if len(answer.responses) >= RESPONSES:
@@ -271,9 +264,6 @@ class Channel:
         if not status.ok or status.code in ("ALERT", "WEBALERT"):
             answer.warnings.append(status.raw[:1000])
             del answer.warnings[:-WARNINGS]
-
-    def _age(self, tag: bytes) -> int:
-        return int(tag[len(self._prefix) :])
 
     def conclude(self, response: Response, answer: Answer) -> None:
         """Keep the tagged response that ends `answer`; capabilities that it tells replace those known."""

@@ -31,7 +31,7 @@ def sign_in(channel: Channel, user: str, secret: Secret) -> str:
     if "ID" in channel.capabilities:
         # NOTE: NetEase (163, 126, yeah) refuses SELECT to clients that haven't sent ID (RFC 2971). Nobody waits for the
         # answer: it is read, and passed over, with that of the next command.
-        channel.send(_ID)
+        channel.send_along(_ID)
     return name
 
 

@@ -84,7 +84,7 @@ def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
             sent.append(_Sent(queue.popleft(), refused=error))
             continue
         octets = sum(map(len, commands)) + sum(map(len, own))
-        if (sent or ready) and not channel.room(octets):
+        if (sent or ready) and not channel.in_flight.room(octets):
             break
         queue.popleft()
         ready.append((visit, len(own)))
