@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
-from mailctl.protocols import broken, dial, second_look, tls, tls_faults
+from mailctl.protocols import broken, dial, second_look, tcp, tls, tls_faults
 from mailctl.protocols.buffer import Buffer
 from mailctl.protocols.deflate import Deflated, DeflateError
 from mailctl.protocols.resolve import Address
@@ -22,6 +22,8 @@ LINE = 8192
 """Octets that one line may have where the caller names no other bound."""
 STALL = 60.0
 """Seconds that the other side may be silent in the middle of work, however long the deadline."""
+BRIEF = 4096
+"""Octets below which what came may be the beginning of an answer whose rest waits to be asked for; see `tcp`."""
 _PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
 """Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
 
@@ -57,6 +59,7 @@ class Wire(Buffer):
         self._limit: float | None = -1.0
         """Seconds that a wait of the socket may take, as it was told last."""
         self._received = False
+        self._brief = True
 
     @classmethod
     def connect(
@@ -157,6 +160,8 @@ class Wire(Buffer):
             if limit != self._limit:  # which is a system call
                 self.connection.settimeout(limit)
                 self._limit = limit
+            if self._brief:
+                tcp.acknowledge(self.connection)
             count = (self._deflated or self.connection).recv_into(self.view[self.hi :])
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error
@@ -191,7 +196,7 @@ class Wire(Buffer):
         """Count what was received into the buffer's end."""
         if not count:
             raise self._ended()
-        self._received = True
+        self._received, self._brief = True, count < BRIEF
         self.hi += count
         if self.allowance is not None:
             self.allowance -= count

@@ -9,7 +9,7 @@ from mailctl.protocols.imap.channel import STRING, Answer, Channel, Response
 from mailctl.protocols.imap.connection import Connection
 from mailctl.protocols.imap.status import refusal
 from mailctl.protocols.imap.tokens import literal_size
-from mailctl.protocols.keepalive import keep_alive
+from mailctl.protocols.tcp import keep_alive
 
 PATIENCE = 10.0
 """Seconds in which the server must begin, and end, to wait."""

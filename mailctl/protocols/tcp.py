@@ -1,4 +1,4 @@
-"""Having the system find out that the other side of a silent connection is gone (RFC 9293 section 3.8.4; RFC 5482)."""
+"""What the system is asked to do with a connection besides carrying octets."""
 
 import socket
 from contextlib import suppress
@@ -8,7 +8,10 @@ IDLE, INTERVAL, COUNT = 120, 30, 4
 
 
 def keep_alive(connection: socket.socket) -> None:
-    """Find within four minutes that the peer is gone, or that a router on the way forgot the connection."""
+    """Find within four minutes that the peer is gone, or that a router on the way forgot the connection.
+
+    RFC 9293 section 3.8.4 (keep-alive), RFC 5482 (user timeout).
+    """
     tcp = socket.IPPROTO_TCP
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (
@@ -24,3 +27,15 @@ def keep_alive(connection: socket.socket) -> None:
     with suppress(OSError):  # the connection is gone: whoever reads from it next is told so
         for each in options:
             connection.setsockopt(*each)
+
+
+def acknowledge(connection: socket.socket) -> None:
+    """Acknowledge at once what came, where the system can be asked to (RFC 9293 section 3.8.6.3).
+
+    NOTE: Cyrus and Courier send no second small packet before the first is acknowledged (Nagle's algorithm), and
+    systems wait 40 ms before they acknowledge what nothing is sent back for: so long, again and again, answers paused.
+    """
+    option = getattr(socket, "TCP_QUICKACK", None)
+    if option is not None:
+        with suppress(OSError):  # as above
+            connection.setsockopt(socket.IPPROTO_TCP, option, 1)
