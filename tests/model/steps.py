@@ -56,6 +56,12 @@ MIRROR: Mapping[Kind, int] = _WEIGHTS | {
     Kind.RENAME_HERE: 1,
     Kind.REMOVE_HERE: 1,
 }
+PLAIN: Mapping[Kind, int] = {
+    kind: weight
+    for kind, weight in MIRROR.items()
+    if kind not in (Kind.KILL, Kind.CUT) and "FOLDER" not in kind.upper() and kind is not Kind.APPEND_HERE
+} | {Kind.CREATE_THERE: 2, Kind.APPEND_HERE: 6, Kind.SYNC: 12}
+"""What peers do alike, so that the outcomes can be compared."""
 FOLDERS = ("Archive", "Work", "Été/Müller", "a.b", "Lists", "Lists/dev", "[x] & y")
 
 

@@ -47,11 +47,25 @@ class User:
 
 
 class World:
-    """One history's. folder: an empty one. mode: `archive` or `mirror`."""
+    """One history's. folder: an empty one. mode: `archive` or `mirror`.
+
+    plain: no keywords, no names of folders beyond ASCII, and what is moved here gets a new name: what peers can do too.
+    """
 
     def __init__(
-        self, folder: Path, user: User, certificates: Certificates, cutter: Cutter, lives: Lives, mode: str
+        self,
+        folder: Path,
+        user: User,
+        certificates: Certificates,
+        cutter: Cutter,
+        lives: Lives,
+        mode: str,
+        *,
+        plain: bool = False,
     ) -> None:
+        self._plain = plain
+        self._flags = _FLAGS if plain else (*_FLAGS, *_KEYWORDS)
+        self._names = tuple(name for name in FOLDERS if not plain or (name.isascii() and name.isalnum()))
         trust = ssl.create_default_context(cafile=certificates.ca)
         self.home = GatewayHome(folder, user, certificates, f'mode = "{mode}"')
         self._there = There("localhost", user.imaps, user.user, user.password, trust)
@@ -74,7 +88,7 @@ class World:
             AssertionError: something was lost or doubled, or both sides don't agree.
         """
         for step in steps:
-            self._take(step)
+            self.take(step)
         self._whole()
         self._whole()  # brings the folders that Cyrus made above others by itself
         before = self._there.messages(), self._here.messages(), self._folders()
@@ -83,9 +97,18 @@ class World:
         assert self._here.litter() == []
         assert not self._mirror or before[2][0] == before[2][1], f"the folders differ: {before[2]}"
 
+    def there(self) -> Messages:
+        """What the server has."""
+        return self._there.messages()
+
+    def contested(self) -> set[int]:
+        """Tokens that both sides did something to since the last whole sync."""
+        return {token for token, touches in self._epoch.touches.items() if len({t.side for t in touches}) == 2}
+
     # -- steps
 
-    def _take(self, step: Step) -> None:
+    def take(self, step: Step) -> None:
+        """One step."""
         one, two, three, four = step.numbers
         match step.kind:
             case Kind.APPEND_THERE:
@@ -99,7 +122,7 @@ class World:
                 self._here.append(folder, letter(token, one), seen=three < 0.5)
                 self._touched(token, Side.HERE, What.ADDED)
             case Kind.FLAG_THERE if messages := self._there.messages():
-                message, flag = _pick(messages, one), _pick((*_FLAGS, *_KEYWORDS), two)
+                message, flag = _pick(messages, one), _pick(self._flags, two)
                 self._tell(step, f"{flag} of {message}")
                 self._there.flag(message, flag, on=flag not in message.flags)
                 self._touched(message.token, Side.THERE, What.FLAGGED)
@@ -114,7 +137,7 @@ class World:
             case Kind.MOVE_THERE | Kind.DELETE_THERE if messages := self._there.messages():
                 self._gone_there(step, _pick(messages, one), two)
             case Kind.MOVE_HERE | Kind.DELETE_HERE if messages := self._here.messages():
-                self._gone_here(step, _pick(messages, one), two, renamed=three < 0.4)
+                self._gone_here(step, _pick(messages, one), two, renamed=self._plain or three < 0.4)
             case Kind.CREATE_THERE | Kind.RENAME_THERE | Kind.REMOVE_THERE:
                 self._folder_there(step, one, two)
             case Kind.CREATE_HERE | Kind.RENAME_HERE | Kind.REMOVE_HERE:
@@ -158,7 +181,7 @@ class World:
 
     def _folder_there(self, step: Step, one: float, two: float) -> None:
         there = self._there.folders()
-        made, free = [n for n in there if n in FOLDERS], [n for n in FOLDERS if n not in there]
+        made, free = [n for n in there if n in self._names], [n for n in self._names if n not in there]
         if step.kind is Kind.CREATE_THERE and free:
             self._tell(step, _pick(free, one))
             self._there.create(_pick(free, one))
@@ -175,7 +198,7 @@ class World:
 
     def _folder_here(self, step: Step, one: float, two: float) -> None:
         here = self._here.folders()
-        made, free = [n for n in here if n in FOLDERS], [n for n in FOLDERS if n not in here]
+        made, free = [n for n in here if n in self._names], [n for n in self._names if n not in here]
         if step.kind is Kind.CREATE_HERE and free:
             self._tell(step, _pick(free, one))
             self._here.create(_pick(free, one))
