@@ -81,8 +81,8 @@ class Carry:
         work.folder = self._connection.mailbox.make(work.name, self._delimiter)
         work.status = self._connection.select(work)
         work.rules = replace(work.rules, permanent=work.status.permanent_flags or None if work.status else None)
-        work.files = {}
-        work.plan.again = []
+        work.leaving = {uid: work.files[uid] for uid in work.plan.delete_here}
+        work.files, work.agreed, work.plan.forget = {}, {}, []
         self._run.record("sync.folder.made", f"{work.name}: made on the server", folder=work.name)
 
     def _remember(self, work: Work) -> None:
@@ -162,9 +162,11 @@ class Carry:
         if not work.plan.delete_here or self._root.descriptor is None:
             return
         with MaildirFolder(self._root.files, self._root.descriptor, work.path, create=True) as maildir:
-            gone = [uid for uid in work.plan.delete_here if remove_file(maildir, work.files[uid])]
+            files = work.leaving or work.files
+            gone = [uid for uid in work.plan.delete_here if remove_file(maildir, files[uid])]
             maildir.sync_directories()
-        self._state.forget_messages(work.name, gone)
+        if not work.leaving:
+            self._state.forget_messages(work.name, gone)
         work.tally.removed += len(gone)
         text = f"{work.name}: {counted(len(gone), 'message')} removed here"
         self._run.record("sync.messages.deleted", text, folder=work.name, uids=gone, reason="is gone from the server")

@@ -21,6 +21,7 @@ from mailctl.sync.mirror.brake import brake
 from mailctl.sync.mirror.carry import Carry
 from mailctl.sync.mirror.connection import Connection, MirrorMailbox
 from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of, plan_folders
+from mailctl.sync.mirror.follow import Follower
 from mailctl.sync.mirror.here import LocalFolder, Parts, look_here
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.look import Looker
@@ -28,7 +29,7 @@ from mailctl.sync.mirror.plan import plan_only_there
 from mailctl.sync.mirror.show import show
 from mailctl.sync.mirror.strays import Fate, Origin, Surroundings, Way, settle
 from mailctl.sync.mirror.subscriptions import Subscriptions
-from mailctl.sync.mirror.unnamed import find_again, find_strays
+from mailctl.sync.mirror.unnamed import Reader, find_again, find_strays
 from mailctl.sync.mirror.work import Found, Work
 from mailctl.sync.run import Run
 from mailctl.sync.state import MIRRORED, State
@@ -76,14 +77,19 @@ class MirrorSync:
             run.notes.append("Gmail: what is deleted here loses the folder's label there, and stays in All Mail")
         intents = Intents(self._state)
         mirrored = _names(self._state.meta(MIRRORED))
-        found = find_strays(self._root, works.values())
+        reader = Reader(self._root, works.values(), make=not run.job.dry_run)
+        found = find_strays(reader, works.values())
         looker = Looker(run, mailbox, self._state, self._root, here, found, intents.old)
         for work in works.values():
             run.check_stop()
             looker.look(work, listing.statuses.get(work.name), work.name in mirrored)
+        follows, following = Follower(mailbox, reader, works, looker.arrivals).follow(found)
+        moved = {(one.work.name, one.file.filename) for one in following}
+        found = [one for one in found if (one.work.name, one.file.filename) not in moved]
         self._removed_there(works, found)
-        found = find_again(self._root, works.values(), found)
-        fates = self._settle(works, found, looker, intents)
+        found = find_again(reader, works.values(), found)
+        fates = [*follows, *self._settle(works, found, looker, intents)]
+        found += following
         self._removed_here(works)
         if not run.job.confirm_deletes:
             brake(run, list(works.values()))
@@ -219,8 +225,7 @@ class MirrorSync:
         """Folders that the server lost are made there again, if here is in them what was never there."""
         for work in works.values():
             if work.fate is FolderFate.GONE_THERE and kept(work.plan, sum(one.work is work for one in found)):
-                work.fate, work.plan.delete_here = FolderFate.NEW_HERE, []
-                work.plan.again = sorted(work.files)
+                work.fate = FolderFate.NEW_HERE
                 self._run.warn(f"{work.name}: removed on the server, but changed here: it is made there again")
 
     def _removed_here(self, works: Mapping[str, Work]) -> None:
@@ -229,7 +234,6 @@ class MirrorSync:
             plan = work.plan
             if work.fate is FolderFate.GONE_HERE and not work.left and brought_back(plan):
                 work.fate = FolderFate.NEW_THERE
-                plan.fetch, plan.delete_there = sorted({*plan.fetch, *plan.delete_there}), []
                 self._run.warn(f"{work.name}: removed here, but the server has new messages in it: it comes back")
 
 

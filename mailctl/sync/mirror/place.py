@@ -53,8 +53,8 @@ class Placer:
             some = list(group)
             work = self._works[target]
             with self._opened(work) as maildir:
-                if way is Way.IS:
-                    self._recognise(work, maildir, some)
+                if way in (Way.IS, Way.FOLLOW):
+                    self._recognise(work, maildir, some, self._works[source])
                 elif way is Way.UPLOAD:
                     self._upload(work, maildir, [found for _, found in some])
                 else:
@@ -64,13 +64,23 @@ class Placer:
         assert self._root.descriptor is not None  # noqa: S101 - a stray was found below it
         return MaildirFolder(self._root.files, self._root.descriptor, work.path, create=True)
 
-    def _recognise(self, work: Work, maildir: MaildirFolder, some: Sequence[tuple[Fate, Found]]) -> None:
-        for fate, found in some:
-            if fate.source is not None:
-                uid = fate.source.uid
-                agreed = work.agreed.get(uid)
-                self._named(work, maildir, found, self._meta(work, uid), agreed.flags if agreed else None)
-        maildir.sync_directories()
+    def _recognise(self, work: Work, maildir: MaildirFolder, some: Sequence[tuple[Fate, Found]], goal: Work) -> None:
+        """Name files after messages that are there: in their own folder, or in `goal`, to which they follow them."""
+        with self._opened(goal) as target:
+            for fate, found in some:
+                if fate.source is None:
+                    continue
+                uid, old = fate.source.uid, fate.stray.origin
+                if fate.way is Way.FOLLOW and old is not None:
+                    agreed = self._works[old.folder].agreed.get(old.uid)
+                    goal.tally.moved += 1
+                else:
+                    agreed = goal.agreed.get(uid)
+                base = agreed.flags if agreed else None
+                self._named(goal, target, found, self._meta(goal, uid), base, source=maildir)
+            target.sync_directories()
+        if goal is not work:
+            maildir.sync_directories()
 
     def _transfer(
         self, way: Way, work: Work, source: Work, maildir: MaildirFolder, some: Sequence[tuple[Fate, Found]]
@@ -178,16 +188,23 @@ class Placer:
         return work.server.get(uid) or as_meta(uid, work.agreed[uid])
 
     def _named(
-        self, work: Work, maildir: MaildirFolder, found: Found, meta: MessageMeta, agreed: frozenset[str] | None
+        self,
+        work: Work,
+        maildir: MaildirFolder,
+        found: Found,
+        meta: MessageMeta,
+        agreed: frozenset[str] | None,
+        *,
+        source: MaildirFolder | None = None,
     ) -> None:
-        """Give a file the name of the message that it is, and plan what its flags need."""
-        own = found.origin_hash in ("", work.hash)
+        """Give a file the name of the message that it is, in `work`'s Maildir, and plan what its flags need."""
+        own = found.work is work and found.origin_hash in ("", work.hash)
         letters, _ = to_letters(found.flags, maildir.keywords)
         strange = strange_letters(found.file.name.letters, maildir.keywords)
         letters += strange if own else "".join(c for c in strange if not c.islower() and c not in SYSTEM)
         maildir.save_keywords()
         name = MessageName(work.hash, work.validity, meta.uid, "", found.measured.verbatim, "".join(sorted(letters)))
-        file = rename(maildir, found.file, name)
+        file = rename(source or maildir, found.file, maildir, name)
         work.server[meta.uid] = meta
         if file is None:  # it was deleted meanwhile, or moved on: the next run sees which
             work.plan.agree[meta.uid] = remember(meta)
@@ -208,17 +225,17 @@ def _group(fate: Fate) -> tuple[Way, str, str]:
     return fate.way, fate.stray.folder, fate.source.folder if fate.source else ""
 
 
-def rename(maildir: MaildirFolder, file: LocalFile, name: MessageName) -> LocalFile | None:
+def rename(source: MaildirFolder, file: LocalFile, target: MaildirFolder, name: MessageName) -> LocalFile | None:
     """Give a file a message's name; None if it is gone. It may have been given other flags meanwhile."""
     base = file.filename.partition(":2,")[0]
     for _ in range(3):
-        target = "cur" if name.letters else file.subdirectory
-        new = f"{name.base()}:2,{name.letters}" if target == "cur" else name.base()
-        source, goal = maildir.descriptors[file.subdirectory], maildir.descriptors[target]
+        subdirectory = "cur" if name.letters else file.subdirectory
+        new = f"{name.base()}:2,{name.letters}" if subdirectory == "cur" else name.base()
+        here, there = source.descriptors[file.subdirectory], target.descriptors[subdirectory]
         with suppress(FileNotFoundError):
-            maildir.files.rename(source, file.filename, goal, new)
-            return LocalFile(name, target, new)
-        again = _called(maildir, base)
+            source.files.rename(here, file.filename, there, new)
+            return LocalFile(name, subdirectory, new)
+        again = _called(source, base)
         if again is None:
             return None
         file, name = again, replace(name, letters="".join(sorted(again.name.letters)))

@@ -15,7 +15,7 @@ _FOLDERS = {
     FolderFate.GONE_THERE: ("remove_folder", "here: it was removed on the server"),
     FolderFate.GONE_HERE: ("remove_folder", "on the server: it was removed here"),
 }
-_WAYS = {Way.IS: "recognise", Way.MOVE: "move", Way.COPY: "copy", Way.UPLOAD: "upload"}
+_WAYS = {Way.IS: "recognise", Way.FOLLOW: "follow", Way.MOVE: "move", Way.COPY: "copy", Way.UPLOAD: "upload"}
 
 
 def show(run: Run, works: Sequence[Work], fates: Sequence[Fate], strays: Mapping[int, Found]) -> None:

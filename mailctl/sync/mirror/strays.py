@@ -50,9 +50,11 @@ class Stray:
 
 
 class Way(StrEnum):
-    """How a stray gets its name: it is a message that is there; moved or copied there on the server; uploaded."""
+    """How a stray gets its name: it is a message that is there; its message was moved on the server, and it follows; it
+    is moved or copied there on the server; uploaded."""
 
     IS = "is"
+    FOLLOW = "follow"
     MOVE = "move"
     COPY = "copy"
     UPLOAD = "upload"

@@ -1,7 +1,8 @@
 """The files that don't bear a name of the folder that they lie in, read once: their length, what they are known by."""
 
+import itertools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
@@ -11,24 +12,23 @@ from mailctl.sync.mirror.strays import Likeness, Stray
 from mailctl.sync.mirror.work import Found, Work
 
 
-def find_strays(root: Root, works: Collection[Work]) -> list[Found]:
+def find_strays(reader: "Reader", works: Collection[Work]) -> list[Found]:
     """Every file of the folders that is under another folder's name, an older UIDVALIDITY's, or none of mailctl's."""
-    return list(_found(root, works, {work.name: _strays(work) for work in works}, 0))
+    return reader.read((work, file) for work in works for file in _strays(work))
 
 
-def find_again(root: Root, works: Collection[Work], before: Collection[Found]) -> list[Found]:
+def find_again(reader: "Reader", works: Collection[Work], before: Collection[Found]) -> list[Found]:
     """All strays once the server was looked at: those of `before` that still are, and files to be uploaded anew."""
-    kept, more = [], {}
+    kept: list[Found] = []
+    more: list[tuple[Work, LocalFile]] = []
     for work in works:
         anew = [work.files[uid] for uid in work.plan.again if uid in work.files]
         wanted = {file.filename: file for file in [*_strays(work), *anew]}
         mine = [one for one in before if one.work is work and one.file.filename in wanted]
         kept += mine
-        for one in mine:
-            del wanted[one.file.filename]
-        more[work.name] = list(wanted.values())
-    first = max((one.stray.key for one in before), default=0) + 1
-    return [*kept, *_found(root, works, more, first)]
+        known = {one.file.filename for one in mine}
+        more += [(work, file) for name, file in wanted.items() if name not in known]
+    return [*kept, *reader.read(more)]
 
 
 def _strays(work: Work) -> list[LocalFile]:
@@ -37,22 +37,33 @@ def _strays(work: Work) -> list[LocalFile]:
     return others + work.local.others
 
 
-def _found(root: Root, works: Collection[Work], files: dict[str, list[LocalFile]], first: int) -> Iterator[Found]:
-    tables = {work.hash: work.local.keywords for work in works}
-    key = first
-    for work in works:
-        wanted = sorted(files[work.name], key=lambda file: file.filename)
-        if not wanted or root.descriptor is None:
-            continue
-        with MaildirFolder(root.files, root.descriptor, work.path, create=False) as maildir:
-            for file in wanted:
+class Reader:
+    """Reads files of folders; each is given a key of its own. make: what is missing of a Maildir's directories."""
+
+    def __init__(self, root: Root, works: Collection[Work], *, make: bool) -> None:
+        self._root, self._make = root, make
+        self._tables = {work.hash: work.local.keywords for work in works}
+        self._keys = itertools.count(1)
+
+    def read(self, files: Iterable[tuple[Work, LocalFile]]) -> list[Found]:
+        """What they are; those that have gone are left out."""
+        wanted = sorted(files, key=lambda each: (each[0].name, each[1].filename))
+        found: list[Found] = []
+        for _, group in itertools.groupby(wanted, key=lambda each: each[0].name):
+            found += self._folder(list(group))
+        return found
+
+    def _folder(self, files: Sequence[tuple[Work, LocalFile]]) -> Iterator[Found]:
+        work = files[0][0]
+        if self._root.descriptor is None:
+            return
+        with MaildirFolder(self._root.files, self._root.descriptor, work.path, create=self._make) as maildir:
+            for _, file in files:
                 measured, identity = _read(maildir, file)
-                if measured is None:
-                    continue
-                flags = from_letters(file.name.letters, tables.get(file.name.folder, work.local.keywords))
-                stray = Stray(key, work.name, Likeness(identity, measured.octets))
-                key += 1
-                yield Found(stray, work, file, measured, flags)
+                if measured is not None:
+                    stray = Stray(next(self._keys), work.name, Likeness(identity, measured.octets))
+                    table = self._tables.get(file.name.folder, work.local.keywords)
+                    yield Found(stray, work, file, measured, from_letters(file.name.letters, table))
 
 
 def _read(maildir: MaildirFolder, file: LocalFile) -> tuple[Measured | None, str]:

@@ -21,8 +21,8 @@ class Work:
     """One folder. folder: None while the server has none. hash: stands for it in file names.
 
     seen, agreed: what the state holds. files: this folder's messages in it, by UID. away: UIDs of those that lie
-    elsewhere. server: what it shows. still: nothing is to be done, and nothing was asked. left: it was not looked at,
-    or refused: nothing is decided on it.
+    elsewhere. leaving: files of an older UIDVALIDITY that are to go. server: what it shows. still: nothing is to be
+    done, and nothing was asked. left: it was not looked at, or refused: nothing is decided on it.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Work:
     agreed: dict[int, Agreed] = field(default_factory=dict)
     files: dict[int, LocalFile] = field(default_factory=dict)
     away: set[int] = field(default_factory=set)
+    leaving: dict[int, LocalFile] = field(default_factory=dict)
     status: FolderStatus | None = None
     server: dict[int, MessageMeta] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)

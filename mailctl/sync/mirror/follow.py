@@ -1,0 +1,137 @@
+"""Messages that were moved on the server: their files follow, with what changed here; nothing is fetched again.
+
+A message that is gone from one folder and has arrived in another is the same if Message-ID and size agree, or if its
+whole folder was renamed: same UIDVALIDITY, same UID, same size and date (RFC 9051 section 2.3.1.1).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from mailctl.domain.mailbox import ImapMailbox
+from mailctl.errors import RefusedError
+from mailctl.sync.local.maildir import LocalFile
+from mailctl.sync.mirror.folders import FolderFate
+from mailctl.sync.mirror.strays import Fate, Likeness, Origin, Stray, Way, pair
+from mailctl.sync.mirror.there import likenesses
+from mailctl.sync.mirror.unnamed import Reader
+from mailctl.sync.mirror.work import Found, Work
+
+
+@dataclass(frozen=True, eq=False)
+class _Gone:
+    """A message that the server lost, and where its file lies now."""
+
+    home: Work
+    uid: int
+    lying: Work
+    file: LocalFile
+
+
+class Follower:
+    """Finds where messages went. arrivals: what is known of messages that are new on the server, by folder; grows."""
+
+    def __init__(
+        self,
+        mailbox: ImapMailbox,
+        reader: Reader,
+        works: Mapping[str, Work],
+        arrivals: dict[str, dict[int, Likeness]],
+    ) -> None:
+        self._mailbox, self._reader, self._works, self._arrivals = mailbox, reader, works, arrivals
+
+    def follow(self, strays: Collection[Found]) -> tuple[list[Fate], list[Found]]:
+        """(fates, their files) of all that can be followed; the plans of the folders are made to fit.
+
+        strays: files under names of other folders, whose messages may have moved too.
+        """
+        gone = self._gone(strays)
+        if not gone:
+            return [], []
+        sizes = {each.home.agreed[each.uid].size for each in gone}
+        for work in self._works.values():
+            self._ask(work, sizes)
+        found = self._reader.read((each.lying, each.file) for each in gone)
+        by_file = {(one.work.name, one.file.filename): one for one in found}
+        read = {each: one for each in gone if (one := by_file.get((each.lying.name, each.file.filename))) is not None}
+        placed = pair(
+            {each: (one.stray.likeness.identity, each.home.agreed[each.uid].size) for each, one in read.items()},
+            {
+                Origin(folder, uid): (like.identity, like.size)
+                for folder, messages in self._arrivals.items()
+                for uid, like in messages.items()
+                if like.identity
+            },
+            prefer=lambda each, origin: origin.folder == each.lying.name,
+        )
+        placed |= self._renamed(read, set(placed.values()))
+        fates, files = [], []
+        for each, origin in placed.items():
+            if origin.folder != each.lying.name:  # else it is recognised where it lies
+                fates.append(Fate(self._stray(each, read[each]), Way.FOLLOW, origin))
+                files.append(read[each])
+                self._fit(each, origin)
+        return fates, files
+
+    @staticmethod
+    def _stray(each: _Gone, one: Found) -> Stray:
+        return Stray(one.stray.key, one.stray.folder, one.stray.likeness, Origin(each.home.name, each.uid))
+
+    def _gone(self, strays: Collection[Found]) -> list[_Gone]:
+        gone = []
+        for work in self._works.values():
+            if work.left or work.still or work.plan.changed:
+                continue
+            leaving = sorted({*work.plan.delete_here, *work.plan.again} & work.agreed.keys())
+            gone += [_Gone(work, uid, work, work.files[uid]) for uid in leaving if work.agreed[uid].size is not None]
+        by_name = {(work.hash, work.validity): work for work in self._works.values() if not work.left}
+        for one in strays:
+            name = one.file.name
+            home = by_name.get((name.folder, name.uidvalidity))
+            if home is None or home is one.work or home.still or name.uid in home.server or name.uid in home.files:
+                continue
+            if name.uid in home.agreed and home.agreed[name.uid].size is not None:
+                gone.append(_Gone(home, name.uid, one.work, one.file))
+        return gone
+
+    def _ask(self, work: Work, sizes: Collection[int | None]) -> None:
+        """Learn what the folder's new messages of these sizes are."""
+        known = self._arrivals.setdefault(work.name, {})
+        uids = [
+            uid
+            for uid, meta in work.server.items()
+            if meta.size in sizes and not (uid in known or uid in work.agreed or uid in work.files or uid in work.away)
+        ]
+        if not uids or work.folder is None or work.left:
+            return
+        try:
+            self._mailbox.select(work.folder, read_only=True)
+        except RefusedError:  # it was there a moment ago; the next run sees what became of it
+            return
+        known |= likenesses(self._mailbox, work.server, uids, nameless=())
+
+    def _renamed(self, read: Mapping[_Gone, Found], taken: Collection[Origin]) -> dict[_Gone, Origin]:
+        """Messages of folders that were renamed as a whole, though they have no Message-ID."""
+        new = [work for work in self._works.values() if work.fate is FolderFate.NEW_THERE and not work.left]
+        found = {}
+        for each in read:
+            if each.home.fate is not FolderFate.GONE_THERE:
+                continue
+            agreed = each.home.agreed[each.uid]
+            for work in new:
+                meta = work.server.get(each.uid)
+                origin = Origin(work.name, each.uid)
+                if meta is None or work.validity != each.home.validity or origin in taken:
+                    continue
+                if agreed.size == meta.size and agreed.internaldate == int(meta.internaldate or -1):
+                    found[each] = origin
+        return {each: origin for each, origin in found.items() if list(found.values()).count(origin) == 1}
+
+    def _fit(self, each: _Gone, origin: Origin) -> None:
+        plan = each.home.plan
+        for uids in (plan.delete_here, plan.again):
+            if each.uid in uids:
+                uids.remove(each.uid)
+        plan.conflicts = [conflict for conflict in plan.conflicts if conflict[0] != each.uid]
+        plan.forget = sorted({*plan.forget, each.uid})
+        self._works[origin.folder].plan.drop(origin.uid)
+        self._arrivals[origin.folder].pop(origin.uid, None)
