@@ -7,6 +7,7 @@ from mailctl.errors import AuthError, MailctlError, NetworkError, ProtocolError,
 
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*)| *)", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(rb"\[([A-Za-z][A-Za-z0-9-]*)(?: ([^\x00\r\n]*?))?\] ?")
+_FULL = re.compile(r"\bover ?quota\b|\bquota (?:is )?exceeded\b", re.IGNORECASE)
 
 CAUSES: dict[str, str] = {
     # RFC 5530 section 3, RFC 9051 section 7.1 and RFC 4469 (TOOBIG): the code alone tells why
@@ -82,4 +83,6 @@ def refusal(status: Status, command: str, *, sign_in: bool = False) -> MailctlEr
 
 
 def _cause(status: Status) -> str:
+    if not status.code and _FULL.search(status.text):
+        return "quota_full"  # NOTE: Cyrus 3.6 tells it in words only, to APPEND
     return CAUSES.get(status.code, "")
