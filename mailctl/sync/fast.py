@@ -123,6 +123,7 @@ class FastLane:
                 case Opened():
                     current = self._begin(task, event)
                 case Arrived():
+                    self._run.came(task.name)
                     if self._full():
                         self._settle()
                 case Closed(error=error):

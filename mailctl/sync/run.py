@@ -66,6 +66,7 @@ class Run:
     _total: Standing = field(default_factory=Standing)
     _tallies: dict[str, FolderTally] = field(default_factory=dict)
     _parts: dict[str, Standing] = field(default_factory=dict)
+    _ahead: dict[str, int] = field(default_factory=dict)
     _folder: str = ""
 
     def folder(self, name: str, path: str) -> FolderTally:
@@ -94,6 +95,9 @@ class Run:
         folder: by default, here and below, the one begun last.
         """
         part, total = self._part(folder), self._total
+        lost = self._ahead.pop(self._folder, 0)  # what came and was not made durable will come again
+        part.messages -= lost
+        total.messages -= lost
         total.of_messages += part.messages + messages - part.of_messages
         total.of_octets += part.octets + octets - part.of_octets
         part.of_messages, part.of_octets = part.messages + messages, part.octets + octets
@@ -106,10 +110,20 @@ class Run:
         self.check_stop()
         self._show()
 
+    def came(self, folder: str = "") -> None:
+        """A message came whole; `arrived` tells when it is durable."""
+        self._part(folder).messages += 1
+        self._total.messages += 1
+        self._ahead[self._folder] = self._ahead.get(self._folder, 0) + 1
+
     def arrived(self, messages: int, folder: str = "") -> None:
         """Messages are durable."""
-        self._part(folder).messages += messages
-        self._total.messages += messages
+        part = self._part(folder)
+        known = min(messages, self._ahead.get(self._folder, 0))
+        if known:
+            self._ahead[self._folder] -= known
+        part.messages += messages - known
+        self._total.messages += messages - known
         if self.budget is not None:
             self.budget -= messages
         self._show()

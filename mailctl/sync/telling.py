@@ -9,7 +9,7 @@ from mailctl.sync.job import FolderTally
 from mailctl.sync.plan import SEEN, FolderPlan
 from mailctl.sync.run import Run
 
-MOST_DESCRIBED = 50
+MOST_DESCRIBED = 200
 """Messages whose headers are asked for only to tell a person which they are."""
 
 
@@ -19,7 +19,7 @@ def tell(
     """Note what is left out, and why."""
     most = show_size(run.job.inbound.max_size or 0)
     described = _described(mailbox, plan.too_large)
-    for uid in plan.too_large:
+    for uid in reversed(plan.too_large):  # the newest are described
         reason = f"{show_size(server[uid].size or 0)}, more than max_size ({most})"
         tally.skip("too_large", reason, uid=uid, what=described.get(uid))
     if plan.too_old:

@@ -39,6 +39,7 @@ class Bringer:
                     self._tally.skip("no_body", f"the server doesn't give it: {refused.message}", uid=number)
                 else:
                     self._waiting.append(by_number[number])
+                    run.came()
                 if self._writer.full:
                     self._settle()
                 run.check_stop()

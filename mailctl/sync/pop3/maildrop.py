@@ -27,7 +27,7 @@ from mailctl.sync.state import FolderState, State
 INBOX = Folder("INBOX", b"INBOX", "/")
 MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one was lost that had brought something."""
-MOST_DESCRIBED = 50
+MOST_DESCRIBED = 200
 """Messages not taken, or to be deleted, whose headers are asked for only to tell a person which they are."""
 DATE = "date"
 _WAITS = (1.0, 2.0, 4.0)
@@ -217,7 +217,7 @@ class PopSync:
     def _tell(self, plan: PopPlan, described: dict[int, Description], tally: FolderTally) -> None:
         """Note what is left out, and why."""
         most = show_size(self._inbound.max_size or 0)
-        for number, _, octets in plan.too_large:
+        for number, _, octets in reversed(plan.too_large):  # the newest are described
             reason = f"{show_size(octets)}, more than max_size ({most})"
             tally.skip("too_large", reason, uid=number, what=described.get(number))
         if plan.too_old:

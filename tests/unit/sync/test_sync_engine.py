@@ -716,6 +716,12 @@ def test_after_a_lost_connection_nothing_is_expected_twice(place: Place) -> None
     run.beat(100, "INBOX")
     run.beat(50, "Sent")
     assert shown[-1] == ("box", Standing(4, 15, 550, 1050), "Sent", Standing(0, 5, 50, 50))
+    for _ in range(3):
+        run.came("Sent")
+    run.arrived(2, "Sent")
+    assert shown[-1][1:] == (Standing(7, 15, 550, 1050), "Sent", Standing(3, 5, 50, 50))
+    run.expect(3, 30, "Sent")
+    assert shown[-1][3] == Standing(2, 5, 50, 80), "what came and was not made durable comes again"
 
 
 def test_a_name_that_the_locale_can_not_spell_is_told() -> None:
