@@ -39,7 +39,7 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
     ExitCode.REFUSED: "server refused the operation (permission, quota, no such folder, relay)",
     ExitCode.PROTOCOL: "server broke the protocol",
     ExitCode.STORAGE: "local storage (disk full, unreadable, locked)",
-    ExitCode.SAFETY: "stopped for safety (would delete too much, identity changed)",
+    ExitCode.SAFETY: "stopped for safety (would delete too much, identity changed); --verify found what no sync mends",
     ExitCode.MIXED: "several checks or gateways failed in different ways; the rows say which",
     ExitCode.INTERRUPTED: "interrupted",
 }

@@ -185,8 +185,11 @@ class _Change:
         inbound = self.gateway.inbound
         if inbound.mode is Mode.MIRROR and inbound.protocol is Protocol.POP3:
             found.append("POP3 has no mirror mode; `mailctl sync` refuses this gateway until it is `archive`")
-        if inbound.mode is Mode.MIRROR and (inbound.keep_on_server is False or inbound.mark_seen):
-            found.append("In mirror mode both sides are alike: keep_on_server = false and mark_seen mean nothing there")
+        leaving = inbound.keep_on_server is False
+        if inbound.mode is Mode.MIRROR and (leaving or inbound.mark_seen or inbound.delete_after):
+            found.append("In mirror mode both sides are alike: keep_on_server, delete_after and mark_seen mean nothing")
+        elif leaving and inbound.delete_after:
+            found.append("With keep_on_server = false, mail goes from the server at once; delete_after means nothing")
         if any(login.secret.kind is SourceKind.OAUTH for login in self.gateway.logins.values()):
             found.append("This version can't sign in by OAuth; `test` and `sync` say so")
         return found

@@ -47,8 +47,8 @@ def test_every_field_is_an_option(cli: Cli, tmp_path: Path) -> None:
         "--login", "me", "--password-command", "pass 'mail/x y'", "--smtp-login", "mee", "--smtp-password-env", "PW",
         "--owner", "anna", "--shared", "--display-name", "Änna [x]", "--reply-to", "r@example.org", "--order", "7",
         "--disabled", "--allow-plaintext", "--inbound", "--protocol", "pop3", "--mode", "mirror", "--folder", "INBOX",
-        "--folder", "Été/*", "--no-keep-on-server", "--mark-seen", "--propagate-deletes", "--since", "90d",
-        "--max-per-run", "100", "--max-size", "25MB", "--interval", "5m", "--maildir", str(tmp_path / "m"),
+        "--folder", "Été/*", "--no-keep-on-server", "--delete-after", "14d", "--mark-seen", "--propagate-deletes",
+        "--since", "90d", "--max-per-run", "100", "--max-size", "25MB", "--interval", "5m", "--maildir", str(tmp_path / "m"),
         "--no-outbound", "--no-upload-sent", "--attachment-limit", "10MiB", "--daily-limit", "500",
     ]  # fmt: skip
     found = add(cli, "g", *arguments)["result"]
@@ -60,8 +60,8 @@ def test_every_field_is_an_option(cli: Cli, tmp_path: Path) -> None:
         "enabled": False, "allow_plaintext": True,
         "inbound": {
             "enabled": True, "protocol": "pop3", "mode": "mirror", "folders": ["INBOX", "Été/*"],
-            "keep_on_server": False, "mark_seen": True, "propagate_deletes": True, "since": "90d", "max_per_run": 100,
-            "max_size": 25_000_000, "interval": 300, "maildir": str(tmp_path / "m"),
+            "keep_on_server": False, "delete_after": 14 * 86400, "mark_seen": True, "propagate_deletes": True,
+            "since": "90d", "max_per_run": 100, "max_size": 25_000_000, "interval": 300, "maildir": str(tmp_path / "m"),
         },
         "outbound": {"enabled": False, "upload_sent": False, "attachment_limit": 10 << 20, "daily_limit": 500},
     }  # fmt: skip

@@ -41,6 +41,7 @@ inbounds = st.builds(
     mode=st.none() | st.sampled_from(Mode),
     folders=st.none() | st.lists(filled, max_size=4).map(tuple),
     keep_on_server=optional_flag,
+    delete_after=st.none() | st.integers(1, 31_622_400),
     mark_seen=optional_flag,
     propagate_deletes=optional_flag,
     since=st.none() | st.dates().map(str) | st.integers(0, 99999).map(lambda days: f"{days}d"),
