@@ -63,9 +63,11 @@ class ImapSync:
 
             check_vanished(run, self._state, self._root, self._here)
         try:
-            tasks = self._chosen = self._tasks(self._connected().survey())
+            listing = self._connected().survey()
+            tasks = self._chosen = self._tasks(listing)
+            self._renamed(listing, tasks)
             with self._state.together():
-                moving = [task for task in tasks if not self._stands(task)]
+                moving = [task for task in tasks if not task.done and not self._stands(task)]
             if moving:
                 self._bring(moving)
             self._here.end()
@@ -110,6 +112,15 @@ class ImapSync:
             FolderTask(f, paths[f.name], folder_hash(account, f.name), listing.statuses.get(f.name), known.get(f.name))
             for f in choice.chosen
         ]
+
+    def _renamed(self, listing: FolderListing, tasks: Sequence[FolderTask]) -> None:
+        """Folders that the server calls otherwise now are called so here."""
+        listed = {folder.name for folder in listing.folders}
+        unseen = any(task.seen is None or not task.seen.uidvalidity for task in tasks)
+        if unseen and not self._state.folders().keys() <= listed:
+            from mailctl.sync.renamed import follow_renames
+
+            follow_renames(self._run, self._connected(), self._state, self._root, listed, tasks)
 
     def _stands(self, task: FolderTask) -> bool:
         """Whether nothing is to be done in a folder, since nothing changed on either side."""

@@ -1,0 +1,135 @@
+"""Folders that were renamed on the server: recognised, moved file by file, never fetched again."""
+
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailctl.sync.local.files import Files
+from tests.crash.test_sync_faults import Killed, StrikingFiles
+from tests.doubles.imap import MemoryFolder, MemoryServer
+from tests.doubles.syncs import Place
+
+QUICK = frozenset({"IMAP4REV1", "UIDPLUS", "CONDSTORE", "ENABLE", "QRESYNC"})
+
+
+def mail(number: int) -> bytes:
+    return f"Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\nbody {number}\r\n".encode()
+
+
+def served(folder: MemoryFolder) -> list[bytes]:
+    return [message.body for _, message in sorted(folder.messages.items())]
+
+
+def made() -> MemoryServer:
+    server = MemoryServer({"INBOX": MemoryFolder(), "Work": MemoryFolder(uidvalidity=77)}, QUICK)
+    server.folders["INBOX"].add(mail(100))
+    for number in range(5):
+        server.folders["Work"].add(mail(number), flags=[["\\Seen"], ["Label"], []][number % 3], date=1.7e9 + number)
+    return server
+
+
+def rename(server: MemoryServer, old: str = "Work", new: str = "Archive/2026") -> MemoryFolder:
+    server.folders[new] = server.folders.pop(old)
+    return server.folders[new]
+
+
+@pytest.fixture
+def server() -> MemoryServer:
+    return made()
+
+
+@pytest.fixture
+def place(tmp_path: Path, server: MemoryServer) -> Place:
+    return Place(tmp_path, server)
+
+
+@pytest.mark.parametrize("mailbox_id", ["", "F1"])
+def test_a_renamed_folder_is_renamed_here(place: Place, server: MemoryServer, mailbox_id: str) -> None:
+    server.folders["Work"].mailbox_id = mailbox_id
+    place.sync()
+    moved = place.file(5, "Work")
+    moved.rename(place.mail / "INBOX/cur" / moved.name)
+    (place.mail / "Work/cur/of-another-program:2,S").write_bytes(b"x")
+    folder = rename(server)
+    folder.flag(1, ["\\Flagged"])
+    folder.add(mail(50))
+    report = place.sync()
+    assert (report.ok, report.fetched, report.flagged) == (True, 1, 1)
+    assert any("renamed" in note for note in report.notes)
+    (place.mail / "Archive/2026/cur/of-another-program:2,S").unlink()
+    assert place.bodies("Archive", "2026") == [mail(n) for n in (0, 1, 2, 3, 50)]
+    assert place.flags("Archive", "2026")[:2] == [{"\\Flagged"}, {"Label"}]
+    assert not (place.mail / "Work").exists()
+    assert place.sync().fetched == 0
+    place.state.unlink()
+    assert place.sync().fetched == 0, "what lies elsewhere has the new name too"
+    assert place.flags("Archive", "2026")[1:2] == [{"Label"}]
+
+
+def test_its_subfolders_stay(place: Place, server: MemoryServer) -> None:
+    server.folders["Work/Sub"] = MemoryFolder(uidvalidity=78)
+    server.folders["Work/Sub"].add(mail(9))
+    place.sync()
+    rename(server)
+    assert place.sync().fetched == 0
+    assert place.bodies("Work", "Sub") == [mail(9)]
+    assert not (place.mail / "Work/cur").exists()
+
+
+def test_what_is_in_doubt_is_a_new_folder(place: Place, server: MemoryServer) -> None:
+    place.sync()
+    folder = rename(server)
+    folder.messages[2] = replace(folder.messages[2], date=1.6e9)
+    assert place.sync().fetched == 5
+    assert len(place.bodies("Work")) == 5
+
+
+@pytest.mark.parametrize(("old", "new"), [("F1", "F2")])
+def test_another_mailbox_id_is_another_folder(place: Place, server: MemoryServer, old: str, new: str) -> None:
+    server.folders["Work"].mailbox_id = old
+    place.sync()
+    rename(server).mailbox_id = new
+    assert place.sync().fetched == 5
+
+
+def test_a_copy_beside_it_is_no_renaming(place: Place, server: MemoryServer) -> None:
+    place.sync()
+    folder = rename(server)
+    server.folders["Twin"] = MemoryFolder(77, dict(folder.messages), folder.uidnext)
+    assert place.sync().fetched == 10
+
+
+def test_a_dry_run_shows_it(place: Place, server: MemoryServer) -> None:
+    place.sync()
+    rename(server)
+    before = sorted(place.folder.rglob("*"))
+    report = place.sync(replace(place.job(), dry_run=True))
+    assert [(step.folder, step.action, step.uids) for step in report.steps] == [
+        ("Archive/2026", "rename_folder", (1, 2, 3, 4, 5))
+    ]
+    assert sorted(place.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_G2_killed_at_every_file_call(how: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for at in range(1, 100):
+        server = made()
+        place = Place(tmp_path_factory.mktemp("killed"), server)
+        place.sync()
+        folder = rename(server)
+        files = StrikingFiles(at, how)
+        place.files = files
+        with suppress(Killed):
+            place.sync()
+        if not files.struck:
+            break
+        place.files = Files()
+        report = place.sync()
+        assert (report.ok, report.fetched) == (True, 0), files.struck
+        assert place.bodies("Archive", "2026") == served(folder)
+        assert [*place.mail.glob("Work/*/*"), *place.litter()] == []
+        assert place.flags("Archive", "2026")[1] == {"Label"}
+        assert place.sync().fetched == 0
+    assert at > 10
