@@ -2,14 +2,17 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailctl.domain.changes import FlagChange, Placed, PlacingError, Upload
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.mailbox import FolderStatus
+from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.server import Endpoint, Security
-from mailctl.errors import MailctlError
+from mailctl.domain.visits import Arrived, Closed, Opened, Visit
+from mailctl.errors import MailctlError, RefusedError
 from mailctl.protocols.imap import Mailbox
 from mailctl.protocols.imap.channel import Channel
 from mailctl.protocols.resolve import Address
@@ -57,7 +60,7 @@ def converse(data: bytes, act: Callable[[Mailbox], object]) -> None:
         channel.capabilities = frozenset({"IMAP4REV1", "ESEARCH"})
         mailbox = Mailbox(channel)
         mailbox._selected = FolderStatus(4, 1, 9)
-        theirs.sendall(data.replace(b"TAG", channel.in_flight.prefix + b"1"))
+        theirs.sendall(data.replace(b"TAG", channel.in_flight.prefix + (b"" if b"TAG1" in data else b"1")))
         theirs.shutdown(socket.SHUT_WR)
         try:
             act(mailbox)
@@ -82,7 +85,7 @@ def test_bodies(changes: list[tuple[int, int, int]]) -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(CHANGES, st.integers(0, 4))
+@given(CHANGES, st.integers(0, 5))
 def test_everything_else(changes: list[tuple[int, int, int]], which: int) -> None:
     acts: list[Callable[[Mailbox], object]] = [
         lambda mailbox: mailbox.folders(),
@@ -90,5 +93,93 @@ def test_everything_else(changes: list[tuple[int, int, int]], which: int) -> Non
         lambda mailbox: all(0 < uid < 2**32 for uid in mailbox.uids()) or 1 / 0,
         lambda mailbox: all(0 < meta.uid < 2**32 for meta in mailbox.scan()) or 1 / 0,
         lambda mailbox: list(mailbox.headers([1, 2, 3, 4], ["Subject"])),
+        lambda mailbox: mailbox.survey(),
     ]
-    converse(changed(LISTED if which < 3 else FETCHED, changes), acts[which])
+    converse(changed(FETCHED if which in (3, 4) else LISTED, changes), acts[which])
+
+
+VISITED = (
+    b"* 3 EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [HIGHESTMODSEQ 9] x\r\n* VANISHED (EARLIER) 1:2,9\r\n"
+    b"* 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))\r\nTAG1 OK [READ-ONLY] x\r\n"
+    b'* 1 FETCH (UID 3 FLAGS () INTERNALDATE "17-Jul-1996 02:44:25 -0700" BODY[] {5}\r\nfirst)\r\n'
+    b'* 2 FETCH (FLAGS () UID 4 INTERNALDATE "17-Jul-1996 02:44:25 -0700" BODY[] {5}\r\nfirst)\r\nTAG2 OK x\r\n'
+    b"* OK [CLOSED] x\r\n* 1 EXISTS\r\nTAG3 NO x\r\nTAG4 BAD x\r\n"
+    b"* 1 EXISTS\r\n* OK [UIDVALIDITY 8] x\r\nTAG5 OK x\r\n"
+    b"* 1 FETCH (UID 5 BODY[] {5}\r\nthird FLAGS ())\r\nTAG6 OK x\r\n"
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(CHANGES)
+def test_visits(changes: list[tuple[int, int, int]]) -> None:
+    bodies: dict[str, Sinks] = {}
+    folders = [Folder(name, name.encode(), "/") for name in ("first", "second", "third")]
+    visits = [Visit(folders[0], (7, 5), 3), Visit(folders[1], bodies_from=1), Visit(folders[2], bodies_from=1)]
+    events: list[Opened | Arrived | Closed] = []
+
+    def act(mailbox: Mailbox) -> None:
+        mailbox._channel.enabled = frozenset({"QRESYNC"})
+        events.extend(
+            mailbox.visit(visits, lambda visit, octets: bodies.setdefault(visit.folder.name, Sinks())(octets))
+        )
+
+    converse(changed(VISITED, [(place + 3 * octet, kind, octet) for place, kind, octet in changes]), act)
+    for name, sinks in bodies.items():
+        assert sinks.begun == sinks.abandoned + len(sinks.kept)
+        others = {folder.wire for folder in folders} - {name.encode()}
+        if len(changes) < 2:  # several can make an answer that is well-formed and says something else
+            assert not others & set(sinks.kept.values()), "what one folder holds is never another's"
+    if not changes:
+        assert [type(event).__name__[0] for event in events] == list("OAACCOAC")
+        assert bodies["first"].kept == {3: b"first", 4: b"first"}
+        assert bodies["third"].kept == {5: b"third"}
+
+
+PLACED = (
+    b"* 5 EXISTS\r\nTAG1 OK [APPENDUID 7 9] x\r\n* OK still here\r\nTAG2 NO [OVERQUOTA] x\r\n* LIST () NIL {1}\r\na\r\n"
+    b"TAG3 OK [APPENDUID 7 10] x\r\n* OK [COPYUID 7 1:2 11:12] x\r\n* 1 EXPUNGE\r\n* VANISHED 2\r\nTAG4 OK x\r\n"
+    b"* 1 FETCH (MODSEQ (9))\r\nTAG5 OK x\r\nTAG6 NO x\r\nTAG7 NO [ALREADYEXISTS] x\r\n"
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CHANGES)
+def test_changes(changes: list[tuple[int, int, int]]) -> None:
+    told: list[Placed] = []
+
+    def act(mailbox: Mailbox) -> None:
+        mailbox._channel.capabilities |= {"LITERAL+", "UIDPLUS", "MOVE"}
+        try:
+            told.append(mailbox.append(INBOX, [Upload(4, lambda: iter([b"body"]))] * 3))
+        except PlacingError as error:
+            told.append(error.placed)
+            assert set(error.unplaced) <= {0, 1, 2} - error.placed.uids.keys()
+        told.append(mailbox.move([1, 2], INBOX))
+        with suppress(RefusedError):
+            mailbox.change_flags([FlagChange((n,), frozenset({"\\Seen"})) for n in (1, 2)])
+        with suppress(RefusedError):
+            mailbox.make("new", "/")
+
+    converse(changed(PLACED, [(place + 3 * octet, kind, octet) for place, kind, octet in changes]), act)
+    assert all(0 < uid < 2**32 for placed in told for uid in placed.uids.values())
+    if not changes:
+        assert told == [Placed(7, {0: 9, 2: 10}), Placed(7, {1: 11, 2: 12})]
+
+
+WAITED = (
+    b"TAG1 NO [BADEVENT] x\r\n+ idling\r\n* OK still here\r\n* 4 EXISTS\r\n* STATUS {3}\r\na b (MESSAGES 1)\r\n"
+    b"* 1 FETCH (FLAGS ())\r\n* VANISHED 3\r\n* 2 EXPUNGE\r\n* OK [NOTIFICATIONOVERFLOW] x\r\nTAG2 OK done\r\n"
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CHANGES)
+def test_news(changes: list[tuple[int, int, int]]) -> None:
+    def act(mailbox: Mailbox) -> None:
+        mailbox._channel.capabilities |= {"IDLE", "NOTIFY"}
+        mailbox.begin_waiting()
+        news = sum(mailbox.news(0) for _ in range(4))
+        mailbox.end_waiting()
+        assert changes or news == 4
+
+    converse(changed(WAITED, changes), act)

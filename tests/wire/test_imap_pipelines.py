@@ -378,6 +378,35 @@ def test_the_commands_of_a_long_fetch_are_two_in_flight() -> None:
     assert len(sinks.kept) == len(uids)
 
 
+def scan_row(uid: int) -> bytes:
+    """A row without a body."""
+    return b'* %d FETCH (UID %d FLAGS () RFC822.SIZE 1 INTERNALDATE "x")' % (uid, uid)
+
+
+@pytest.mark.parametrize("made", [row, odd_row, scan_row])
+def test_B12_messages_without_end_are_bounded(made: Callable[[int], bytes]) -> None:
+    def script(peer: Peer) -> None:
+        tag = peer.command("EXAMINE")
+        peer.line(*OPEN, f"{tag} {EXAMINED}")
+        peer.command("UID FETCH 1:*")
+        for start in range(1, 10_000_000, 1000):
+            peer.line(*(made(uid) for uid in range(start, start + 1000)))
+
+    sinks = Sinks()
+    with signed_in(script, messages=None) as mailbox:
+        assert isinstance(mailbox, Mailbox)
+        if made is scan_row:
+            mailbox.select(A, read_only=True)
+            read: Callable[[], object] = lambda: list(mailbox.scan())  # noqa: E731
+        else:
+            visits = [Visit(A, bodies_from=1)]
+            read = lambda: list(mailbox.visit(visits, lambda visit, octets: sinks(octets)))  # noqa: E731
+        with pytest.raises(ProtocolError) as caught:
+            read()
+    assert caught.value.code == "too_much"
+    assert len(sinks.kept) <= 1003
+
+
 @pytest.mark.parametrize("end", ["NO [EXPUNGEISSUED] some are gone", "NO you may not", "BAD what"])
 def test_a_refused_fetch_is_told_when_the_next_was_answered_as_well(end: str) -> None:
     uids = list(range(1, 3001, 2))

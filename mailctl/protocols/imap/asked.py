@@ -7,6 +7,8 @@ from typing import Protocol as Interface
 
 from mailctl.errors import ProtocolError
 
+NEWS = 1000
+"""Messages that may come, and flags that may change, while a folder is read."""
 STRAYS = 100
 """Messages that a server may send after it refused the folder they would be of."""
 
@@ -40,10 +42,10 @@ class Exactly:
 
 
 class Onward:
-    """`first:*`. The last message of the folder comes even if its UID is lower: it is passed over, once."""
+    """`first:*` of a folder of so many messages. Its last one comes even if its UID is lower: it is passed over."""
 
-    def __init__(self, first: int) -> None:
-        self._first = first
+    def __init__(self, first: int, messages: int) -> None:
+        self._first, self._most = first, messages + NEWS
         self._passed = False
         self._seen = array("L")  # ascending; at most eight octets a message
 
@@ -57,6 +59,8 @@ class Onward:
             return False
         if self._passed:  # the last message of the folder was below this one
             raise _unasked(uid)
+        if len(seen) >= self._most:
+            raise _too_many(self._most)
         if not seen or uid > seen[-1]:  # as nearly all come
             seen.append(uid)
             return True
@@ -72,14 +76,17 @@ class Onward:
 
 
 class Once:
-    """Tells the messages of one answer apart: a UID that comes again for the same message is no news."""
+    """Tells the messages of a folder of so many apart: a UID that comes again for the same message is no news."""
 
-    def __init__(self) -> None:
+    def __init__(self, messages: int) -> None:
+        self._most = messages + NEWS
         self._uids, self._sequences = array("L"), array("L")
 
     def first(self, uid: int, sequence: int) -> bool:
         """Whether the UID comes for the first time. ProtocolError if it came for another message."""
         uids = self._uids
+        if len(uids) >= self._most:
+            raise _too_many(self._most)
         if not uids or uid > uids[-1]:  # as nearly all come
             uids.append(uid)
             self._sequences.append(sequence)
@@ -114,3 +121,7 @@ class Nothing:
 
 def _unasked(uid: int) -> ProtocolError:
     return ProtocolError(f"the server sent message {uid} unasked, or twice", code="bad_uid")
+
+
+def _too_many(most: int) -> ProtocolError:
+    return ProtocolError(f"the server sent more than {most} messages of a folder that has less", code="too_much")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.errors import ProtocolError
-from mailctl.protocols.imap.asked import Asked
+from mailctl.protocols.imap.asked import NEWS, Asked
 from mailctl.protocols.imap.channel import LINE, Answer, Channel
 from mailctl.protocols.imap.dates import parse_internaldate
 from mailctl.protocols.imap.rows import Row, is_fetch, parse_flags, parse_row
@@ -29,8 +29,6 @@ _OFTEN = 1 << 20
 """Octets after which the command in hand gets more time; at SLOWEST they take less than it has."""
 CHUNK = 1 << 17
 """Octets that a sink gets at once, at most: half of the receive buffer."""
-NEWS = 1000
-"""Messages that may come, and flags that may change, while a folder is read."""
 LINES = 10_000
 """Responses that may come besides the ones asked for, and besides four for each message."""
 

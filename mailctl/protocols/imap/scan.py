@@ -20,7 +20,7 @@ def read_scan(
     The tagged response goes into `answer`. asked: UIDs that may come; None: any. Responses that lack what was asked are
     news of flags that the server sends by itself; they are passed over.
     """
-    once = Once()
+    once = Once(messages)
     match = channel.wire.match
     with channel.guarded():
         others = fetch_lines(channel, tag, answer, messages)

@@ -124,7 +124,7 @@ def _bodies(
     if wire.allowance is not None:
         wire.allowance += ROW * messages
     channel.allow(allowance(messages) / PACE)
-    asked = Onward(here.visit.bodies_from or 1) if channel.folder_open else Nothing()
+    asked = Onward(here.visit.bodies_from or 1, messages) if channel.folder_open else Nothing()
     answer = Answer()
     for meta in BodyReader(channel, asked, sink, largest).read(here.fetch, answer, messages):
         yield Arrived(here.visit, meta)
