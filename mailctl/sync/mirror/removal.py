@@ -22,11 +22,7 @@ def remove_file(maildir: MaildirFolder, file: LocalFile) -> bool:
 
 def remove_folder(files: Files, root: int, path: FolderPath) -> bool:
     """Remove an empty Maildir, and its directory unless others are in it; False if something came to lie in it."""
-    try:
-        maildir = MaildirFolder(files, root, path, create=False)
-    except FileNotFoundError:
-        return True
-    with maildir:
+    with MaildirFolder(files, root, path, create=True) as maildir:  # it may lack what a Maildir should have
         if any(os.listdir(maildir.descriptors[name]) for name in ("new", "cur", "tmp")):
             return False
         for name in ("tmp", "new", "cur"):  # `cur` last: until then it is a Maildir

@@ -1,0 +1,326 @@
+"""Mirror mode on a server in memory: what each kind of change does to the other side, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from mailctl.domain.gateway import Mode
+from mailctl.errors import ExitCode
+from mailctl.sync.job import SyncReport
+from tests.doubles.imap import MemoryFolder, MemoryServer
+from tests.doubles.syncs import Place
+
+ALL = frozenset({"IMAP4REV1", "UIDPLUS", "MOVE", "CONDSTORE", "ENABLE"})
+BODY = b"Message-ID: <%d@x>\r\nSubject: %d\r\n\r\n%d\r\n"
+
+
+def mail(number: int) -> bytes:
+    return BODY % (number, number, number)
+
+
+@pytest.fixture
+def server() -> MemoryServer:
+    made = MemoryServer({"INBOX": MemoryFolder(), "Work": MemoryFolder(uidvalidity=7)}, ALL)
+    made.folders["INBOX"].add(*(mail(n) for n in range(1, 4)))
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, server: MemoryServer) -> Place:
+    made = Place(tmp_path, server)
+    assert go(made).ok
+    server.commands.clear()
+    return made
+
+
+def go(place: Place, **changes: object) -> SyncReport:
+    return place.sync(place.job(mode=Mode.MIRROR, **changes))
+
+
+def said(server: MemoryServer) -> set[str]:
+    return {name for name, _ in server.commands}
+
+
+def test_a_run_with_nothing_to_do_asks_for_the_listing_only(place: Place, server: MemoryServer) -> None:
+    assert go(place).ok
+    assert said(server) == {"survey", "subscribed"}
+
+
+def test_a_message_moved_on_the_server_is_not_fetched_again(place: Place, server: MemoryServer) -> None:
+    moved = server.folders["INBOX"].messages.pop(2)
+    server.folders["Work"].add(moved.body, flags=["\\Flagged"], date=moved.date)
+    inode = place.file(2).stat().st_ino
+    report = go(place)
+    assert (report.ok, report.moved, report.fetched, report.removed) == (True, 1, 0, 0)
+    assert "fetch" not in said(server)
+    assert place.file(1, "Work").stat().st_ino == inode
+    assert place.flags("Work") == [{"\\Flagged"}]
+
+
+def test_a_folder_renamed_on_the_server_is_not_fetched_again(place: Place, server: MemoryServer) -> None:
+    server.folders["Work"].add(b"\r\nno header\r\n", b"\r\nno head at all\r\n")
+    assert go(place).fetched == 2
+    server.folders["Labour"] = server.folders.pop("Work")
+    server.commands.clear()
+    report = go(place)
+    assert (report.ok, report.moved, report.fetched) == (True, 2, 0)
+    assert "fetch" not in said(server)
+    assert not (place.mail / "Work").exists()
+    assert len(place.bodies("Labour")) == 2
+
+
+def test_what_is_moved_here_is_moved_there(place: Place, server: MemoryServer) -> None:
+    file = place.file(3)
+    file.rename(place.mail / "Work" / "cur" / f"{file.name}:2,S")
+    report = go(place)
+    assert (report.ok, report.moved, report.uploaded, report.removed) == (True, 1, 0, 0)
+    assert "append" not in said(server)
+    assert [m.flags for m in server.folders["Work"].messages.values()] == [{"\\Seen"}]
+    assert sorted(server.folders["INBOX"].messages) == [1, 2]
+
+
+def test_a_first_run_after_archive_mode_deletes_nothing(tmp_path: Path, server: MemoryServer) -> None:
+    place = Place(tmp_path, server)
+    assert place.sync().ok
+    place.file(1).unlink()
+    del server.folders["INBOX"].messages[2]
+    assert place.sync().ok, "archive mode: what is gone there stays here, what is gone here stays there"
+    report = go(place)
+    assert (report.ok, report.removed) == (True, 0)
+    assert sorted(place.bodies()) == sorted(m.body for m in server.folders["INBOX"].messages.values())
+    assert len(place.bodies()) == 3
+    place.file(1).unlink()
+    assert go(place).removed == 1
+    place.file(3).unlink()
+    assert place.sync().ok, "back in archive mode"
+    assert go(place).removed == 0, "and in mirror mode again: a first run"
+
+
+def test_a_lost_state_deletes_nothing(place: Place, server: MemoryServer) -> None:
+    place.file(1).unlink()
+    del server.folders["INBOX"].messages[2]
+    place.state.unlink()
+    report = go(place)
+    assert (report.ok, report.removed) == (True, 0)
+    assert len(place.bodies()) == len(server.folders["INBOX"].messages) == 3
+
+
+def many(place: Place, server: MemoryServer, count: int) -> None:
+    server.folders["INBOX"].add(*(mail(n) for n in range(100, 100 + count)))
+    assert go(place).ok
+    server.commands.clear()
+
+
+def test_H9_an_empty_listing_needs_a_word_before_anything_is_deleted_here(place: Place, server: MemoryServer) -> None:
+    many(place, server, 40)
+    kept = dict(server.folders["INBOX"].messages)
+    server.folders["INBOX"].messages.clear()
+    report = go(place)
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.SAFETY
+    assert "--confirm-deletes" in report.error.hint
+    assert len(place.bodies()) == 43
+    server.folders["INBOX"].messages.update(kept)
+    assert go(place).ok
+
+
+def test_many_deletions_here_need_a_word_before_anything_is_deleted_there(place: Place, server: MemoryServer) -> None:
+    from dataclasses import replace
+
+    many(place, server, 40)
+    for path in (place.mail / "INBOX" / "new").iterdir():
+        path.unlink()
+    report = go(place)
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.SAFETY
+    assert len(server.folders["INBOX"].messages) == 43
+    job = replace(place.job(mode=Mode.MIRROR), confirm_deletes=True)
+    assert place.sync(job).removed == 43
+    assert not server.folders["INBOX"].messages
+
+
+def test_H9_a_listing_without_folders_is_believed_only_twice_and_needs_a_word(
+    place: Place, server: MemoryServer
+) -> None:
+    many(place, server, 40)
+    folders, server.folders = server.folders, {}
+    report = go(place)
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.SAFETY
+    assert [name for name, _ in server.commands].count("survey") == 2
+    server.folders = folders
+    assert go(place).ok
+    assert len(place.bodies()) == 43
+
+
+def test_an_inbox_that_has_vanished_here_is_not_deleted_there(place: Place, server: MemoryServer) -> None:
+    (place.mail / "INBOX").rename(place.folder / "elsewhere")
+    report = go(place)
+    assert report.error is not None
+    assert (report.error.exit_code, report.error.code) == (ExitCode.SAFETY, "maildir_vanished")
+    assert len(server.folders["INBOX"].messages) == 3
+
+
+def test_H6_a_read_only_folder_only_comes_down(place: Place, server: MemoryServer) -> None:
+    inbox = server.folders["INBOX"]
+    inbox.read_only = True
+    inbox.add(mail(9))
+    place.file(1).unlink()
+    (place.mail / "INBOX" / "cur" / "1.host:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
+    report = go(place)
+    assert (report.ok, report.fetched, report.uploaded, report.removed) == (True, 1, 0, 0)
+    assert len([text for text in report.warnings if "read-only" in text]) == 1
+    assert [skipped.code for skipped in report.skipped] == ["read_only"]
+    assert len(inbox.messages) == 4
+
+
+def test_H8_without_uidplus_nothing_is_expunged_and_it_is_said_once(tmp_path: Path) -> None:
+    server = MemoryServer({"INBOX": MemoryFolder(), "Work": MemoryFolder()}, frozenset({"IMAP4REV1", "CONDSTORE"}))
+    for folder in server.folders.values():
+        folder.add(mail(1), mail(2))
+    place = Place(tmp_path, server)
+    assert go(place).ok
+    place.file(1).unlink()
+    place.file(1, "Work").unlink()
+    report = go(place)
+    assert (report.ok, report.removed) == (True, 2)
+    assert len([text for text in report.warnings if "UIDPLUS" in text]) == 1
+    assert [sorted(m.flags) for m in server.folders["INBOX"].messages.values()] == [["\\Deleted"], []]
+    again = go(place)
+    assert (again.removed, again.fetched, again.warnings) == (0, 0, report.warnings)
+    server.folders["INBOX"].flag(1, [])
+    assert go(place).fetched == 1, "another client took the mark away: it is wanted"
+
+
+def test_H8_uploads_are_found_again_by_their_message_id(tmp_path: Path) -> None:
+    server = MemoryServer({"INBOX": MemoryFolder()}, frozenset({"IMAP4REV1"}))
+    place = Place(tmp_path, server)
+    assert go(place).ok
+    for name, text in (("1.h:2,S", b"Message-ID: <1@x>\n\none\n"), ("2.h:2,", b"no id\n\ntwo\n")):
+        (place.mail / "INBOX" / "cur" / name).write_bytes(text)
+    assert go(place).uploaded == 2
+    assert {m.body: sorted(m.flags) for m in server.folders["INBOX"].messages.values()} == {
+        b"Message-ID: <1@x>\r\n\r\none\r\n": ["\\Seen"],
+        b"no id\r\n\r\ntwo\r\n": [],
+    }
+    again = go(place)
+    assert (again.uploaded, again.fetched, again.removed) == (0, 0, 0)
+
+
+def test_what_cannot_go_up_is_told_and_stays(place: Place, server: MemoryServer) -> None:
+    server.capabilities |= {"APPENDLIMIT=100"}
+    inbox = place.mail / "INBOX" / "cur"
+    (inbox / "1.large:2,").write_bytes(b"x" * 101)
+    (inbox / "2.nul:2,").write_bytes(b"a\0b\n")
+    (inbox / "3.empty:2,").write_bytes(b"")
+    (inbox / "4.link:2,").symlink_to(place.file(1))
+    report = go(place)
+    assert (report.ok, report.uploaded) == (True, 0)
+    assert sorted(skipped.code for skipped in report.skipped) == ["empty", "has_nul", "symbolic_link", "too_large"]
+    assert len(list(inbox.iterdir())) == 4
+    assert len(server.folders["INBOX"].messages) == 3
+
+
+def test_a_maildir_of_another_program_is_recognised_not_doubled(tmp_path: Path, server: MemoryServer) -> None:
+    place = Place(tmp_path, server)
+    cur = place.mail / "INBOX" / "cur"
+    for path in (cur, place.mail / "INBOX" / "new", place.mail / "INBOX" / "tmp"):
+        path.mkdir(parents=True)
+    for number in (1, 2, 8):
+        (cur / f"{number}.M1P1Q1.host,U={number}:2,S").write_bytes(mail(number).replace(b"\r\n", b"\n"))
+    report = go(place)
+    assert (report.ok, report.fetched, report.uploaded) == (True, 1, 1)
+    assert sorted(place.bodies()) == sorted(m.body for m in server.folders["INBOX"].messages.values())
+    assert len(place.bodies()) == 4
+
+
+def test_a_dry_run_tells_every_step_and_changes_nothing(place: Place, server: MemoryServer) -> None:
+    from dataclasses import replace
+
+    file = place.file(3)
+    file.rename(place.mail / "Work" / "cur" / f"{file.name}:2,S")
+    place.file(1).unlink()
+    (place.mail / "INBOX" / "cur" / "1.h:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
+    (place.mail / "Fresh" / "cur").mkdir(parents=True)
+    del server.folders["INBOX"].messages[2]
+    server.folders["Other"] = MemoryFolder(uidvalidity=9)
+    server.folders["Other"].add(mail(20))
+    before = sorted(str(path) for path in place.mail.rglob("*"))
+    held = {name: dict(folder.messages) for name, folder in server.folders.items()}
+    report = place.sync(replace(place.job(mode=Mode.MIRROR), dry_run=True))
+    assert report.ok
+    assert {(step.folder, step.action) for step in report.steps} == {
+        ("Fresh", "make_folder"),
+        ("Other", "make_folder"),
+        ("Other", "fetch"),
+        ("Work", "move"),
+        ("INBOX", "upload"),
+        ("INBOX", "delete_on_server"),
+        ("INBOX", "delete_here"),
+    }
+    assert sorted(str(path) for path in place.mail.rglob("*")) == before
+    assert {name: dict(folder.messages) for name, folder in server.folders.items()} == held
+    done = go(place)
+    assert (done.ok, done.moved, done.uploaded, done.removed, done.fetched) == (True, 1, 1, 2, 1)
+
+
+def test_folders_are_made_and_removed_on_the_other_side(place: Place, server: MemoryServer) -> None:
+    (place.mail / "Lists" / "dev" / "cur").mkdir(parents=True)
+    assert go(place).ok
+    assert "Lists/dev" in server.folders
+    for name in ("cur", "new", "tmp"):
+        if (place.mail / "Work" / name).exists():
+            (place.mail / "Work" / name).rmdir()
+    assert go(place).ok
+    assert "Work" not in server.folders
+    del server.folders["Lists/dev"]
+    assert go(place).ok
+    assert not (place.mail / "Lists" / "dev").exists()
+
+
+def test_a_folder_that_the_server_could_not_give_its_name_is_told(place: Place, server: MemoryServer) -> None:
+    (place.mail / "a%20b" / "cur").mkdir(parents=True)
+    report = go(place)
+    assert report.ok
+    assert any("a%20b" in text for text in report.warnings)
+    assert set(server.folders) == {"INBOX", "Work"}
+
+
+def test_subscriptions_go_both_ways(place: Place, server: MemoryServer) -> None:
+    file = place.mail / "subscriptions"
+    assert file.read_text().split("\n\n")[1].split() == ["INBOX", "Work"]
+    file.write_text("V\t2\n\nINBOX\n")
+    assert go(place).ok
+    assert not server.folders["Work"].subscribed
+    server.folders["INBOX"].subscribed = False
+    assert go(place).ok
+    assert file.read_text() == "V\t2\n\n"
+
+
+def test_H3_a_server_whose_numbers_went_back_loses_nothing_here(place: Place, server: MemoryServer) -> None:
+    inbox = server.folders["INBOX"]
+    del inbox.messages[3], inbox.messages[2]
+    inbox.uidnext = 2
+    report = go(place)
+    assert (report.ok, report.removed, len(place.bodies())) == (True, 0, 3)
+    assert any("went back" in text for text in report.warnings)
+
+
+def test_H1_another_uidvalidity_is_matched_again(place: Place, server: MemoryServer) -> None:
+    inbox = server.folders["INBOX"]
+    inbox.uidvalidity, inbox.messages = 2000, {uid + 10: m for uid, m in inbox.messages.items()}
+    inbox.uidnext = 20
+    report = go(place)
+    assert (report.ok, report.fetched, report.uploaded, report.removed) == (True, 0, 0, 0)
+    assert len(place.bodies()) == len(inbox.messages) == 3
+    assert go(place).ok
+
+
+def test_pop3_has_no_mirror_mode(place: Place) -> None:
+    from dataclasses import replace
+
+    from mailctl.domain.server import Protocol
+
+    report = place.sync(replace(place.job(mode=Mode.MIRROR), protocol=Protocol.POP3))
+    assert report.error is not None
+    assert (report.error.exit_code, report.error.code) == (ExitCode.CONFIG, "mode_unsupported")
