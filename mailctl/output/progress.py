@@ -96,7 +96,7 @@ class Progress:
             task,
             completed=at.octets,
             total=_whole(at),
-            messages=f"{at.messages}/{at.of_messages}{noun}" if at.of_messages else "",
+            messages=f"{at.messages}/{at.of_messages}{noun}" if at.of_messages else "looking",
             size=_amount(at.octets, at.of_octets) if at.of_octets or at.octets else "",
         )
 
