@@ -225,7 +225,7 @@ def test_flags_come_and_go(box: Box) -> None:
         box.change_flags([FlagChange((uids[0],), frozenset({"\\Seen"}))])
 
 
-@pytest.mark.parametrize("name", ["Plain", "Größe & Maß", "日本", "a~b 'c"])
+@pytest.mark.parametrize("name", ["Größe & Maß", "日本 a~b 'c"])
 def test_folders_are_made_renamed_and_removed(place: Place, box: Box, name: str) -> None:
     full = place.inside + name
     made = box.make(full, place.delimiter)

@@ -210,6 +210,25 @@ def test_a_server_that_ends_in_the_middle_of_a_literal(said: str) -> None:
             mailbox.append(INBOX, [upload()])
 
 
+def test_an_answer_that_is_cut_anywhere_is_not_believed() -> None:
+    def run(cut: int) -> Placed | None:
+        def script(peer: Peer) -> None:
+            tag = take(peer)
+            peer.send(f"* 4 EXISTS\r\n{tag} OK [APPENDUID 7 19] x\r\n"[:cut])
+            peer.connection.close()
+
+        with changing(script) as mailbox:
+            try:
+                return mailbox.append(INBOX, [upload()])
+            except NetworkError:
+                assert not mailbox.alive
+                return None
+
+    whole = len("* 4 EXISTS\r\nABCD5 OK [APPENDUID 7 19] x\r\n")
+    assert [run(cut) for cut in range(whole - 1)] == [None] * (whole - 1)
+    assert run(whole) == Placed(7, {0: 19})
+
+
 def test_a_message_that_changes_while_it_is_sent_ends_the_connection() -> None:
     reads = []
     size = HELD + 10
