@@ -289,6 +289,19 @@ def test_news_at_the_end_of_a_waiting_is_told_by_the_next() -> None:
         mailbox.end_waiting()
 
 
+def test_a_connection_that_waits_takes_its_leave_in_order() -> None:
+    def script(peer: Peer) -> None:
+        idle(peer)
+        assert peer.read_line() == b"DONE"
+        peer.command("LOGOUT")
+
+    with waiting(script) as mailbox:
+        mailbox.begin_waiting()
+        mailbox.close()
+        mailbox.close()
+        assert not mailbox.alive
+
+
 def test_waiting_needs_a_folder_and_a_server_that_can() -> None:
     with waiting(lambda peer: answer(peer, "NOOP"), "IMAP4rev1") as mailbox:
         assert mailbox.waits == ""

@@ -19,6 +19,10 @@ class Connection:
         """Whether the connection works as far as is known: nothing has ended it yet."""
         return not self._channel.dead
 
+    def close(self) -> None:
+        """LOGOUT if it can be done at once; never raises."""
+        self._channel.logout()
+
     def _folder(self) -> FolderStatus:
         """The open folder. RefusedError (code not_selected) if there is none."""
         if self._selected is None:

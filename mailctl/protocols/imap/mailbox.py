@@ -171,10 +171,6 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
         """NOOP, to keep the connection."""
         self._channel.run(b"NOOP").checked("NOOP")
 
-    def close(self) -> None:
-        """LOGOUT if it can be done at once; never raises."""
-        self._channel.logout()
-
 
 def _esearch(line: bytes, most: int) -> list[int]:
     found = _ESEARCH.fullmatch(line)

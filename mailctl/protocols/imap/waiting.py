@@ -1,10 +1,11 @@
 """Waiting for news: IDLE (RFC 2177) on the open folder, with NOTIFY (RFC 5465) for all folders where it is offered."""
 
 import re
+from contextlib import suppress
 from time import monotonic
 
 from mailctl.domain.deadline import Deadline
-from mailctl.errors import NetworkError, ProtocolError, RefusedError
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError
 from mailctl.protocols.imap.channel import STRING, Answer, Channel, Response
 from mailctl.protocols.imap.connection import Connection
 from mailctl.protocols.imap.status import refusal
@@ -139,6 +140,14 @@ class Waiting(Connection):
                     self._heard = self._is_news(response) or self._heard
             channel.wire.resize(WORKING_ROOM)
         self._heard = self._heard and not self._told
+
+    def close(self) -> None:
+        """DONE if it waits, and LOGOUT; never raises."""
+        if self._idle and not self._channel.dead:
+            with suppress(MailctlError), self._channel.guarded():
+                self._channel.wire.deadline = Deadline(PATIENCE)
+                self._channel.wire.send(b"DONE\r\n")
+        super().close()
 
     def _hear(self, response: Response) -> None:
         if response.tag != b"*" and response.tag != b"+":
