@@ -71,8 +71,9 @@ def pop3(peer: Peer) -> None:
     peer.line("+OK", f"1 {BODY}", f"2 {BODY}", ".")
     peer.expect("UIDL")
     peer.line("+OK", "1 a", "2 b", ".")
-    peer.expect("RETR 1")
-    peer.line("+OK", "x" * BODY, ".")
+    if peer.number == 0:  # who comes again has the first one
+        peer.expect("RETR 1")
+        peer.line("+OK", "x" * BODY, ".")
     peer.expect("RETR 2")
     peer.send("+OK\r\n" + "x" * (BODY // 2))
     peer.wait_for_end()
