@@ -13,7 +13,7 @@ from mailctl.domain.when import counted
 from mailctl.errors import ConfigError, ExitCode, LockedError, MailctlError, NotFoundError, StoppedError
 
 if TYPE_CHECKING:
-    from mailctl.sync.job import SyncJob
+    from mailctl.sync.job import Failure, SyncJob
     from mailctl.sync.run import Tools
     from mailctl.sync.watch.plan import Standing
     from mailctl.sync.watch.watcher import Watcher, WatchTools
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _LOGGED = frozenset({"watch.began", "watch.ended", "watch.reloaded", "watch.woke"})
 """Events that go into the mailer log beside warnings and errors; syncs write there themselves."""
 _SWITCHED_OFF = frozenset({"disabled", "inbound_disabled", "not_found"})
+_PASSING = frozenset(
+    {"temp_unavailable", "provider_fault", "server_bug", "too_many_connections", "limit_reached", "mailbox_in_use"}
+)
+"""Causes of a refused sign-in that have nothing to do with the password."""
 
 
 class Watching:
@@ -41,6 +45,7 @@ class Watching:
         self._jobs: dict[str, SyncJob] = {}
         self._ran: SimpleQueue[tuple[list[str], str]] = SimpleQueue()
         self._asked: list[int] = []
+        self._unheard = False
 
     def run(self) -> None:
         """Watch until a signal says to end; the exit code is then the context's."""
@@ -72,6 +77,8 @@ class Watching:
 
         stopped = StoppedError("interrupted") if self._asked[:1] == [signal.SIGINT] else None
         self._tell("watch.ended", "ended", error=stopped)
+        if self._unheard:
+            raise BrokenPipeError
         if stopped is not None:
             self._context.exit_code = ExitCode.INTERRUPTED
 
@@ -141,6 +148,7 @@ class Watching:
             monotonic=time.monotonic,
             clock=time.time,
             luck=random.random,
+            passing=self._passing,
             tell=self._tell,
             changed=changed,
             beat=self._beat,
@@ -153,6 +161,17 @@ class Watching:
         from mailctl.sync.run import Tools
 
         return Tools(self._context, self._context.new_recorder(), time.time, lambda: self._who)
+
+    def _passing(self, job: "SyncJob", failure: "Failure") -> bool:
+        """Whether the server's words on a refused sign-in are known, for sure, to mean something that passes."""
+        from mailctl.diagnosis.matcher import judge
+        from mailctl.diagnosis.verdict import Evidence
+
+        known = Evidence(
+            job.protocol.value, "authenticate", job.provider, failure.server_text, exit_code=failure.exit_code
+        )
+        verdict = judge(known, self._context.knowledge)
+        return verdict.confidence == "high" and verdict.cause in _PASSING
 
     def _beat(self, standings: "Mapping[str, Standing]") -> float:
         self._take_told()
@@ -196,10 +215,14 @@ class Watching:
         if event in _LOGGED or error is not None:
             recorder.record(event, message, level=level, gateway=gateway, protocol="", **dict(fields))
         now = context.now()
-        with suppress(BrokenPipeError):  # nobody reads it any more, which is no reason to end
-            if emitter.json:
+        if emitter.json and not self._unheard:
+            try:
                 told = Event(now, recorder.run, event, message, level, gateway, fields=fields)
                 emitter.line(context.command, told, error)
+            except BrokenPipeError:  # whoever wanted to know has gone
+                self._unheard = True
+                self._watcher.stop()
+        with suppress(BrokenPipeError):  # for people, who may not look
             line = f"{now.astimezone():%H:%M:%S} {gateway or 'watch'}: {message}"
             if level is Level.ERROR and error is not None:
                 emitter.error(MailctlError(line, hint=error.hint, server_text=error.server_text))

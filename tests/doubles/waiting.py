@@ -11,10 +11,11 @@ from tests.doubles.imap import MemoryMailbox, MemoryServer
 
 @dataclass
 class WaitingServer(MemoryServer):
-    """how: `notify`, `idle` or "". refuse: whether sign-ins are refused; away: nobody answers."""
+    """how: `notify`, `idle` or "". refuse: whether sign-ins are refused, with these words; away: nobody answers."""
 
     how: str = "idle"
     refuse: bool = False
+    words: str = "NO [AUTHENTICATIONFAILED] no"
     away: bool = False
     attempts: int = 0
     mailboxes: list["WaitingMailbox"] = field(default_factory=list)
@@ -27,7 +28,7 @@ class WaitingServer(MemoryServer):
             if self.away:
                 raise NetworkError("localhost does not answer", cause="tcp_refused")
             if self.refuse:
-                raise AuthError("the server refused the sign-in", server_text="NO [AUTHENTICATIONFAILED] no")
+                raise AuthError("the server refused the sign-in", server_text=self.words)
             self.connections += 1
             mailbox = WaitingMailbox(self)
             self.mailboxes.append(mailbox)

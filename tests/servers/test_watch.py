@@ -1,6 +1,8 @@
 """`mailctl watch` on a real Dovecot."""
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from tests.servers.support.dovecot import Dovecot
 from tests.servers.support.dovecot_config import DovecotSettings
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.syncing import SyncHome
-from tests.servers.watching import Watch, until, watching
+from tests.servers.watching import ROOT, Watch, until, watching
 
 IDLE = DovecotSettings(without=("NOTIFY",))
 
@@ -73,23 +75,35 @@ def test_news_come_by_idle(own: SyncHome) -> None:
     own.assert_equals_server()
 
 
-def test_other_folders_are_looked_at_at_the_interval(own: SyncHome) -> None:
+def test_what_nobody_tells_of_is_looked_at_at_the_interval(own: SyncHome) -> None:
+    """Other folders than the inbox with IDLE, and all of a POP3 gateway."""
+    path = own.cli.config / "gateways/pop.toml"
+    own.set_inbound('interval = "10s"\nprotocol = "pop3"')
+    path.touch(mode=0o600)
+    path.write_text((own.cli.config / "gateways/box.toml").read_text())
     own.set_inbound('interval = "10s"')
-    with watching(own.cli.env, "box") as watch:
-        watch.wait_for("watch.waiting")
+    with watching(own.cli.env, "--all") as watch:
+        assert watch.wait_for("watch.waiting", gateway="pop")["result"]["fields"] == {"how": "poll"}
+        assert watch.wait_for("watch.waiting", gateway="box")["result"]["fields"] == {"how": "idle"}
         own.mailbox.deliver("Junk", mail(1))
-        watch.wait_for("watch.synced")
-        assert sign_ins(own) == 1
-    own.assert_equals_server()
+        own.mailbox.deliver("INBOX", mail(2))
+        until(lambda: (own.cli.data / "mail/pop/INBOX").exists() and (own.mail / "Junk").exists())
+        until(lambda: len(list((own.cli.data / "mail/pop/INBOX").glob("*/*_*"))) == 1)
+        until(lambda: here(own, "Junk") == 1)
 
 
-def test_a_pop3_gateway_is_polled(home: SyncHome, mailbox: Mailbox) -> None:
-    home.set_inbound('protocol = "pop3"\ninterval = "10s"')
+def test_local_changes_of_a_mirror_go_up(home: SyncHome, mailbox: Mailbox) -> None:
+    home.set_inbound('mode = "mirror"')
+    mailbox.deliver("INBOX", mail(1))
     with watching(home.cli.env, "box") as watch:
-        assert watch.wait_for("watch.waiting")["result"]["fields"] == {"how": "poll"}
-        mailbox.deliver("INBOX", mail(1))
-        watch.wait_for("watch.synced")
-        assert here(home) == 1
+        watch.wait_for("watch.waiting")
+        (file,) = (home.mail / "INBOX").glob("*/*_*")
+        file.rename(home.mail / "INBOX/cur" / f"{file.name.partition(':')[0]}:2,FS")
+        until(lambda: mailbox.messages()[0].flags == {"\\Seen", "\\Flagged"})
+        until(lambda: watched(home)["state"] == "notify")
+        time.sleep(7)  # a look at the Maildir, and more
+        assert syncs(home) <= 5, "it is at rest"
+        assert sign_ins(home) == 1
 
 
 def test_a_sync_of_its_own_does_not_wake_it_for_ever(home: SyncHome, mailbox: Mailbox) -> None:
@@ -185,6 +199,29 @@ def test_ctrl_c_ends_with_130(home: SyncHome) -> None:
     watch.wait_for("watch.waiting")
     assert watch.end(signal.SIGINT) == 130
     assert watch.lines[-1]["error"]["code"] == "interrupted"
+
+
+def test_people_get_a_line_an_event(home: SyncHome, mailbox: Mailbox) -> None:
+    mailbox.deliver("INBOX", mail(1))
+    watch = Watch(home.cli.env, "box", json=False)
+    until(lambda: any("waiting for news of all folders" in line for line in watch.errors))
+    assert watch.end() == 0
+    assert watch.lines == []
+    said = [line.split(" ", 1)[1].strip() for line in watch.errors]
+    assert said[0] == "watch: watching 1 gateway"
+    assert said[1].startswith("box: 1 fetched in ")
+    assert said[-1] == "watch: ended"
+
+
+def test_a_reader_who_leaves_ends_it(home: SyncHome) -> None:
+    argv = [sys.executable, "-m", "mailctl", "watch", "box", "--json"]
+    with subprocess.Popen(
+        argv, env=home.cli.env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(60) == 130
 
 
 def test_a_second_watch_of_the_same_gateway_is_refused(home: SyncHome) -> None:

@@ -1,7 +1,7 @@
 """A running `mailctl watch`, and what it told: `Watch`."""
 
 import contextlib
-import json
+import json as json_module
 import os
 import signal
 import subprocess
@@ -32,11 +32,11 @@ def until(condition: Callable[[], object], what: object = "it") -> None:
 class Watch:
     """The process. lines: the objects that it printed."""
 
-    def __init__(self, env: dict[str, str], *arguments: str) -> None:
+    def __init__(self, env: dict[str, str], *arguments: str, json: bool = True) -> None:
         self.lines: list[dict[str, Any]] = []
         self.errors: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mailctl", "watch", "--json", *arguments],
+            [sys.executable, "-m", "mailctl", "watch", *(["--json"] if json else []), *arguments],
             env=env,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
@@ -60,7 +60,7 @@ class Watch:
                 take(line)
 
     def _object(self, line: str) -> None:
-        self.lines.append(json.loads(line))
+        self.lines.append(json_module.loads(line))
 
     def events(self, gateway: str = "") -> list[str]:
         """Names of the events so far, of one gateway or of all."""

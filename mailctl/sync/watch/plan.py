@@ -80,7 +80,8 @@ class Ended:
 
     waits: how the gateway waits from now on; None: it doesn't, since there is no connection. changed: whether mail or
     flags moved. moved_on: whether the server had more to tell already when waiting began. once_more: whether there may
-    be more that nobody will tell of. error: what failed, if any.
+    be more that nobody will tell of. error: what failed, if any. passing: whether a refused sign-in is known to pass by
+    itself (too many connections), the password being no matter.
     """
 
     waits: WatchState | None
@@ -88,6 +89,7 @@ class Ended:
     moved_on: bool = False
     once_more: bool = False
     error: Failure | None = None
+    passing: bool = False
 
 
 def begin(t: float) -> Standing:
@@ -126,7 +128,7 @@ def news(standing: Standing, t: float) -> Standing:
 def ended(standing: Standing, t: float, outcome: Ended, interval: float, luck: float) -> Standing:
     """The sync has ended."""
     error = outcome.error
-    if error is not None and final(error):
+    if error is not None and final(error) and not outcome.passing:
         return Standing(WatchState.STOPPED, t, failures=standing.failures + 1, error=error)
     if error is not None and error.code == "locked":
         return Standing(WatchState.BUSY, t, at=t + BUSY * (1 + luck / 2), failures=standing.failures, error=error)

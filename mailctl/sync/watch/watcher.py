@@ -11,11 +11,12 @@ from queue import Empty, SimpleQueue
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.heartbeat import WatchState
-from mailctl.errors import MailctlError
+from mailctl.errors import ExitCode, MailctlError
 from mailctl.sync.job import Failure, SyncJob, SyncReport
 from mailctl.sync.run import Tools
 from mailctl.sync.watch import plan, work
 from mailctl.sync.watch.connection import Parked
+from mailctl.sync.watch.entry import Entry
 from mailctl.sync.watch.local import LocalLooks, Times
 from mailctl.sync.watch.plan import Standing, Step
 from mailctl.sync.watch.pool import Pool
@@ -24,6 +25,9 @@ TICK = 5.0
 """Seconds that the watch sleeps at most: so soon it notices that the machine slept, or its clock was set."""
 JUMP = 15.0
 """Seconds by which the clocks may drift apart between two looks before that is what happened."""
+
+LONG = 10 * 60.0
+"""Seconds of sleep after which connections are made anew without a test: a dead one takes seconds to be found out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +46,13 @@ class WatchTools:
     monotonic: Callable[[], float]
     clock: Callable[[], float]
     luck: Callable[[], float]
+    passing: Callable[[SyncJob, Failure], bool]
     tell: "Tell"
     changed: Callable[[str], None]
     beat: Callable[[Mapping[str, Standing]], float]
 
 
 Tell = Callable[[str, str, Level, str, Mapping[str, object]], None]
-
-
-@dataclass
-class _Entry:
-    """A gateway. seen: the Maildir's times that need no sync any more. next_job: takes the job's place after the work
-    in hand; gone: nothing does."""
-
-    job: SyncJob
-    parked: Parked
-    standing: Standing
-    before: Standing
-    busy: bool = False
-    registered: int | None = None
-    seen: Times | None = None
-    next_job: SyncJob | None = None
-    gone: bool = False
 
 
 @dataclass
@@ -76,7 +65,7 @@ class Watcher:
     given: WatchTools
     parallel: int
     reload: Callable[["Watcher"], None] = lambda watcher: None
-    _entries: dict[str, _Entry] = field(default_factory=dict)
+    _entries: dict[str, Entry] = field(default_factory=dict)
     _stopping: bool = False
     _reload: bool = False
 
@@ -154,11 +143,11 @@ class Watcher:
             self._looker = LocalLooks(self._roots, self._local)
             self._looker.start()
 
-    def _fresh(self, job: SyncJob) -> _Entry:
+    def _fresh(self, job: SyncJob) -> Entry:
         standing = plan.begin(self.given.monotonic())
-        return _Entry(job, Parked(self._tools.connector), standing, standing)
+        return Entry(job, Parked(self._tools.connector), standing, standing)
 
-    def _turn_over(self, name: str, entry: _Entry) -> None:
+    def _turn_over(self, name: str, entry: Entry) -> None:
         """Put what was configured anew in the place of what was."""
         self._unregister(entry)
         entry.parked.close()
@@ -187,12 +176,12 @@ class Watcher:
             entry.standing = plan.started(entry.standing, now)
             self._pool.give(name, self._sync(entry) if what is Step.SYNC else self._refresh(entry))
 
-    def _sync(self, entry: _Entry) -> Callable[[], work.Done]:
+    def _sync(self, entry: Entry) -> Callable[[], work.Done]:
         job, parked = self.given.current(entry.job), entry.parked
         tools = replace(self.given.tools(), connector=parked, stop=self._tools.stop)
         return lambda: work.sync(job, parked, tools)
 
-    def _refresh(self, entry: _Entry) -> Callable[[], work.Done]:
+    def _refresh(self, entry: Entry) -> Callable[[], work.Done]:
         job, parked = entry.job, entry.parked
         return lambda: work.refresh(job, parked)
 
@@ -200,17 +189,19 @@ class Watcher:
         for name, done in self._pool.results():
             entry, now, luck = self._entries[name], self.given.monotonic(), self.given.luck()
             entry.busy = False
-            before, report = entry.before, done.report
-            if report is None and done.ended.error is None:
-                entry.standing = plan.refreshed(before, now, done.ended, luck)
+            before, report, end = entry.before, done.report, done.ended
+            if end.error is not None and end.error.exit_code is ExitCode.AUTH:
+                end = replace(end, passing=self.given.passing(entry.job, end.error))
+            if report is None and end.error is None:
+                entry.standing = plan.refreshed(before, now, end, luck)
             elif self._stopping:
                 entry.standing = replace(before, at=inf)
             else:
                 interval = float(entry.job.inbound.interval or 900)
-                entry.standing = plan.ended(entry.standing, now, done.ended, interval, luck)
+                entry.standing = plan.ended(entry.standing, now, end, interval, luck)
             if done.local is not None:
                 entry.seen = done.local
-            if done.ended.changed:
+            if end.changed:
                 self.given.changed(name)
             self._tell(name, entry, before, report)
             if self._stopping or entry.gone or entry.next_job:
@@ -222,11 +213,11 @@ class Watcher:
 
     # -- waiting
 
-    def _register(self, name: str, entry: _Entry) -> None:
+    def _register(self, name: str, entry: Entry) -> None:
         entry.registered = entry.parked.fileno()
         self._selector.register(entry.registered, selectors.EVENT_READ, name)
 
-    def _unregister(self, entry: _Entry) -> None:
+    def _unregister(self, entry: Entry) -> None:
         if entry.registered is not None:
             self._selector.unregister(entry.registered)
             entry.registered = None
@@ -289,15 +280,18 @@ class Watcher:
         drift, self._offset = offset - self._offset, offset
         if abs(drift) < JUMP:
             return
-        text = "the machine slept, or its clock was set: every connection is tested, every gateway synced"
+        text = "the machine slept, or its clock was set: connections are tested or made anew, and every gateway synced"
         self.given.tell("watch.woke", text, Level.INFO, "", {"seconds": round(drift, 1)})
         now = self.given.monotonic()
         for entry in self._entries.values():
+            if drift > LONG and not entry.busy:
+                self._unregister(entry)
+                entry.parked.close()
             entry.standing = plan.woke(entry.standing, now)
 
     # -- telling
 
-    def _tell(self, name: str, entry: _Entry, before: Standing, report: SyncReport | None) -> None:
+    def _tell(self, name: str, entry: Entry, before: Standing, report: SyncReport | None) -> None:
         from mailctl.sync.watch.words import happened
 
         if self._stopping and (report is None or not report.ok):

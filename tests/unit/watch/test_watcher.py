@@ -52,6 +52,7 @@ class Watched:
             time.monotonic,
             lambda: self.clock(),
             lambda: 0.0,
+            lambda job, failure: "simultaneous" in failure.server_text,
             self.tell,
             self.changed.append,
             self.beat,
@@ -150,6 +151,14 @@ def test_a_refused_sign_in_is_tried_once(watched: Watched) -> None:
     assert watched.events()[0] == "watch.stopped"
 
 
+def test_a_sign_in_that_is_refused_for_another_reason_than_the_password_is_tried_again(watched: Watched) -> None:
+    watched.server.refuse, watched.server.words = True, "NO [ALERT] Too many simultaneous connections. (Failure)"
+    with watched.running(watched.job()):
+        until(lambda: watched.state() is WatchState.BACKING_OFF)
+        assert watched.standings["box"].at > time.monotonic() + 30
+    assert watched.events() == ["watch.failed"]
+
+
 def test_a_lost_connection_is_made_anew(watched: Watched) -> None:
     with watched.running(watched.job()):
         until(lambda: watched.state() is WatchState.IDLE)
@@ -171,12 +180,13 @@ def test_while_another_process_syncs_it_waits(watched: Watched) -> None:
         assert watched.events() == ["watch.busy"]
 
 
-def test_sleep_tests_the_connections(watched: Watched) -> None:
+@pytest.mark.parametrize("seconds", [60, 3600])
+def test_sleep_tests_the_connections(watched: Watched, seconds: int) -> None:
     with watched.running(watched.job()):
         until(lambda: watched.state() is WatchState.IDLE)
         for mailbox in watched.server.mailboxes:
             mailbox.broken = True  # dead, and nobody was told
-        watched.clock = lambda: time.time() + 3600
+        watched.clock = lambda: time.time() + seconds
         watched.watcher.wake()
         until(lambda: watched.server.connections == 2 and watched.state() is WatchState.IDLE)
     assert ("watch.woke", "") in [told[:2] for told in watched.told]
