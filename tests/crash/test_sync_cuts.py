@@ -103,14 +103,15 @@ def test_G6_folders_in_flight(
 
 
 def test_G6_mirror_while_it_uploads(
-    tmp_path: Path, mailbox: Mailbox, certificates: Certificates, cutter: Cutter, chance: random.Random
+    tmp_path: Path, dovecot: Dovecot, certificates: Certificates, cutter: Cutter, chance: random.Random
 ) -> None:
     """Cut before a command arrived, in the middle of one, and after it was carried out but before its answer."""
-    behind = Behind(mailbox.server, mailbox.user, cutter.port)
-    home = behind.home(tmp_path, certificates, 'mode = "mirror"')
-    home.sync()
-    expected: set[bytes] = set()
     for number in range(CUTS):
+        if number % 12 == 0:
+            behind = Behind(dovecot, dovecot.new_user(), cutter.port)
+            home = behind.home(tmp_path / str(number), certificates, 'mode = "mirror"')
+            home.sync()
+            expected: set[bytes] = set()
         for each in range(3):
             data = mail(10 * number + each).data
             expected.add(data)
