@@ -132,7 +132,8 @@ def _skipped(reports: Sequence[SyncReport]) -> list[str]:
 
 
 def _line(report: SyncReport, skipped: Skipped) -> str:
-    uid = f" UID {skipped.uid}" if skipped.uid else ""
+    word = "message" if report.protocol == "pop3" else "UID"
+    uid = f" {word} {skipped.uid}" if skipped.uid else ""
     what = str(Description(skipped.sender, skipped.subject, skipped.date))
     return f"skipped: {report.gateway} {skipped.folder}{uid}: {skipped.reason}{f' ({what})' if what else ''}"
 

@@ -199,6 +199,7 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
         notes=tuple(run.notes),
         steps=tuple(step for tally in tallies for step in tally.steps) if run.job.dry_run else (),
         error=Failure.of(error) if error else None,
+        protocol=run.job.protocol.value,
         verified=run.verified,
         repaired=run.repaired,
     )

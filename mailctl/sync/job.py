@@ -160,6 +160,7 @@ class SyncReport:
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     error: Failure | None = None
+    protocol: str = ""
     verified: Verified | None = None
     repaired: Repaired | None = None
     uploaded: int = 0

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mailctl.domain.server import Protocol
+from mailctl.errors import ExitCode, NetworkError
 from mailctl.sync.job import Task
+from mailctl.sync.local.root import Lock
 from mailctl.sync.verify.differences import Kind, Outlook, Verified
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.pop3 import MemoryDrop
@@ -182,3 +184,54 @@ def test_pop3_as_far_as_it_goes(tmp_path: Path) -> None:
         (Kind.MISSING_THERE, WANTED, 0),
     ]
     assert (Kind.CONTENT, STAYS, 4) in told(verify(place, content=True))
+
+
+def test_a_sync_at_work_is_waited_for_and_not_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.sync()
+    waited: list[float | None] = []
+    monkeypatch.setattr(place.stop, "wait", waited.append)
+    job = replace(place.job(), dry_run=True, task=Task.VERIFY)
+    held = Lock(place.state.with_suffix(".lock"), "box", lambda: "process 9 on test")
+    with held:
+        report = place.sync(job)
+        assert report.error is not None
+        assert (report.error.code, len(waited)) == ("locked", 60)
+        assert "process 9 on test" in report.error.message
+    monkeypatch.setattr(place.stop, "wait", lambda seconds: held.__exit__())
+    held.__enter__()
+    report = place.sync(job)
+    assert report.ok
+    assert "process 9 on test" in report.notes[0]
+
+
+def test_a_lost_connection_is_made_anew_while_verifying(place: Place) -> None:
+    place.sync()
+    server, count = place.connector, [0]
+    assert isinstance(server, MemoryServer)
+
+    def cut(command: str) -> None:
+        count[0] += 1
+        if count[0] == 4:
+            raise NetworkError("the connection was lost", cause="connection_lost")
+
+    server.before = cut
+    assert told(verify(place)) == []
+    assert server.connections >= 3
+
+
+def test_a_folder_that_the_server_refuses_is_told_and_the_others_compared(place: Place) -> None:
+    place.sync()
+    server = place.connector
+    assert isinstance(server, MemoryServer)
+    server.folders["Odd"] = MemoryFolder()
+    opened = server.folders["Odd"]
+
+    def refuse(command: str) -> None:
+        opened.gone = command == "select"
+
+    server.before = refuse
+    report = place.sync(replace(place.job(), dry_run=True, task=Task.VERIFY))
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.REFUSED
+    assert report.verified is not None
+    assert [folder.same for folder in report.verified.folders if folder.name == "INBOX"] == [5]
