@@ -1,9 +1,24 @@
 """`sync --verify` and `sync --repair` as commands, on a real Dovecot."""
 
+import imaplib
 import shutil
+import ssl
+import uuid
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
+from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import CertificatePolicy, Endpoint, Security
+from mailctl.protocols.imap.session import open_imap
+from mailctl.sync.job import SyncJob, Task
+from tests.doubles.syncs import Place
 from tests.servers.support.certificates import Certificates
+from tests.servers.support.courier import Courier
+from tests.servers.support.courier_users import CourierUsers
+from tests.servers.support.cyrus import Cyrus
 from tests.servers.support.mail import Mail
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.syncing import SyncHome
@@ -54,3 +69,49 @@ def test_requests_that_make_no_sense(tmp_path: Path, mailbox: Mailbox, certifica
     home = SyncHome(tmp_path, mailbox, certificates)
     for options in (("--verify", "--repair"), ("--content",), ("--repair", "--start-afresh")):
         assert home.cli.run("sync", "box", *options).code == 2
+
+
+@pytest.mark.parametrize("which", ["courier", "cyrus"])
+def test_verify_agrees_with_other_servers(
+    tmp_path: Path, which: str, request: pytest.FixtureRequest, certificates: Certificates
+) -> None:
+    server: Courier | Cyrus = request.getfixturevalue(which)
+    user = f"ver{uuid.uuid4().hex[:8]}"
+    users: Cyrus | CourierUsers = server if isinstance(server, Cyrus) else request.getfixturevalue("courier_users")
+    users.add_user(user, f"{user}-pw")
+    trust = ssl.create_default_context(cafile=certificates.ca)
+    with imaplib.IMAP4_SSL("localhost", server.imaps, ssl_context=trust, timeout=20) as client:
+        client.login(user, f"{user}-pw")
+        for number in range(8):
+            client.append("INBOX", "(\\Seen Work)" if number % 2 else "", "", mail(number))
+    place = Place(tmp_path, Imap(server.imaps, user, str(certificates.ca)))
+    job = replace(place.job(), task=Task.VERIFY, dry_run=True, content=True)
+    assert place.sync().fetched == 8
+    report = place.sync(job)
+    assert report.ok, report.error
+    assert report.verified is not None
+    assert report.verified.differences == ()
+    assert place.sync(replace(place.job(), task=Task.REPAIR)).ok
+    assert place.sync().fetched == 0
+    place.file(3).write_bytes(b"damaged")
+    report = place.sync(job)
+    assert report.error is not None
+    assert report.error.code == "differences"
+
+
+@dataclass
+class Imap:
+    """Connects to one user's mailbox."""
+
+    port: int
+    user: str
+    authority: str
+
+    def open_imap(self, job: SyncJob) -> ImapMailbox:
+        """Sign in."""
+        endpoint = Endpoint("localhost", self.port, Security.TLS, CertificatePolicy(self.authority))
+        return open_imap(endpoint, self.user, Secret(f"{self.user}-pw"))
+
+    def open_pop3(self, job: SyncJob) -> PopMailbox:
+        """Not asked for."""
+        raise NotImplementedError
