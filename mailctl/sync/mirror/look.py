@@ -124,6 +124,10 @@ class Looker:
         recent = set(self._mailbox.uids(since=since)) if since else None
         sides = Sides(work.server, work.flags(), work.agreed, work.away, status.uidnext, recent)
         work.plan = plan_messages(sides, work.rules)
+        for uid in sorted(work.tally.avoid & set(work.plan.fetch)):
+            work.plan.fetch.remove(uid)
+            reason = "the server breaks the protocol when this message is asked for"
+            work.tally.skip("bad_response", reason, uid=uid)
         if self._run.budget is not None:
             self._run.budget -= len(work.plan.fetch)
         self._recognise(work, {message.size for message in before.values()})

@@ -5,7 +5,7 @@ moved is moved, what is new is uploaded); messages and flags go down and up; onl
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -47,6 +47,14 @@ class MirrorSync:
 
     def sync(self) -> int:
         """All chosen folders; returns how many messages the Maildir holds afterwards."""
+        try:
+            return self._tried()
+        finally:
+            for tally in self._run.tallies:
+                self._run.finish_folder(tally)
+
+    def _tried(self) -> int:
+        """The run, on one connection, or on a new one after it was lost."""
         budget = self._run.budget
         for attempt in range(MOST_CONNECTIONS):
             mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
@@ -90,7 +98,7 @@ class MirrorSync:
         found = find_again(reader, works.values(), found)
         fates = [*follows, *self._settle(works, found, looker, intents)]
         found += following
-        self._removed_here(works)
+        self._removed_here(works, {fate.source.folder for fate in follows if fate.source})
         if not run.job.confirm_deletes:
             brake(run, list(works.values()))
         strays = {one.stray.key: one for one in found}
@@ -106,8 +114,6 @@ class MirrorSync:
         if done - mirrored:
             self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))
         intents.done(intents.old)
-        for work in works.values():
-            run.finish_folder(work.tally)
         self._state.end()
         return sum(len(work.agreed) if work.still else len(work.files) + work.tally.fetched for work in works.values())
 
@@ -228,11 +234,11 @@ class MirrorSync:
                 work.fate = FolderFate.NEW_HERE
                 self._run.warn(f"{work.name}: removed on the server, but changed here: it is made there again")
 
-    def _removed_here(self, works: Mapping[str, Work]) -> None:
-        """Folders that were removed here come back, if the server has in them what was never here."""
+    def _removed_here(self, works: Mapping[str, Work], followed: Collection[str]) -> None:
+        """Folders that were removed here come back, if the server has in them what was never here, or not in them."""
         for work in works.values():
             plan = work.plan
-            if work.fate is FolderFate.GONE_HERE and not work.left and brought_back(plan):
+            if work.fate is FolderFate.GONE_HERE and not work.left and (brought_back(plan) or work.name in followed):
                 work.fate = FolderFate.NEW_THERE
                 self._run.warn(f"{work.name}: removed here, but the server has new messages in it: it comes back")
 

@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, root: Root, works: Collection[Work], *, make: bool) -> None:
         self._root, self._make = root, make
-        self._tables = {work.hash: work.local.keywords for work in works}
+        self._tables = {work.hash: work.local.keywords for work in works if work.local.keywords.names}
         self._keys = itertools.count(1)
 
     def read(self, files: Iterable[tuple[Work, LocalFile]]) -> list[Found]:

@@ -82,8 +82,8 @@ def test_one_fate_each_and_no_message_twice(data: st.DataObject) -> None:
     strays = []
     for number in range(data.draw(st.integers(0, 5))):
         folder, drawn = data.draw(FOLDERS), data.draw(st.sampled_from(named))
-        origin = None if drawn is not None and drawn.folder == folder else drawn
-        strays.append(Stray(number, folder, data.draw(LIKE), origin, data.draw(st.one_of(st.none(), ORIGINS))))
+        home = None if drawn is not None and drawn.folder == folder else drawn
+        strays.append(Stray(number, folder, data.draw(LIKE), home, data.draw(st.one_of(st.none(), ORIGINS))))
     fates = settle(strays, Surroundings(arrivals, there, here, lost))
     assert Counter(found.stray for found in fates) == Counter(strays)
     used = Counter(found.source for found in fates if found.way in (Way.IS, Way.MOVE))

@@ -316,6 +316,20 @@ def test_H1_another_uidvalidity_is_matched_again(place: Place, server: MemorySer
     assert go(place).ok
 
 
+def test_a_message_at_which_the_server_breaks_the_protocol_holds_up_no_other(
+    place: Place, server: MemoryServer
+) -> None:
+    from dataclasses import replace
+
+    inbox = server.folders["INBOX"]
+    inbox.add(*(mail(n) for n in range(10, 14)))
+    inbox.messages[5] = replace(inbox.messages[5], poison=True)
+    (place.mail / "INBOX" / "cur" / "1.h:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
+    report = go(place)
+    assert (report.ok, report.fetched, report.uploaded) == (True, 3, 1)
+    assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(5, "bad_response")]
+
+
 def test_pop3_has_no_mirror_mode(place: Place) -> None:
     from dataclasses import replace
 
