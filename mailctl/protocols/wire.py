@@ -255,8 +255,11 @@ class Wire(Buffer):
 
     def _readable(self, seconds: float) -> bool:
         through = self._deflated or self.connection
-        if isinstance(through, ssl.SSLSocket | Deflated) and through.pending():
-            return True
+        try:
+            if isinstance(through, ssl.SSLSocket | Deflated) and through.pending():
+                return True
+        except DeflateError as error:
+            raise self._beyond(str(error), error.code) from error
         with selectors.DefaultSelector() as selector:
             selector.register(self.connection, selectors.EVENT_READ)
             return bool(selector.select(self.deadline.remaining(seconds) if seconds else 0))

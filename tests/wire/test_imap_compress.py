@@ -3,6 +3,7 @@
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from threading import Event
 
 import pytest
 
@@ -14,7 +15,7 @@ from mailctl.errors import ProtocolError
 from mailctl.protocols.imap import open_imap
 from mailctl.protocols.imap.mailbox import Mailbox
 from mailctl.protocols.transcript import Transcript
-from tests.wire.support.imap import PASSWORD, USER, Sinks, answer, sign_in, signed_in
+from tests.wire.support.imap import INBOX, PASSWORD, USER, Sinks, answer, sign_in, signed_in
 from tests.wire.support.scripted import Peer, ScriptedServer
 
 OFFERED = "IMAP4rev1 COMPRESS=DEFLATE"
@@ -154,3 +155,28 @@ def test_the_transcript_stays_readable() -> None:
     assert "deflated from here on" in lines
     assert " NOOP" in lines
     assert "OK well" in lines
+
+
+def test_news_is_heard_through_deflate_and_junk_ends_the_connection() -> None:
+    heard = Event()
+
+    def then(server: Deflating) -> None:
+        answered = server.take(b"EXAMINE")
+        server.send(b"* 3 EXISTS\r\n" + answered + b" OK [READ-ONLY] x\r\n")
+        server.take(b"IDLE")
+        server.send(b"+ idling\r\n* OK still")
+        server.peer.server.pause(0.1)
+        server.send(b" here\r\n* 4 EXISTS\r\n")
+        heard.wait(10)
+        server.peer.send(b"\xff" * 100)
+
+    with signed_in(compressed(then), capabilities=f"{OFFERED} IDLE", messages=None) as mailbox:
+        assert isinstance(mailbox, Mailbox)
+        assert mailbox.compress()
+        mailbox.select(INBOX, read_only=True)
+        mailbox.begin_waiting()
+        assert mailbox.news(5)
+        heard.set()
+        with pytest.raises(ProtocolError):
+            mailbox.news(5)
+        assert not mailbox.alive
