@@ -98,7 +98,7 @@ class Scheduling:
         wanted = self._wanted(names, every, command, chosen)
         by, notes = self._by(cron=cron, watch=every is None)
         notes += self._lingering(by)
-        warnings = _on_secrets(chosen)
+        warnings = _on_secrets(chosen, watch=every is None)
         kind = "sync" if every is not None else "watch"
         files, crontab = self.installed()
         if by == "cron":
@@ -232,13 +232,13 @@ class Scheduling:
 
         base = self._context.env.get("XDG_CONFIG_HOME", "")
         folder = Path(base) if base.startswith("/") else home_folder(self._context.env) / ".config"
-        return UserUnits(Programs(self._context.env), folder / "systemd" / "user", self._realm)
+        return UserUnits(Programs(self._context.child_env()), folder / "systemd" / "user", self._realm)
 
     def _cron(self) -> "Cron":
         from mailctl.schedule.cron import Cron
         from mailctl.schedule.program import Programs
 
-        return Cron(Programs(self._context.env), self._realm)
+        return Cron(Programs(self._context.child_env()), self._realm)
 
 
 def _program(context: Context) -> tuple[str, ...]:
@@ -256,7 +256,7 @@ def _program(context: Context) -> tuple[str, ...]:
     return sys.executable, "-m", "mailctl"
 
 
-def _on_secrets(gateways: "Sequence[Gateway]") -> list[str]:
+def _on_secrets(gateways: "Sequence[Gateway]", *, watch: bool) -> list[str]:
     """What a service in the background can't have."""
     found = []
     kept: dict[str, list[str]] = {"keyring": [], "env": []}
@@ -269,8 +269,9 @@ def _on_secrets(gateways: "Sequence[Gateway]") -> list[str]:
             f"`mailctl gateway password source {names[0]}` names another source, such as a private file."
         )
     if names := kept["keyring"]:
+        then = "the watch gives it up until it is reloaded" if watch else "syncs fail until then"
         found.append(
-            f"{_some(names)}: the keyring is locked until you sign in on the desktop, and syncs fail until then. "
+            f"{_some(names)}: while the keyring is locked, as before you sign in on the desktop, {then}. "
             f"For a machine without a desktop: `mailctl gateway password source {names[0]}`."
         )
     return found

@@ -106,11 +106,12 @@ class CanaryHunt:
         self.password_command.chmod(0o700)
 
     def run(
-        self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None
+        self, *arguments: str, stdin: str = "", env: Mapping[str, str] | None = None, ended_at: bytes = b""
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run `mailctl ARGUMENTS` and search; the exit code is the caller's to judge, but a bug (1) fails.
 
-        env: more variables; the password may be in one, which then must not reach a child.
+        env: more variables; the password may be in one, which then must not reach a child. ended_at: SIGTERM is sent
+        when this has been printed.
         """
         process = subprocess.Popen(
             [sys.executable, "-m", "mailctl", *arguments],
@@ -120,7 +121,13 @@ class CanaryHunt:
             env={**self.env, **(env or {})},
             cwd=self.home,
         )
+        begun = b""
+        while ended_at and ended_at not in begun and process.stdout and (line := process.stdout.readline()):
+            begun += line
+        if ended_at:
+            process.terminate()
         out, err = process.communicate(stdin.encode(), timeout=120)
+        out = begun + out
         if env and self.value in env.values():
             (self._witness / str(process.pid)).unlink()  # mailctl itself was given it there
         found = [*self._in("stdout", out), *self._in("stderr", err), *self.in_files()]

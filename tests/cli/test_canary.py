@@ -30,6 +30,7 @@ COMMANDS = [
     "sync work",
     "sync work --dry-run",
     "status",
+    "schedule install --watch --exec true --dry-run",
     "log",
     "log export exported.jsonl",
     "gateway edit work --display-name Alice",
@@ -78,6 +79,15 @@ def test_E1_to_E5_and_E7_no_command_shows_a_password(hunt: CanaryHunt, source: s
     for command in COMMANDS:
         done = hunt.run(*command.split(), *VERBOSE, stdin=f"{CANARY}\n", env=env)
         assert done.returncode != 2, f"{command} did nothing: {done.stderr.decode()}"
+
+
+@pytest.mark.parametrize("source", ["command", "env"])
+def test_E1_to_E5_a_watch_shows_no_password(hunt: CanaryHunt, source: str) -> None:
+    env = {"WORK_PASSWORD": CANARY} if source == "env" else {}
+    command = SecretSource(SourceKind.COMMAND, (str(hunt.password_command),))
+    gateway(hunt, SecretSource(SourceKind.ENV, ("WORK_PASSWORD",)) if env else command)
+    done = hunt.run("watch", "work", "--exec", "true", *VERBOSE, env=env, ended_at=b"watch.failed")
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("text", [f"{CANARY}\0\n", f"{CANARY}{'x' * 70000}\n"], ids=["NUL", "long"])
