@@ -9,7 +9,7 @@ from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, StorageError, combined_exit_code
-from mailctl.sync.job import Failure, SyncJob, SyncReport, Task
+from mailctl.sync.job import Failure, SyncJob, SyncReport, Task, done
 from mailctl.sync.local.files import storing
 from mailctl.sync.local.root import Lock, Root
 from mailctl.sync.run import Run, Tools
@@ -210,13 +210,15 @@ def _record_end(run: Run, report: SyncReport) -> None:
         "fetched": report.fetched,
         "flagged": report.flagged,
         "removed": report.removed,
+        "uploaded": report.uploaded,
+        "moved": report.moved,
         "bytes": report.bytes,
         "seconds": report.seconds,
         "skipped": sum(skipped.count for skipped in report.skipped),
         "messages": report.messages,
     }
     if report.error is None:
-        text = f"{report.fetched} fetched, {report.flagged} flagged, {report.removed} removed"
+        text = done(report)
         run.record("sync.finished", text, **fields)
     else:
         failure = report.error

@@ -226,3 +226,9 @@ class FolderTally:
             self.uploaded,
             self.moved,
         )
+
+
+def done(what: FolderTally | SyncReport) -> str:
+    """What was done, in numbers; what goes up is told where any did."""
+    up = f", {what.uploaded} uploaded, {what.moved} moved" if what.uploaded or what.moved else ""
+    return f"{what.fetched} fetched, {what.flagged} flagged, {what.removed} removed{up}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mailctl.domain.event import Level, Recorder
 from mailctl.domain.standing import Standing
 from mailctl.errors import StoppedError
-from mailctl.sync.job import Connector, FolderTally, SyncJob
+from mailctl.sync.job import Connector, FolderTally, SyncJob, done
 from mailctl.sync.local.files import Files
 from mailctl.sync.verify.differences import Repaired, Verified
 
@@ -181,11 +181,13 @@ class Run:
         if tally.eventful:
             self.record(
                 "sync.folder.done",
-                f"{tally.name}: {tally.fetched} fetched, {tally.flagged} flagged, {tally.removed} removed",
+                f"{tally.name}: {done(tally)}",
                 folder=tally.name,
                 fetched=tally.fetched,
                 flagged=tally.flagged,
                 removed=tally.removed,
+                uploaded=tally.uploaded,
+                moved=tally.moved,
                 bytes=tally.bytes,
                 skipped=sum(skipped.count for skipped in tally.skipped),
             )
