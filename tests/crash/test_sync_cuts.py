@@ -22,7 +22,7 @@ from tests.servers.support.mail import Mail
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.syncing import SyncHome
 
-CUTS = int(os.environ.get("MAILCTL_CRASH_CUTS", "24")) // 3
+CUTS = int(os.environ.get("MAILCTL_CRASH_CUTS", "15")) // 3
 TOLD = (0, 5, 6)  # exit codes: mended within the run, network, TLS
 
 
