@@ -35,12 +35,12 @@ def describe(header: bytes) -> Description:
 
 
 def identity(header: bytes) -> dict[str, bytes]:
-    """From, Subject, Date and Message-ID as they stand there, white space reduced; those that it has."""
+    """From, Subject, Date and Message-ID as they stand there, white space reduced, 1000 octets each; what it has."""
     text = header[:MOST_HEADER].replace(b"\r", b"")
     end = 0 if text.startswith(b"\n") else text.find(b"\n\n")
     found: dict[str, bytes] = {}
     for name, value in _FIELD.findall(text if end < 0 else text[: end + 1]):
-        found.setdefault(name.decode().lower(), b" ".join(value.split()))
+        found.setdefault(name.decode().lower(), b" ".join(value.split())[:_RAW])
     return found
 
 
@@ -49,7 +49,7 @@ def _words(value: bytes) -> str:
     from email.errors import HeaderParseError
     from email.header import decode_header, make_header
 
-    text = value[:_RAW].decode("utf-8", "replace")
+    text = value.decode("utf-8", "replace")
     if "=?" in text:
         try:
             text = str(make_header(decode_header(text)))

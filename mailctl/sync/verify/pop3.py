@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import NamedTuple
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import BodySink, PopMailbox
 from mailctl.domain.when import show_size
 from mailctl.sync.describe import describe, identity
-from mailctl.sync.local.inspect import Body, Entry, Reader
+from mailctl.sync.local.inspect import Entry, Reader
 from mailctl.sync.local.names import folder_hash, uidl_token
 from mailctl.sync.local.paths import assign
 from mailctl.sync.local.root import Root
@@ -18,6 +19,14 @@ from mailctl.sync.state import State
 from mailctl.sync.verify.differences import FolderFindings, Kind, Outlook
 from mailctl.sync.verify.here import Here, tell, tell_doubled
 from mailctl.sync.verify.imap import Digest
+
+
+class Read(NamedTuple):
+    """What is kept of a file that was read through. octets, digest: as on the wire. identity: see `describe`."""
+
+    octets: int
+    digest: bytes
+    identity: dict[str, bytes]
 
 
 class PopVerify:
@@ -117,15 +126,16 @@ class PopVerify:
                 told = f"{body.octets} octets here, {octets} there, not the same"
                 found.add(Kind.CONTENT, Outlook.STAYS, told, uid=number, file=file)
 
-    def _read(self, both: dict[int, Entry], found: FolderFindings) -> dict[int, Body]:
-        bodies: dict[int, Body] = {}
+    def _read(self, both: dict[int, Entry], found: FolderFindings) -> dict[int, Read]:
+        bodies: dict[int, Read] = {}
         if self._root.descriptor is None:
             return bodies
         self._run.expect(len(both), sum(entry.size for entry in both.values()))
         with Reader(self._root.files, self._root.descriptor) as reader:
             for number, entry in both.items():
                 try:
-                    bodies[number] = reader.read(entry)
+                    body = reader.read(entry)
+                    bodies[number] = Read(body.octets, body.digest, identity(body.head))
                 except OSError as error:
                     if self._here.exists(entry):
                         told = error.strerror or str(error)
@@ -151,5 +161,5 @@ class PopVerify:
         return digests
 
 
-def _another(body: Body, header: dict[str, bytes] | None) -> bool:
-    return header is not None and header != identity(body.head)
+def _another(body: Read, header: dict[str, bytes] | None) -> bool:
+    return header is not None and header != body.identity
