@@ -73,24 +73,24 @@ class Configured:
     def join(self, gateway: "Gateway", server: "Server") -> "EffectiveGateway":
         """A gateway, saved or not, as it works on `server`."""
         from mailctl.domain.effective import effective
-        from mailctl.domain.provider import inbound_defaults, outbound_defaults
 
         provider = self.provider(server)
-        return effective(
-            gateway,
-            server,
-            self.config.settings,
-            inbound_defaults(provider) if provider else None,
-            outbound_defaults(provider) if provider else None,
-        )
+        if provider is None:
+            return effective(gateway, server, self.config.settings, None, None)
+        from mailctl.domain.provider import inbound_defaults, outbound_defaults
+
+        defaults = inbound_defaults(provider), outbound_defaults(provider)
+        return effective(gateway, server, self.config.settings, *defaults)
 
     def provider(self, server: "Server") -> "Provider | None":
         """The facts on the provider that `server` was made from, or None if there are none."""
+        if not server.provider:
+            return None
         from mailctl.errors import NotFoundError
         from mailctl.providers.catalog import load
 
         try:
-            return load(server.provider) if server.provider else None
+            return load(server.provider)
         except NotFoundError:  # a server file may name a provider that this version doesn't know
             return None
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol as Interface
 
-from mailctl.domain.gateway import Login
-from mailctl.domain.server import Endpoint, Protocol
+from mailctl.domain.check_job import CheckJob as CheckJob
+from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode
 
 
@@ -26,30 +26,6 @@ class StageReport:
     status: StageStatus
     ms: float = 0.0
     detail: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class CheckJob:
-    """What one check needs; picklable, holds no secret.
-
-    gateway: its name, or "" for a bare address. server: its name, or "". provider: preset id or "". timeout: seconds
-    for the whole check. facts: what else is known, in the words of the failure knowledge (`wants:app_password`).
-    attachment_limit: of the gateway, in octets, None for none. relaying: whether to ask if mail is passed on elsewhere.
-    """
-
-    gateway: str
-    address: str
-    protocol: Protocol
-    endpoint: Endpoint
-    login: Login
-    provider: str = ""
-    allow_plaintext: bool = False
-    timeout: float = 30.0
-    trace: bool = False
-    server: str = ""
-    facts: frozenset[str] = frozenset()
-    attachment_limit: int | None = None
-    relaying: bool = True
 
 
 class Level(StrEnum):

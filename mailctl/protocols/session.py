@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import monotonic
 
-from mailctl.domain.check import CheckJob
+from mailctl.domain.check_job import CheckJob
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from mailctl.errors import UsageError
 from mailctl.protocols import arguments
 
-_FLAG = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\]+")
+_FLAG = re.compile(r"\\?[!#$&'+-\[\]-z|}~]+")  # printable ASCII but ( ) { % * " and the backslash
 _RECENT = "\\recent"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mailctl.domain.check import CheckJob
+from mailctl.domain.check_job import CheckJob
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import Login
 from mailctl.domain.mailbox import Folder
