@@ -11,6 +11,7 @@ from mailctl.domain.mailbox import Folder
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StorageError, UsageError
 from mailctl.protocols.imap import Mailbox
 from mailctl.protocols.imap.letter import HELD
+from mailctl.protocols.transcript import Transcript
 from tests.wire.support.imap import INBOX, answer, signed_in
 from tests.wire.support.scripted import Peer
 
@@ -399,6 +400,29 @@ def test_flags_of_very_many_messages_go_in_few_flights() -> None:
     with changing(script) as mailbox:
         mailbox.change_flags([FlagChange(tuple(range(1, 100_001)), frozenset({"\\Seen"}))])
     assert len(flights) == 5
+
+
+def test_very_many_messages_are_removed_in_bounded_answers() -> None:
+    def script(peer: Peer) -> None:
+        for verb in ("UID STORE", "UID EXPUNGE", "UID MOVE"):
+            for _ in range(6):
+                tag = peer.command(verb)
+                peer.send("* 1 EXPUNGE\r\n" * (20_000 if verb != "UID STORE" else 0) + f"{tag} OK\r\n")
+
+    with changing(script, f"{PLUS} MOVE") as mailbox:
+        mailbox.expunge(range(1, 120_001))
+        mailbox.move(range(1, 120_001), INBOX)
+
+
+def test_nothing_of_a_message_is_in_the_trace() -> None:
+    def script(peer: Peer) -> None:
+        peer.line(f"{take(peer, 2)} OK [APPENDUID 7 9:10] x")
+
+    with changing(script, MULTI) as mailbox:
+        mailbox._channel.wire.transcript = Transcript()
+        mailbox.append(INBOX, [upload(), upload()])
+        lines = mailbox._channel.wire.transcript.lines()
+    assert ["APPEND" in lines[0], f"2 messages of {2 * len(BODY)} octets" in lines[0], len(lines)] == [True, True, 2]
 
 
 def test_the_first_refusal_of_a_flight_is_told_and_the_connection_lives() -> None:

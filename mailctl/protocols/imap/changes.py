@@ -12,7 +12,7 @@ from mailctl.protocols.imap.placed import parse_copyuid, together
 from mailctl.protocols.imap.uids import SET_OCTETS, format_sets
 
 FLIGHT = 20_000
-"""Messages whose flags are changed in one flight: with CONDSTORE the server answers each with its mod-sequence."""
+"""Messages that are changed in one flight: each brings a response, its mod-sequence (CONDSTORE) or its EXPUNGE."""
 COMMANDS = 200
 """STORE commands of one flight."""
 
@@ -45,7 +45,7 @@ class Changing(Connection):
                 code="no_uidplus",
             )
         self.add_flags(uids, ["\\Deleted"])
-        for text, _ in format_sets(uids):
+        for text, _ in _sets(uids):
             self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
 
     def copy(self, uids: Sequence[int], folder: Folder) -> Placed:
@@ -64,7 +64,7 @@ class Changing(Connection):
         target = quoted(folder.wire, "folder name")
         placed = Placed()
         left = sorted(set(uids))
-        for text, held in format_sets(uids, max(1, SET_OCTETS - len(target))):
+        for text, held in _sets(uids, len(target)):
             answer = self._channel.run(f"UID {verb} {text} ".encode() + target)
             placed = together(placed, _copyuid(answer, held))
             try:
@@ -82,10 +82,15 @@ def _stores(changes: Iterable[FlagChange]) -> Iterator[tuple[bytes, int]]:
     for change in changes:
         words = format_flags(change.flags)
         sign = b"+" if change.add else b"-"
-        uids = sorted(set(change.uids)) if words else []
-        for start in range(0, len(uids), FLIGHT):
-            for text, held in format_sets(uids[start : start + FLIGHT], max(1, SET_OCTETS - len(words))):
-                yield b"UID STORE %s %sFLAGS.SILENT (%s)" % (text.encode(), sign, words), len(held)
+        for text, held in _sets(change.uids if words else (), len(words)):
+            yield b"UID STORE %s %sFLAGS.SILENT (%s)" % (text.encode(), sign, words), len(held)
+
+
+def _sets(uids: Iterable[int], besides: int = 0) -> Iterator[tuple[str, list[int]]]:
+    """`uids` as ascending sets of at most FLIGHT messages, with the UIDs in each; besides: octets of the rest."""
+    ascending = sorted(set(uids))
+    for start in range(0, len(ascending), FLIGHT):
+        yield from format_sets(ascending[start : start + FLIGHT], max(1, SET_OCTETS - besides))
 
 
 def _flights(commands: Iterable[tuple[bytes, int]]) -> Iterator[list[bytes]]:
