@@ -58,7 +58,8 @@ def _set_aside(path: Path) -> tuple[str, str]:
     """(the account that the old state named, where it is now). What a repair that died had begun is no old state."""
     old = path.with_name(path.name + ".old")
     if not path.exists():
-        return "", str(old) if old.exists() else ""
+        with State(old, read_only=True) as state:  # a repair that died a moment ago has put it there
+            return state.meta("account"), str(old) if old.exists() else ""
     with State(path) as state:
         account, damaged, unfinished = state.meta("account"), state.rebuilt, state.meta(_UNFINISHED)
     if damaged:
