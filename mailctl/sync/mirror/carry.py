@@ -20,6 +20,7 @@ from mailctl.sync.mirror.removal import remove_file, remove_folder
 from mailctl.sync.mirror.show import tell
 from mailctl.sync.mirror.strays import Fate
 from mailctl.sync.mirror.work import Found, Work, fingerprint, index
+from mailctl.sync.rematch import message_id
 from mailctl.sync.run import Run
 from mailctl.sync.state import FolderState, State
 
@@ -56,17 +57,18 @@ class Carry:
             if work.fate is FolderFate.NEW_HERE:
                 self._alone(work, self._make_there)
             self._alone(work, self._remember)
-        Placer(
+        left = Placer(
             self._run, self._connection, self._state, self._root, self._works, self._strays, self._intents
         ).carry_out(fates)
         for work in busy:
             self._run.check_stop()
             self._alone(work, self._messages)
-        self._delete_there([work for work in busy if work.tally.error is None])
+        self._delete_there([work for work in busy if work.tally.error is None], left)
         for work in busy:
             self._alone(work, self._delete_here)
         for work in sorted(busy, key=lambda work: len(work.path.parts), reverse=True):  # what is inside goes first
             self._alone(work, self._finish)
+            work.tally.error = work.tally.error or work.refusal
 
     def _alone(self, work: Work, step: Callable[[Work], None]) -> None:
         """A step whose refusal concerns this folder alone; what comes after it isn't done then."""
@@ -125,8 +127,11 @@ class Carry:
             text = f"{work.name}: flags of {counted(len(work.plan.store), 'message')} changed on the server"
             self._run.record("sync.messages.flagged", text, folder=work.name, uids=sorted(work.plan.store))
 
-    def _delete_there(self, works: Iterable[Work]) -> None:
-        """What was deleted here, after another look: a file that was being moved may have been missed."""
+    def _delete_there(self, works: Iterable[Work], left: Sequence[Found]) -> None:
+        """What was deleted here, after another look: a file that was being moved may have been missed.
+
+        left: files that did not get to the server: what could be one of them, moved, stays where it is.
+        """
         losing = [work for work in works if work.plan.delete_there]
         if not losing or self._root.descriptor is None:
             return
@@ -134,7 +139,20 @@ class Carry:
         for work in losing:
             back = lying.get((work.hash, work.validity), {}).keys()
             work.plan.delete_there = [uid for uid in work.plan.delete_there if uid not in back]
+            if left:
+                self._alone(work, lambda work: self._hold_back(work, left))
             self._alone(work, self._expunge)
+
+    def _hold_back(self, work: Work, left: Sequence[Found]) -> None:
+        """Take out of what is to be deleted what one of these files may be."""
+        self._connection.select(work)
+        names = {one.measured.message_id for one in left} - {""}
+        sizes = {one.measured.octets for one in left}
+        for uid, header in self._connection.mailbox.headers(list(work.plan.delete_there), ("Message-ID",)):
+            identity = message_id(header)
+            if identity in names or (not identity and work.server[uid].size in sizes):
+                work.plan.delete_there.remove(uid)
+                work.tally.skip("kept_there", "its file may be one that could not be uploaded: it stays there", uid=uid)
 
     def _expunge(self, work: Work) -> None:
         """Remove messages by UID only (RFC 4315); where the server can't, mark them, and say so."""
@@ -183,7 +201,7 @@ class Carry:
             self._remove_there(work)
         elif work.status is not None:
             status = work.status
-            whole = work.plan.complete and not work.tally.skipped and not work.tally.warnings
+            whole = work.plan.complete and not work.refusal and not work.tally.skipped and not work.tally.warnings
             settled = fingerprint(self._run.job) if whole else ""
             seen = FolderState(work.validity, status.uidnext, status.highestmodseq, status.messages, settled)
             self._state.save_folder(work.name, replace(seen, mailbox_id=status.mailbox_id, path=str(work.path)))

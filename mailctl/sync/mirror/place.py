@@ -43,22 +43,30 @@ class Placer:
     ) -> None:
         self._run, self._connection, self._state, self._root = run, connection, state, root
         self._works, self._strays, self._intents = works, strays, intents
+        self._done: set[int] = set()
 
-    def carry_out(self, fates: Iterable[Fate]) -> None:
-        """All of them, which come sorted: copies before moves."""
+    def carry_out(self, fates: Iterable[Fate]) -> list[Found]:
+        """All of them, which come sorted: copies before moves; returns the files that have no name of theirs yet."""
         wanted = [(fate, self._strays[fate.stray.key]) for fate in fates]
         ready = [(fate, found) for fate, found in wanted if not found.work.left and found.work.tally.error is None]
         for (way, target, source), group in groupby(ready, key=lambda pair: _group(pair[0])):
             self._run.check_stop()
-            some = list(group)
             work = self._works[target]
-            with self._opened(work) as maildir:
-                if way in (Way.IS, Way.FOLLOW):
-                    self._recognise(work, maildir, some, self._works[source])
-                elif way is Way.UPLOAD:
-                    self._upload(work, maildir, [found for _, found in some])
-                else:
-                    self._transfer(way, work, self._works[source], maildir, some)
+            try:
+                self._some(way, work, self._works.get(source, work), list(group))
+            except RefusedError as error:
+                work.refusal = error
+        return [found for _, found in wanted if found.stray.key not in self._done]
+
+    def _some(self, way: Way, work: Work, source: Work, some: Sequence[tuple[Fate, Found]]) -> None:
+        """Files of one folder, all of one fate."""
+        with self._opened(work) as maildir:
+            if way in (Way.IS, Way.FOLLOW):
+                self._recognise(work, maildir, some, source)
+            elif way is Way.UPLOAD:
+                self._upload(work, maildir, [found for _, found in some])
+            else:
+                self._transfer(way, work, source, maildir, some)
 
     def _opened(self, work: Work) -> MaildirFolder:
         assert self._root.descriptor is not None  # noqa: S101 - a stray was found below it
@@ -131,11 +139,16 @@ class Placer:
                 except PlacingError as error:
                     placed = self._one_by_one(work, batch, error, uploads)
             self._settle(work, maildir, batch, placed, intent)
+            if batch.stopped is not None:
+                raise batch.stopped
 
     def _one_by_one(self, work: Work, batch: Batch, error: PlacingError, uploads: Sequence[Upload]) -> Placed:
         """What of a refused batch can be placed all the same."""
         uids = dict(error.placed.uids)
-        for number in error.unplaced:
+        if error.cause == "quota_full":
+            batch.stopped = error
+            batch.refused.update(error.unplaced)
+        for number in error.unplaced if batch.stopped is None else ():
             single = error
             if len(uploads) > 1:
                 try:
@@ -206,6 +219,7 @@ class Placer:
         name = MessageName(work.hash, work.validity, meta.uid, "", found.measured.verbatim, "".join(sorted(letters)))
         file = rename(source or maildir, found.file, maildir, name)
         work.server[meta.uid] = meta
+        self._done.add(found.stray.key)
         if file is None:  # it was deleted meanwhile, or moved on: the next run sees which
             work.plan.agree[meta.uid] = remember(meta)
             return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mailctl.domain.changes import Upload
 from mailctl.domain.when import show_size
-from mailctl.errors import StorageError
+from mailctl.errors import RefusedError, StorageError
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import part_name
 from mailctl.sync.mirror.connection import Connection
@@ -20,12 +20,13 @@ MOST_OCTETS = 8 << 20
 
 @dataclass
 class Batch:
-    """Files that are sent together. refused: numbers of those that the server did not take."""
+    """Files that are sent together. refused: numbers of those that the server did not take. stopped: it takes none."""
 
     work: Work
     found: list[Found] = field(default_factory=list)
     octets: int = 0
     refused: set[int] = field(default_factory=set)
+    stopped: RefusedError | None = None
 
     def open(self, maildir: MaildirFolder, stack: ExitStack) -> list[Upload]:
         """Open the files; `stack` closes them. What has gone meanwhile is taken out."""

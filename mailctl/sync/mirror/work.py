@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mailctl.domain.mailbox import Folder, FolderStatus, MessageMeta
+from mailctl.errors import MailctlError
 from mailctl.sync.job import FolderTally, SyncJob
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile
@@ -21,8 +22,9 @@ class Work:
     """One folder. folder: None while the server has none. hash: stands for it in file names.
 
     seen, agreed: what the state holds. files: this folder's messages in it, by UID. away: UIDs of those that lie
-    elsewhere. leaving: files of an older UIDVALIDITY that are to go. server: what it shows. still: nothing is to be
-    done, and nothing was asked. left: it was not looked at, or refused: nothing is decided on it.
+    elsewhere. leaving: files of an older UIDVALIDITY that are to go. server: what it shows. refusal: why not all went
+    up. still: nothing is to be done, and nothing was asked. left: it was not looked at, or refused: nothing is decided
+    on it.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Work:
     server: dict[int, MessageMeta] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
     plan: MirrorPlan = field(default_factory=MirrorPlan)
+    refusal: MailctlError | None = None
     still: bool = False
     left: bool = False
 

@@ -1,11 +1,13 @@
 """Mirror mode on a server in memory: what each kind of change does to the other side, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mailctl.domain.changes import Placed, PlacingError
 from mailctl.domain.gateway import Mode
-from mailctl.errors import ExitCode
+from mailctl.errors import ExitCode, RefusedError
 from mailctl.sync.job import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
@@ -125,8 +127,6 @@ def test_H9_an_empty_listing_needs_a_word_before_anything_is_deleted_here(place:
 
 
 def test_many_deletions_here_need_a_word_before_anything_is_deleted_there(place: Place, server: MemoryServer) -> None:
-    from dataclasses import replace
-
     many(place, server, 40)
     for path in (place.mail / "INBOX" / "new").iterdir():
         path.unlink()
@@ -235,8 +235,6 @@ def test_a_maildir_of_another_program_is_recognised_not_doubled(tmp_path: Path, 
 
 
 def test_a_dry_run_tells_every_step_and_changes_nothing(place: Place, server: MemoryServer) -> None:
-    from dataclasses import replace
-
     file = place.file(3)
     file.rename(place.mail / "Work" / "cur" / f"{file.name}:2,S")
     place.file(1).unlink()
@@ -319,8 +317,6 @@ def test_H1_another_uidvalidity_is_matched_again(place: Place, server: MemorySer
 def test_a_message_at_which_the_server_breaks_the_protocol_holds_up_no_other(
     place: Place, server: MemoryServer
 ) -> None:
-    from dataclasses import replace
-
     inbox = server.folders["INBOX"]
     inbox.add(*(mail(n) for n in range(10, 14)))
     inbox.messages[5] = replace(inbox.messages[5], poison=True)
@@ -330,9 +326,59 @@ def test_a_message_at_which_the_server_breaks_the_protocol_holds_up_no_other(
     assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(5, "bad_response")]
 
 
-def test_pop3_has_no_mirror_mode(place: Place) -> None:
-    from dataclasses import replace
+def test_a_full_mailbox_is_told_once_and_the_rest_goes_on(place: Place, server: MemoryServer) -> None:
+    for number in range(60):
+        body = b"Message-ID: <new%d@x>\n\n" % number
+        (place.mail / "INBOX" / "cur" / f"{number:03}.h:2,S").write_bytes(body)
+    server.folders["INBOX"].add(mail(50))
 
+    def full(command: str) -> None:
+        if command == "append" and len(server.folders["INBOX"].messages) >= 10:
+            refused = RefusedError("the mailbox is full", cause="quota_full")
+            done = len(server.folders["INBOX"].messages) - 4
+            raise PlacingError(refused, Placed(1000, {n: n + 5 for n in range(done)}), range(done, 50))
+
+    server.before = full
+    report = go(place)
+    assert report.error is not None
+    assert (report.error.exit_code, report.error.cause) == (ExitCode.REFUSED, "quota_full")
+    assert (report.uploaded, report.fetched) == (6, 1)
+    assert [name for name, _ in server.commands].count("append") == 7
+    server.before = lambda command: None
+    assert go(place).uploaded == 54
+    assert len(server.folders["INBOX"].messages) == 64
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_was_changed_while_it_was_moved_goes_only_after_its_upload(
+    place: Place, server: MemoryServer, named: bool
+) -> None:
+    if not named:
+        server.folders["INBOX"].messages[1] = replace(server.folders["INBOX"].messages[1], body=b"no id\r\n\r\nx\r\n")
+        server.folders["INBOX"].flag(1, [])
+        place.state.unlink()
+        place.file(1).unlink()
+        assert go(place).fetched == 1
+    file = place.file(1)
+    new = place.mail / "Work" / "cur" / "1.mutt:2,S"
+    new.write_bytes(file.read_bytes() if not named else file.read_bytes().replace(b"\n\n", b"\nLines: 1\n\n", 1))
+    file.unlink()
+
+    def refuse(command: str) -> None:
+        if command in ("append", "move"):
+            raise PlacingError(RefusedError("no"), Placed(), [0] if command == "append" else [1])
+
+    server.before = refuse
+    report = go(place)
+    assert (report.uploaded, report.removed) == (0, 0)
+    assert 1 in server.folders["INBOX"].messages
+    server.before = lambda command: None
+    assert go(place).ok
+    assert 1 not in server.folders["INBOX"].messages
+    assert len(server.folders["Work"].messages) == len(place.bodies("Work")) == 1
+
+
+def test_pop3_has_no_mirror_mode(place: Place) -> None:
     from mailctl.domain.server import Protocol
 
     report = place.sync(replace(place.job(mode=Mode.MIRROR), protocol=Protocol.POP3))
