@@ -28,8 +28,8 @@ class Visit:
 class Opened:
     """The folder's state, and what changed since `Visit.since`, as far as the server tells it before the bodies.
 
-    changed: messages whose flags changed (size and date may be None). vanished: UIDs that are gone, inclusive ranges,
-    ascending; a range may hold UIDs that never were.
+    changed: messages whose flags changed, and those that are new (size and date may be None). vanished: UIDs that are
+    gone, inclusive ranges, ascending; a range may hold UIDs that never were.
     """
 
     visit: Visit
@@ -40,7 +40,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A message came whole; its sink was finished with this."""
+    """A message came whole; its sink was finished with this.
+
+    Its UID may be beyond `status.uidnext`: it was delivered meanwhile. Messages come in any order.
+    """
 
     visit: Visit
     meta: MessageMeta
@@ -48,7 +51,11 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """All that was asked of the folder was answered. error: why not, if the server refused (others go on)."""
+    """All that was asked of the folder was answered. error: why not, if the server refused (others go on).
+
+    Code `unclear`: the folder is there, but what changed can't be told, or is too much; only a look at all of it helps.
+    A message whose body the server doesn't give (NIL, or gone meanwhile) is in no `Arrived`, and no error.
+    """
 
     visit: Visit
     error: MailctlError | None = None

@@ -82,3 +82,28 @@ def test_junk_is_set_aside_or_a_folder(junk: bytes) -> None:
         parse_list([b"* LIST " + junk])
     except ProtocolError:
         return
+
+
+@given(
+    st.lists(st.sampled_from([b"\\HasNoChildren", b"\\Sent", b"\\X-odd", b"$a", b"\\*"]), max_size=3),
+    st.sampled_from([b"NIL", b'"/"', b'"."', b'"\\\\"', b'" "', b'"xx"', b"x"]),
+    st.sampled_from(
+        [b"INBOX", b'"inbox"', b"NIL", b'""', b'"a b"', b'"a\\\\b"', b"&bad", b"&AOQ-/x", b'"\xe4"', b"a b"]
+    )
+    | st.binary(max_size=8),
+)
+def test_common_listings_are_read_as_exactly(attributes: list[bytes], delimiter: bytes, name: bytes) -> None:
+    line = b"* LIST (%s) %s %s" % (b" ".join(attributes), delimiter, name)
+    read: list[Folder | bytes | str] = []
+    for each in (line, line.replace(b"LIST", b"list")):  # the second goes the exact way
+        try:
+            read.append(parse_list([each]))
+        except ProtocolError as error:
+            read.append(error.code)
+    assert read[0] == read[1]
+
+
+def test_a_long_listing_takes_no_time_to_refuse() -> None:
+    for junk in (b"a" * 100_000, b"a " * 50_000, b"\\" * 100_000, b'"' * 100_000):
+        with pytest.raises(ProtocolError):
+            parse_list([b"* LIST (" + junk + b"! x"])

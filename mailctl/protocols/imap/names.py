@@ -5,10 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from mailctl.domain.mailbox import Folder, FolderListing
 from mailctl.errors import ProtocolError
-from mailctl.protocols.imap.tokens import Atom, parse_values
+from mailctl.protocols.imap.tokens import Atom, Value, parse_values
 
 _PLAIN = re.compile(rb"[\x20-\x25\x27-\x7e]*")
 _LIST = re.compile(rb"\* (?:LIST|XLIST|LSUB) ", re.IGNORECASE)
+_COMMON = re.compile(
+    rb'\* LIST \(([\\A-Za-z0-9$ -]*)\) (?:"([!#-\[\]-~])"|NIL) (?:"([^"\\\r\n]*)"|([A-Za-z0-9./_&,+-]+))'
+)
+"""A LIST response as most servers send it: attributes, delimiter, name with or without quotes."""
 _INBOX = "inbox"
 
 
@@ -59,13 +63,23 @@ def parse_listing(responses: Iterable[Sequence[bytes]]) -> FolderListing:
     return FolderListing(tuple(folders.values()), tuple(aside))
 
 
-def parse_list(parts: Sequence[bytes]) -> Folder | bytes:
-    """One LIST response: the folder, or its name on the wire if that can't be decoded. ProtocolError for junk."""
+def _parse_exact(parts: Sequence[bytes]) -> tuple[Value, Value, Value]:
+    """Attributes, delimiter and name of any LIST response."""
     prefix = _LIST.match(parts[0])
     values = parse_values(parts, prefix.end()) if prefix else []
     if len(values) < 3:
         raise ProtocolError("the server sent a LIST response that isn't one", code="bad_list")
-    attributes, delimiter, wire = values[:3]
+    return values[0], values[1], values[2]
+
+
+def parse_list(parts: Sequence[bytes]) -> Folder | bytes:
+    """One LIST response: the folder, or its name on the wire if that can't be decoded. ProtocolError for junk."""
+    found = _COMMON.fullmatch(parts[0]) if len(parts) == 1 else None
+    attributes: Value
+    if found:
+        attributes, delimiter, wire = [*found[1].split()], found[2], found[4] if found[3] is None else found[3]
+    else:
+        attributes, delimiter, wire = _parse_exact(parts)
     if not isinstance(attributes, list) or isinstance(delimiter, list) or isinstance(wire, list):
         raise ProtocolError("the server sent a LIST response of the wrong shape", code="bad_list")
     if wire is None:  # a folder may be called NIL, and an atom may spell it

@@ -22,7 +22,7 @@ from mailctl.protocols.imap.selected import EXISTS, parse_selected
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID, merge, parse_ranges
 
-DEPTH = 8
+DEPTH = 16
 """Folders in flight."""
 CHANGES = 200_000
 """Changed messages of one folder, and ranges of vanished ones, that are held in memory: 30 MB of each."""
