@@ -100,7 +100,7 @@ def test_G4_a_file_that_can_not_grow_ends_in_an_error(home: SyncHome, mailbox: M
 
 
 def test_memory_stays_small(home: SyncHome, mailbox: Mailbox) -> None:
-    """10,000 messages and one of 200 MB, with workers; tests/bench/memory.py has the larger ones, and the sum of all."""
+    """10,000 messages and one of 200 MB, with workers; tests/bench/memory.py has larger ones, and the sum of all."""
     mailbox.deliver("INBOX", b"Subject: big\r\n\r\n" + (b"z" * 76 + b"\r\n") * 2_600_000)
     mailbox.deliver_many("INBOX", (f"Subject: {n}\r\n\r\nhello\r\n".encode() for n in range(10_000)))
     # a process between, since the peak of a child counts from the fork of its parent
