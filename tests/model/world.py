@@ -272,7 +272,7 @@ def _leaves(folders: Sequence[str]) -> list[str]:
 
 
 def _pick(choices: Sequence[T], number: float) -> T:
-    return choices[int(number * len(choices))]
+    return choices[min(int(number * len(choices)), len(choices) - 1)]
 
 
 def shrunk(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool], attempts: int = 200) -> Sequence[Step]:
