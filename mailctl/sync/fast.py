@@ -124,7 +124,7 @@ class FastLane:
                     current = self._begin(task, event)
                 case Arrived():
                     self._run.came(task.name)
-                    if self._full():
+                    if current is not None and current.writer.full:
                         self._settle()
                 case Closed(error=error):
                     self._end(task, current, error)

@@ -139,6 +139,9 @@ class State(Store):
 
     def folders(self) -> dict[str, FolderState]:
         """Every folder by name."""
+        return dict(self._known())
+
+    def _known(self) -> dict[str, FolderState]:
         if self._folders is None:
             self._folders = {}
             for number, name, *rest in self._all(f"SELECT id, name, {_COLUMNS} FROM folder"):  # noqa: S608 - our own
@@ -146,7 +149,7 @@ class State(Store):
                 rest[5] = bytes(rest[5]).decode("utf-8", "surrogatepass")
                 self._ids[text] = number
                 self._folders[text] = FolderState(*rest)
-        return dict(self._folders)
+        return self._folders
 
     def agreed(self, folder: str, uids: Sequence[int] | None = None) -> dict[int, Agreed]:
         """The messages of a folder by UID; only those of `uids` if given."""
@@ -178,7 +181,8 @@ class State(Store):
     def save_folder(self, folder: str, seen: FolderState) -> None:
         """Keep what was seen of a folder; a new UIDVALIDITY forgets its messages."""
         name, path = (text.encode("utf-8", "surrogatepass") for text in (folder, seen.path))
-        old = self.folders().get(folder)
+        known = self._known()
+        old = known.get(folder)
         if old == seen:
             return
         steps: Steps = []
@@ -186,8 +190,10 @@ class State(Store):
             steps.append(("DELETE FROM message WHERE folder = ?", [(self._id(folder),)]))
         row = (name, seen.uidvalidity, seen.uidnext, seen.highestmodseq, seen.messages, seen.settled)
         steps.append((_SAVE_FOLDER, [(*row, path, seen.cur, seen.new, seen.files, seen.mailbox_id, seen.left_out)]))
-        self._folders = None
         self._write(steps)
+        known[folder] = seen
+        for (number,) in () if folder in self._ids else self._all("SELECT id FROM folder WHERE name = ?", name):
+            self._ids[folder] = number
 
     def forget_folder(self, folder: str) -> None:
         """A folder that needs no memory any more."""
@@ -252,10 +258,11 @@ class State(Store):
 
     def _rolled_back(self) -> None:
         self._folders = None
+        self._ids.clear()
 
     def _id(self, folder: str) -> int:
         if folder not in self._ids:
-            self.folders()
+            self._known()
         return self._ids.get(folder, 0)  # no folder has the number 0
 
     def _placed(self, number: int, files: Mapping[int, str | None]) -> Steps:
