@@ -245,8 +245,10 @@ class Context(Configured):
             return self.secrets.for_login(job.gateway, job.protocol)
 
         def allowed(job: "SyncJob") -> int | None:
+            from mailctl.domain.limits import connections_allowed
+
             provider = self.provider(self.server(job.gateway.server))
-            return provider.limits.imap_connections if provider else None
+            return connections_allowed(self.config.settings.limits, provider.limits.imap_connections if provider else None)
 
         def environment() -> Mapping[str, str]:
             from mailctl.secrets.store import child_env

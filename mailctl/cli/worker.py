@@ -64,7 +64,7 @@ class WorkerProcesses:
         return process
 
     def allowed(self, job: "SyncJob") -> int | None:
-        """Connections to one mailbox that the provider is known to allow at a time; None: not known."""
+        """Connections to one mailbox that a sync may have at a time; None: not known."""
         return self._allowed(job)
 
 

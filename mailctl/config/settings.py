@@ -44,6 +44,7 @@ SPEC: Spec = {
     "limits.gateways_per_owner": kinds.integer(0, 10**6),
     "limits.allowed_domains": kinds.several(kinds.SOME_TEXT),
     "limits.minimum_tls": kinds.word("1.2", "1.3"),
+    "limits.connections": kinds.integer(1, 8),
     "log.keep": Kind('an age such as 90d, or "forever"', _keep),
     **{f"inbound.{key}": kind for key, kind in INBOUND.items() if key != "maildir"},
     **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},

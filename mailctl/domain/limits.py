@@ -38,6 +38,15 @@ def tls_problem(server: Server, limits: Limits) -> str:
     return f"TLS {server.certificate.minimum_tls} is older than {limits.minimum_tls}, which the limits ask for"
 
 
+def connections_allowed(limits: Limits, published: int | None) -> int | None:
+    """How many connections one sync may have to one mailbox; None: nothing is known to forbid any number.
+
+    published: how many the provider lets one user have; half of them are left to his other programs.
+    """
+    known = [limits.connections, None if published is None else max(1, published // 2)]
+    return min((each for each in known if each is not None), default=None)
+
+
 def broken_rules(
     gateways: Iterable[Gateway], servers: Collection[str], limits: Limits
 ) -> Iterator[tuple[str, str, str, str]]:

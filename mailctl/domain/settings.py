@@ -12,11 +12,13 @@ class Limits:
     gateways_per_owner: how many gateways one owner may have, shared ones not counted; None is no limit.
     allowed_domains: globs of domains that an address may have; empty allows all.
     minimum_tls: "1.2" or "1.3".
+    connections: how many one sync may have to one mailbox at a time; None: as many as help, and the provider allows.
     """
 
     gateways_per_owner: int | None = None
     allowed_domains: tuple[str, ...] = ()
     minimum_tls: str = "1.2"
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

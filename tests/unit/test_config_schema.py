@@ -189,12 +189,13 @@ def test_settings() -> None:
         gateways_per_owner = 2
         allowed_domains = ["*.example"]
         minimum_tls = "1.3"
+        connections = 1
         [log]
         keep = "12w"
         [inbound]
         interval = "1h"
     """
-    limits = Limits(2, ("*.example",), "1.3")
+    limits = Limits(2, ("*.example",), "1.3", connections=1)
     wanted = Settings(limits, inbound=Inbound(interval=3600), log_keep_days=84, timeout=20.0, jobs=3)
     assert to_settings(parse_toml(text)) == (wanted, [])
     assert to_settings(parse_toml('[log]\nkeep = "forever"'))[0].log_keep_days is None

@@ -53,7 +53,7 @@ class Workers(Interface):
         """A process that can sign in for `job` and has `descriptor`; it waits for its Order. None: no more of them."""
 
     def allowed(self, job: SyncJob) -> int | None:
-        """Connections to one mailbox that the provider, or the user, is known to allow at a time; None: not known."""
+        """Connections to one mailbox that a sync may have at a time, the first included; None: not known."""
 
 
 class Shift:

@@ -45,7 +45,7 @@ class Load:
 def connections(load: Load, turn: float, processors: int, allowed: int | None) -> int:
     """Over how many connections `load` is best brought, the one that is there included.
 
-    turn: seconds of a round trip. allowed: what the server is known to allow a user; his other programs need some too.
+    turn: seconds of a round trip. allowed: how many it may be, None: not known.
     """
     octets = load.octets
     much = len(load.uids) >= WORTH_UNSIZED if octets is None else octets >= WORTH_OCTETS
@@ -54,7 +54,7 @@ def connections(load: Load, turn: float, processors: int, allowed: int | None) -
     wanted = 3 if turn >= LONG_TURN else 2
     if processors < 2 and turn < LONG_TURN:
         return 1
-    return min(wanted, len(load.uids), max(1, allowed // 2) if allowed is not None else wanted)
+    return min(wanted, len(load.uids), allowed if allowed is not None else wanted)
 
 
 def worth_sharing(load: Load) -> bool:

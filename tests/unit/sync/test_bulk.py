@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailctl import errors
+from mailctl.domain.limits import connections_allowed
 from mailctl.domain.mailbox import Folder, MessageMeta
 from mailctl.domain.server import Endpoint, Security
+from mailctl.domain.settings import Limits
 from mailctl.errors import MailctlError
 from mailctl.sync.bulk import fetcher, pace
 from mailctl.sync.bulk.fetcher import Came, Fetcher
@@ -80,9 +82,8 @@ def test_shares_are_taken_whole_by_one_and_get_smaller_for_several() -> None:
         (1000, 200_000, 0.04, 1, None, 3),
         (1000, 200_000, 0.001, 1, None, 1),
         (6000, 3000, 0.001, 2, None, 2),
-        (1000, 200_000, 0.04, 8, 15, 3),
-        (1000, 200_000, 0.04, 8, 4, 2),
-        (1000, 200_000, 0.04, 8, 3, 1),
+        (1000, 200_000, 0.04, 8, 7, 3),
+        (1000, 200_000, 0.04, 8, 2, 2),
         (1000, 200_000, 0.04, 8, 1, 1),
     ],
 )
@@ -92,6 +93,14 @@ def test_connections(
     uids = range(1, messages + 1)
     sizes = {} if size is None else dict.fromkeys(uids, size)
     assert connections(load(uids, sizes), turn, processors, allowed) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "published", "expected"),
+    [(None, None, None), (None, 15, 7), (None, 1, 1), (2, None, 2), (2, 15, 2), (8, 5, 2)],
+)
+def test_connections_that_are_allowed(own: int | None, published: int | None, expected: int | None) -> None:
+    assert connections_allowed(Limits(connections=own), published) == expected
 
 
 def test_rows_are_what_came() -> None:
