@@ -66,7 +66,8 @@ def draw(name: str, text: str) -> None:
     console = Console(record=True, width=WIDTH, file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     shown = Text.from_ansi(text.rstrip("\n")).split("\n")
     for line in shown:
-        if not line.plain.startswith(("checks ", "messages ")):  # progress, which is gone at the end
+        bar = "━━━━━" in line.plain and ("looking" in line.plain or " messages" in line.plain)
+        if not bar and not line.plain.startswith(("checks ", "messages ")):  # progress, which is gone at the end
             console.print(line)
     svg = console.export_svg(title="mailctl", theme=MONOKAI, unique_id=f"mailctl-{name}")
     svg = re.sub(r"(?s)@font-face \{.*?\}\s*", "", svg).replace("Fira Code", "monospace")  # nothing is fetched

@@ -9,7 +9,7 @@ from mailctl.sync.job import FolderTally
 from mailctl.sync.plan import SEEN, FolderPlan
 from mailctl.sync.run import Run
 
-MOST_DESCRIBED = 200
+MOST_DESCRIBED = 50
 """Messages whose headers are asked for only to tell a person which they are."""
 
 

@@ -27,7 +27,7 @@ from mailctl.sync.state import FolderState, State
 INBOX = Folder("INBOX", b"INBOX", "/")
 MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one was lost that had brought something."""
-MOST_DESCRIBED = 200
+MOST_DESCRIBED = 50
 """Messages not taken, or to be deleted, whose headers are asked for only to tell a person which they are."""
 DATE = "date"
 _WAITS = (1.0, 2.0, 4.0)

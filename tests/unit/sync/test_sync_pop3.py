@@ -343,3 +343,26 @@ def test_a_dry_run_shows_sizes_and_what_would_be_deleted(place: Place, drop: Mem
     (step,) = place.sync(replace(place.job(keep_on_server=False), dry_run=True)).steps
     assert step.action == "remove_from_server"
     assert "“0”" in step.which
+
+
+def test_a_server_that_numbers_its_messages_anew(place: Place, drop: MemoryDrop) -> None:
+    """Numbers hold for one session; what is removed is known by its unique-id (RFC 1939 section 5)."""
+    drop.messages = [mail(n, size=3000) for n in range(9)]
+    octets = 0
+
+    def cut(command: str) -> None:
+        nonlocal octets
+        octets += command == "octets"
+        if command == "octets" and octets == 14:
+            raise lost()
+
+    drop.before = cut
+    drop.connecting = lambda: drop.messages.reverse()
+    report = place.sync(max_size=10_000)
+    assert (report.ok, report.fetched) == (True, 9)
+    assert place.sync(max_per_run=1).fetched == 0
+    drop.messages.pop(4)
+    drop.messages.insert(0, mail(77))
+    report = place.sync(keep_on_server=False)
+    assert (report.fetched, report.removed, drop.messages) == (1, 9, [])
+    assert len(bodies(place)) == 10
