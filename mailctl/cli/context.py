@@ -248,7 +248,8 @@ class Context(Configured):
             from mailctl.domain.limits import connections_allowed
 
             provider = self.provider(self.server(job.gateway.server))
-            return connections_allowed(self.config.settings.limits, provider.limits.imap_connections if provider else None)
+            published = provider.limits.imap_connections if provider else None
+            return connections_allowed(self.config.settings.limits, published)
 
         def environment() -> Mapping[str, str]:
             from mailctl.secrets.store import child_env
