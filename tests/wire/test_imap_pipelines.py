@@ -252,6 +252,17 @@ def test_changes_are_unclear_where_the_folder_before_was_not_closed() -> None:
     assert events[2].error.code == "unclear"
 
 
+@pytest.mark.parametrize("sign", ["* OK [CLOSED] x", "* OK [UIDVALIDITY 8] x"])
+def test_B15_a_server_that_opens_the_next_folder_too_early_is_stopped_before_its_messages(sign: str) -> None:
+    def script(peer: Peer) -> None:
+        tags = take(peer, "EXAMINE", "UID FETCH", "EXAMINE", "UID FETCH")
+        peer.line(*OPEN, f"{tags[0]} {EXAMINED}", row(1, b"a"), sign, row(2, b"b"), f"{tags[1]} OK")
+
+    _, bodies, _, error = run(script, [Visit(A, bodies_from=1), Visit(B, bodies_from=1)])
+    assert isinstance(error, ProtocolError)
+    assert bodies == {("A", 1): b"a"}
+
+
 def test_of_an_unclear_folder_no_body_is_kept_and_the_next_is_read() -> None:
     def script(peer: Peer) -> None:
         tags = take(peer, "EXAMINE", "UID FETCH", "EXAMINE", "UID FETCH")

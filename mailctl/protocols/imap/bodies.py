@@ -17,6 +17,8 @@ ROW = 4096
 """Octets that FETCH tells of one message, its body apart, on average at most: room for a hundred keywords."""
 ITEMS = b"(UID FLAGS INTERNALDATE BODY.PEEK[])"
 """What is asked of each message whose body is fetched."""
+_ANOTHER = frozenset({"CLOSED", "UIDVALIDITY"})
+"""Codes that belong to the opening of a folder: UIDs are no longer those of the one that was open."""
 _BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
 _COMMON = re.compile(
     rb'\* [0-9]{1,10} FETCH \((?:UID ([0-9]{1,10}) )?FLAGS \(([^()"{\r\n]*)\) (?:UID ([0-9]{1,10}) )?'
@@ -58,6 +60,8 @@ def fetch_lines(channel: Channel, tag: bytes, answer: Answer, messages: int) -> 
             return
         if response.tag == b"+":
             raise ProtocolError("the server asked for more where a command was complete", code="unasked")
+        if response.status is not None and response.status.code in _ANOTHER:
+            raise ProtocolError("the server went on to another folder in the middle of one", code="another_folder")
         channel.note(response, answer)
         answer.responses.clear()
     raise ProtocolError("the server does not come to the end of its answer", code="too_much")
