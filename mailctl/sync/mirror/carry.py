@@ -214,10 +214,19 @@ class Carry:
                 )
 
     def _remove_there(self, work: Work) -> None:
-        """DELETE of a folder that was removed here, if nothing is left in it."""
+        """DELETE of a folder that was removed here, if nothing is left in it.
+
+        One that the server keeps, since others are below it, is made here again: both sides are alike then.
+        """
+        assert self._root.descriptor is not None  # noqa: S101 - only a dry run may have none
         if self._connection.select_again(work).messages:
             self._run.warn(f"{work.name}: removed here, but not empty on the server: it stays there")
             return
-        self._connection.remove(work)
+        try:
+            self._connection.remove(work)
+        except RefusedError as error:
+            MaildirFolder(self._root.files, self._root.descriptor, work.path, create=True).close()
+            self._run.warn(f"{work.name}: removed here, but the server keeps it ({error.message}): it comes back")
+            return
         self._state.forget_folder(work.name)
         self._run.record("sync.folder.removed", f"{work.name}: removed from the server", folder=work.name)

@@ -4,7 +4,7 @@ A message that is gone from one folder and has arrived in another is the same if
 whole folder was renamed: same UIDVALIDITY, same UID, same size and date (RFC 9051 section 2.3.1.1).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mailctl.domain.mailbox import ImapMailbox
@@ -83,6 +83,7 @@ class Follower:
                 continue
             leaving = sorted({*work.plan.delete_here, *work.plan.again} & work.agreed.keys())
             gone += [_Gone(work, uid, work, work.files[uid]) for uid in leaving if work.agreed[uid].size is not None]
+        gone += self._renamed_here(strays)
         by_name = {(work.hash, work.validity): work for work in self._works.values() if not work.left}
         for one in strays:
             name = one.file.name
@@ -92,6 +93,19 @@ class Follower:
             if name.uid in home.agreed and home.agreed[name.uid].size is not None:
                 gone.append(_Gone(home, name.uid, one.work, one.file))
         return gone
+
+    def _renamed_here(self, strays: Collection[Found]) -> Iterator[_Gone]:
+        """Files with names of their own that may be messages that both sides moved: each for one that is nowhere."""
+        nowhere: dict[int, list[tuple[Work, int]]] = {}
+        for work in self._works.values():
+            for uid in work.plan.forget if not work.left and work.status is not None else ():
+                size = work.agreed[uid].size
+                if size is not None:
+                    nowhere.setdefault(size, []).append((work, uid))
+        for one in strays:
+            if not one.origin_hash and nowhere.get(one.measured.octets):
+                home, uid = nowhere[one.measured.octets].pop(0)
+                yield _Gone(home, uid, one.work, one.file)
 
     def _ask(self, work: Work, sizes: Collection[int | None]) -> None:
         """Learn what the folder's new messages of these sizes are."""

@@ -128,15 +128,15 @@ class MirrorSync:
         delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
         paths = self._paths(there, here, delimiter)
         globs = run.job.folders or run.job.inbound.folders or ("*",)
-        choice = choose(
-            [there.get(name) or Folder(name, b"", delimiter) for name in paths], globs, mailbox.capabilities
-        )
+        held = {name: folder for name, folder in there.items() if folder.selectable}
+        candidates = [held.get(name) or Folder(name, b"", delimiter) for name in paths]
+        choice = choose(candidates, globs, mailbox.capabilities)
         if choice.note:
             run.notes.append(choice.note)
         if not choice.chosen and run.job.folders:
             raise NotFoundError(f"{run.job.name} has no folder like {', '.join(run.job.folders)}")
         chosen = {folder.name for folder in choice.chosen}
-        holding = {name for name in chosen if name in there and there[name].selectable}
+        holding = chosen & held.keys()
         lying = {name for name in chosen if paths[name].parts in here}
         fates = plan_folders(holding, lying, chosen & known.keys(), _names(self._state.meta(MIRRORED)))
         works = {}
@@ -144,7 +144,7 @@ class MirrorSync:
             path = paths[name]
             tally = next((t for t in run.tallies if t.name == name), None) or run.folder(name, str(path))
             work = Work(name, path, folder_hash(self._root.account, name), fates[name], tally)
-            work.folder = there[name] if name in holding else None
+            work.folder = held.get(name)
             work.seen = known.get(name)
             work.local = here.get(path.parts, LocalFolder())
             work.agreed = self._state.agreed(name) if work.seen else {}
