@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from imapclient import imap_utf7
 
 from mailctl.domain.mailbox import Folder
 from mailctl.errors import ProtocolError
@@ -16,6 +17,11 @@ def test_a_name_survives_the_wire(name: str) -> None:
     wire = encode_name(name)
     assert wire.isascii()
     assert decode_name(wire) == name
+
+
+@given(NAMES | st.text("ab&-+,/ é漢\U0001f600\x00\x7f~", max_size=12))
+def test_names_are_spelt_as_imapclient_spells_them(name: str) -> None:
+    assert encode_name(name) == imap_utf7.encode(name)
 
 
 @given(st.binary(max_size=30) | st.text("&-AaGZ09+,/ ", max_size=12).map(str.encode))
