@@ -40,13 +40,13 @@ NOT_NOW = {
         "Wait a minute, or close the other mail program; then run it again.",
     ),
     "[LOGIN-DELAY]": (
-        "login_delay",
+        "rate_limited_login",
         "it is too soon after the last sign-in",
         "Sync this gateway less often: `--interval`.",
     ),
     "[SYS/TEMP]": ("temp_unavailable", "the server can't open the maildrop at the moment", "Run it again later."),
 }
-"""Refusals after a right password (RFC 2449 section 8.1, RFC 3206): code, what it means, what helps."""
+"""Refusals after a right password (RFC 2449 section 8.1, RFC 3206): code and cause, what it means, what helps."""
 _DOT, _CR, _LF = b".\r\n"
 
 
@@ -73,7 +73,7 @@ def open_pop3(
             raise
         code, what, hint = NOT_NOW[told]
         raise RefusedError(
-            f"{endpoint}: {what}", hint=hint, code=code, cause=error.cause, server_text=error.server_text
+            f"{endpoint}: {what}", hint=hint, code=code, cause=code, server_text=error.server_text
         ) from error
     return Pop3Mailbox(wire, frozenset(session.capabilities or ()))
 

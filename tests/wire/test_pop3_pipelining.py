@@ -122,7 +122,7 @@ def test_uidl_that_the_server_lacks_is_refused_with_the_way_on() -> None:
 
 @pytest.mark.parametrize(
     ("told", "code"),
-    [("[IN-USE] x", "mailbox_in_use"), ("[LOGIN-DELAY] x", "login_delay"), ("[SYS/TEMP] x", "temp_unavailable")],
+    [("[IN-USE] x", "mailbox_in_use"), ("[LOGIN-DELAY] x", "rate_limited_login"), ("[SYS/TEMP] x", "temp_unavailable")],
 )
 def test_refusals_after_a_right_password_are_no_wrong_password(told: str, code: str) -> None:
     def script(peer: Peer) -> None:
@@ -136,5 +136,5 @@ def test_refusals_after_a_right_password_are_no_wrong_password(told: str, code: 
 
     with ScriptedServer(script) as server, pytest.raises(RefusedError) as caught:
         connected(server)
-    assert caught.value.code == code
+    assert (caught.value.code, caught.value.cause) == (code, code)
     assert caught.value.hint
