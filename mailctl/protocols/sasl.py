@@ -3,7 +3,6 @@
 Only one mechanism is tried, once: a second attempt can lock an account.
 """
 
-import hmac
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
@@ -134,6 +133,8 @@ class CramMd5:
         if self._asked or not challenge:
             raise _senseless(self.name)
         self._asked = True
+        import hmac
+
         digest = hmac.new(self._secret.reveal().encode(), challenge, "md5").hexdigest()
         return f"{self._user} {digest}".encode()
 

@@ -6,7 +6,7 @@ RFC 3207 section 4.2, RFC 9051 section 6.2.1). Whatever is not exactly the expec
 no way on in clear text.
 """
 
-import secrets
+import os
 from collections.abc import Callable
 
 from mailctl.domain.server import Protocol
@@ -112,7 +112,7 @@ class Prefix:
 
     def _imap(self, command: bytes) -> tuple[bool, str, tuple[str, ...]]:
         """Send `command` under a tag nobody can foresee → (OK, the answer, words of CAPABILITY)."""
-        tag = b"T" + secrets.token_hex(6).encode()
+        tag = b"T" + os.urandom(6).hex().encode()
         self._send(tag + b" " + command)
         words: tuple[str, ...] = ()
         for _ in range(LINES):

@@ -1,7 +1,6 @@
 """The commands that were sent and are not answered yet, by their tags (RFC 9051 section 2.2.1)."""
 
-import random
-import string
+import os
 from collections.abc import Sequence
 
 IN_FLIGHT = 4096
@@ -12,7 +11,7 @@ class InFlight:
     """Tags are given in order and never again. prefix: what all of them begin with, different on each connection."""
 
     def __init__(self) -> None:
-        self.prefix = "".join(random.choices(string.ascii_uppercase, k=4)).encode()
+        self.prefix = bytes(ord("A") + octet % 26 for octet in os.urandom(4))
         self._number = 0
         self._octets: dict[bytes, int] = {}
 
