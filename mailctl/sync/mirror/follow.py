@@ -4,6 +4,7 @@ A message that is gone from one folder and has arrived in another is the same if
 whole folder was renamed: same UIDVALIDITY, same UID, same size and date (RFC 9051 section 2.3.1.1).
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -63,14 +64,13 @@ class Follower:
             },
             prefer=lambda each, origin: origin.folder == each.lying.name,
         )
-        placed |= self._renamed(read, set(placed.values()))
-        fates, files = [], []
-        for each, origin in placed.items():
-            if origin.folder != each.lying.name:  # else it is recognised where it lies
-                fates.append(Fate(self._stray(each, read[each]), Way.FOLLOW, origin))
-                files.append(read[each])
-                self._fit(each, origin)
-        return fates, files
+        placed |= self._renamed(read, placed)
+        away = {each: origin for each, origin in placed.items() if origin.folder != each.lying.name}
+        self._fit(away)  # the others are recognised where they lie
+        fates = [Fate(self._stray(each, read[each]), Way.FOLLOW, origin) for each, origin in away.items()]
+        return sorted(fates, key=lambda f: (f.stray.folder, f.source.folder if f.source else "", f.stray.key)), [
+            read[each] for each in away
+        ]
 
     @staticmethod
     def _stray(each: _Gone, one: Found) -> Stray:
@@ -123,12 +123,12 @@ class Follower:
             return
         known |= likenesses(self._mailbox, work.server, uids, nameless=())
 
-    def _renamed(self, read: Mapping[_Gone, Found], taken: Collection[Origin]) -> dict[_Gone, Origin]:
+    def _renamed(self, read: Mapping[_Gone, Found], placed: Mapping[_Gone, Origin]) -> dict[_Gone, Origin]:
         """Messages of folders that were renamed as a whole, though they have no Message-ID."""
         new = [work for work in self._works.values() if work.fate is FolderFate.NEW_THERE and not work.left]
-        found = {}
+        found, taken = {}, set(placed.values())
         for each in read:
-            if each.home.fate is not FolderFate.GONE_THERE:
+            if each.home.fate is not FolderFate.GONE_THERE or each in placed:
                 continue
             agreed = each.home.agreed[each.uid]
             for work in new:
@@ -138,14 +138,21 @@ class Follower:
                     continue
                 if agreed.size == meta.size and agreed.internaldate == int(meta.internaldate or -1):
                     found[each] = origin
-        return {each: origin for each, origin in found.items() if list(found.values()).count(origin) == 1}
+        times = Counter(found.values())
+        return {each: origin for each, origin in found.items() if times[origin] == 1}
 
-    def _fit(self, each: _Gone, origin: Origin) -> None:
-        plan = each.home.plan
-        for uids in (plan.delete_here, plan.again):
-            if each.uid in uids:
-                uids.remove(each.uid)
-        plan.conflicts = [conflict for conflict in plan.conflicts if conflict[0] != each.uid]
-        plan.forget = sorted({*plan.forget, each.uid})
-        self._works[origin.folder].plan.drop(origin.uid)
-        self._arrivals[origin.folder].pop(origin.uid, None)
+    def _fit(self, away: Mapping[_Gone, Origin]) -> None:
+        """Take what follows out of the plans of both its folders."""
+        left: dict[str, set[int]] = {}
+        come: dict[str, set[int]] = {}
+        for each, origin in away.items():
+            left.setdefault(each.home.name, set()).add(each.uid)
+            come.setdefault(origin.folder, set()).add(origin.uid)
+        for name, uids in left.items():
+            plan = self._works[name].plan
+            plan.drop(uids)
+            plan.forget = sorted({*plan.forget, *uids})
+        for name, uids in come.items():
+            self._works[name].plan.drop(uids)
+            for uid in uids:
+                self._arrivals[name].pop(uid, None)

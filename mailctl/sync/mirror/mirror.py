@@ -105,7 +105,7 @@ class MirrorSync:
         if run.job.dry_run:
             show(run, list(works.values()), fates, strays)
             return sum(len(folder.named) for folder in here.values())
-        self._state.begin(works)
+        self._state.begin(work.name for work in works.values() if not work.still and not work.left)
         inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
         connection = Connection(mailbox, inbox)
         Carry(run, connection, self._state, self._root, works, strays, intents, listing).carry_out(fates)
@@ -207,9 +207,12 @@ class MirrorSync:
             tried = Origin(attempt.folder, attempt.uidnext) if attempt else None
             strays.append(replace(one.stray, origin=origin, attempt=tried))
         fates = settle(strays, Surroundings(looker.arrivals, there, here, lost, fixed))
+        found_there: dict[str, set[int]] = {}
         for fate in fates:
             if fate.source is not None and fate.way in (Way.IS, Way.MOVE):
-                works[fate.source.folder].plan.drop(fate.source.uid)
+                found_there.setdefault(fate.source.folder, set()).add(fate.source.uid)
+        for name, uids in found_there.items():
+            works[name].plan.drop(uids)
         kept = here | {fate.source for fate in fates if fate.source is not None and fate.way is not Way.IS}
         for left in {fate.stray.origin for fate in fates if fate.way is Way.IS} - kept:
             if left is not None and left.uid in works[left.folder].server:

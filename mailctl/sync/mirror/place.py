@@ -224,7 +224,6 @@ class Placer:
             work.plan.agree[meta.uid] = remember(meta)
             return
         work.files[meta.uid] = file
-        work.plan.drop(meta.uid)
         before = None if agreed is None else replace(remember(meta), flags=agreed)
         plan_both(work.plan, work.rules, meta, found.flags, before)
         work.plan.agree.setdefault(meta.uid, remember(meta))

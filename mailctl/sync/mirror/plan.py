@@ -5,7 +5,7 @@ if it was agreed; the other side's copy goes only if it did not change since. Al
 Every step can be repeated, and a plan made after some of it was carried out holds the rest.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from mailctl.domain.mailbox import MessageMeta
@@ -108,12 +108,15 @@ class MirrorPlan:
         """Whether there is nothing to do or to tell."""
         return self == MirrorPlan()
 
-    def drop(self, uid: int) -> None:
-        """Something else becomes of this message."""
-        for uids in (self.fetch, self.delete_there, self.too_large):
-            if uid in uids:
-                uids.remove(uid)
-        self.conflicts = [conflict for conflict in self.conflicts if conflict[0] != uid]
+    def drop(self, uids: Collection[int]) -> None:
+        """Something else becomes of these messages."""
+        gone = set(uids)
+        self.fetch = [uid for uid in self.fetch if uid not in gone]
+        self.delete_here = [uid for uid in self.delete_here if uid not in gone]
+        self.delete_there = [uid for uid in self.delete_there if uid not in gone]
+        self.again = [uid for uid in self.again if uid not in gone]
+        self.too_large = [uid for uid in self.too_large if uid not in gone]
+        self.conflicts = [conflict for conflict in self.conflicts if conflict[0] not in gone]
 
 
 def plan_messages(sides: Sides, rules: Rules) -> MirrorPlan:

@@ -98,6 +98,21 @@ def test_a_first_run_after_archive_mode_deletes_nothing(tmp_path: Path, server: 
     assert go(place).removed == 0, "and in mirror mode again: a first run"
 
 
+def test_archive_mode_after_mirror_mode_takes_nothing_for_deleted(place: Place, server: MemoryServer) -> None:
+    place.file(1).unlink()
+    (place.mail / "INBOX" / "cur" / "1.h:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
+    server.folders["INBOX"].add(mail(9))
+    assert go(place).ok
+    held = dict(server.folders["INBOX"].messages)
+    for _ in range(2):
+        report = place.sync(propagate_deletes=True)
+        assert (report.ok, report.fetched, report.removed) == (True, 0, 0)
+        assert server.folders["INBOX"].messages == held
+    assert len(place.bodies()) == 4
+    place.file(2).unlink()
+    assert place.sync(propagate_deletes=True).removed == 1
+
+
 def test_a_lost_state_deletes_nothing(place: Place, server: MemoryServer) -> None:
     place.file(1).unlink()
     del server.folders["INBOX"].messages[2]
