@@ -8,7 +8,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -78,8 +78,24 @@ def assert_here(place: Place, made: MemoryServer) -> None:
     assert place.litter() == []
 
 
+def together(made: MemoryServer) -> None:
+    """Let nobody fetch alone: the first fetch waits for the second."""
+    fetches: list[str] = []
+    both = Event()
+
+    def before(command: str) -> None:
+        if command == "fetch":
+            fetches.append(command)
+            if len(fetches) > 1:
+                both.set()
+            assert both.wait(30)
+
+    made.before = before
+
+
 def test_workers_take_part(tmp_path: Path) -> None:
     made = server(400)
+    together(made)
     workers = ThreadWorkers(made.open_imap)
     place = Place(tmp_path, made, workers=workers)
     report = place.sync()
@@ -89,7 +105,6 @@ def test_workers_take_part(tmp_path: Path) -> None:
     fetched = [uids for command, uids in made.commands if command == "fetch"]
     assert len(fetched) > 3
     assert_here(place, made)
-    assert_whole(place, made)
 
 
 def test_one_connection_where_no_second_is_let_in(tmp_path: Path) -> None:
@@ -262,3 +277,32 @@ def test_G10_many_files_are_durable_before_they_are_named(
         if whole:
             assert batch.index("syncfs") == first - 1
         assert "write" not in batch[first:]
+
+
+def test_G10_what_workers_bring_is_durable_before_it_is_named(tmp_path: Path) -> None:
+    written: dict[int, str] = {}
+    lasting: set[str] = set()
+    named: list[tuple[str, bool]] = []
+    lock = Lock()
+
+    class Recording(Files):
+        def perform(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            with lock:
+                if kind == "rename":
+                    named.append((str(args[0]), args[0] in lasting))
+                result = function(*args, **kwargs)
+                if kind == "create":
+                    written[result] = str(args[0])  # type: ignore[index]  # os.open's descriptor
+                elif kind == "fsync":
+                    lasting.add(written[args[0]])  # type: ignore[index]  # as above
+                return result
+
+    made = server(200)
+    together(made)
+    place = Place(tmp_path, made, files=Recording(), workers=ThreadWorkers(made.open_imap, [Recording(), Recording()]))
+    assert place.sync().ok
+    assert_here(place, made)
+    assert all(durable for _, durable in named)
+    parts = [name for name, _ in named if name.startswith("part.")]
+    assert len(parts) == 200
+    assert any(len(name) > 40 for name in parts), "a worker's have long numbers"
