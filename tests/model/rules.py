@@ -129,7 +129,9 @@ def _both(
     if not sure or not agreed or any(touch.what is What.SWEPT for touch in touches):
         return
     kinds = {side: {touch.what for touch in touches if touch.side is side} for side in Side}
-    (((_, base)),) = [agreed[0]]
+    base = agreed[0][1]
+    if all(What.MOVED in what for what in kinds.values()):
+        return  # maybe under a new name and back: each side keeps it where it has put it
     if there and here:
         if len(there) == len(here) == 1 and (there[0][0] == agreed[0][0] or here[0][0] == agreed[0][0]):
             folder = here[0][0] if there[0][0] == agreed[0][0] else there[0][0]

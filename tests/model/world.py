@@ -254,7 +254,7 @@ class World:
             self._judge(mirrored(self._epoch, there, here, after_there, after_here))
             one, other = (set(names) for names in self._folders())
             differ = {name for name in one ^ other if name in other or not any(o.startswith(f"{name}/") for o in one)}
-            assert not differ, f"on one side only: {differ}"
+            assert not differ, f"on one side only: {differ}; there {sorted(one)}, here {sorted(other)}"
             self._epoch = Epoch(by_token(after_there))
         else:
             self._judge(archived(self._epoch, after_there, after_here, self._incarnations))
