@@ -1,6 +1,8 @@
 """How many round trips a piece of work takes on Dovecot, counted on the wire."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from tests.servers.support.certificates import Certificates
 from tests.servers.support.contract import Sink
 from tests.servers.support.mailbox import Mailbox
 from tests.servers.support.turns import Turns
+from tests.servers.syncing import GatewayHome
 
 SIGN_IN = 3
 """Two of the TLS handshake, the second of which is answered by the greeting, and AUTHENTICATE."""
@@ -48,3 +51,54 @@ def test_a_visit_of_several_folders_takes_one_turn(turns: Turns, mailbox: Mailbo
     assert len(list(box.visit(visits, lambda visit, octets: sink(octets)))) == 18
     assert turns.count == SIGN_IN + 1
     box.close()
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """The account of `mailbox`, reached through a relay."""
+
+    mailbox: Mailbox
+    server: "RelayedPorts"
+
+    @property
+    def user(self) -> str:
+        """The mailbox's."""
+        return self.mailbox.user
+
+    @property
+    def password(self) -> str:
+        """The mailbox's."""
+        return self.mailbox.password
+
+    @property
+    def address(self) -> str:
+        """The mailbox's."""
+        return self.mailbox.address
+
+
+@dataclass(frozen=True)
+class RelayedPorts:
+    """Where the relay listens; there is no POP3 behind it."""
+
+    imaps: int
+    pop3s: int = 1
+
+
+def test_a_sync_takes_a_turn_for_what_there_is_and_one_for_what_changed(
+    turns: Turns, mailbox: Mailbox, certificates: Certificates, tmp_path: Path
+) -> None:
+    for number in range(10):
+        mailbox.create_folder(f"folder {number}")
+        mailbox.deliver(f"folder {number}", b"Subject: x\r\n\r\nx\r\n")
+    home = GatewayHome(tmp_path, Relayed(mailbox, RelayedPorts(turns.port)), certificates)
+
+    def taken() -> int:
+        before = turns.count
+        home.cli.ok("sync", "box")
+        return turns.count - before
+
+    farewell = 1
+    assert taken() <= SIGN_IN + 2 + farewell, "all that there is"
+    assert taken() <= SIGN_IN + 1 + farewell, "nothing new"
+    mailbox.deliver("folder 3", b"Subject: y\r\n\r\ny\r\n")
+    assert taken() <= SIGN_IN + 2 + farewell, "one message"
