@@ -1,12 +1,15 @@
 """A folder that is to be synced: what is known of it before anything is asked of the server but its numbers. Pure."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderStatus
-from mailctl.domain.visits import Visit
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import FolderState
 from mailctl.sync.still import same_there
+
+if TYPE_CHECKING:
+    from mailctl.domain.visits import Visit
 
 
 @dataclass(slots=True)
@@ -35,8 +38,10 @@ class FolderTask:
             return self.status.messages if self.status else 0
         return (self.status.uidnext or 0) - (self.seen.uidnext or 0)
 
-    def visit(self) -> Visit | None:
+    def visit(self) -> "Visit | None":
         """What is to be asked in the fast lane; None: nothing."""
+        from mailctl.domain.visits import Visit
+
         status, seen = self.status, self.seen
         if status is None or seen is None:
             return Visit(self.folder, None, 1) if status and status.messages else None

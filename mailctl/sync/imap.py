@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
-from mailctl.domain.visits import ImapPipeline
+from mailctl.domain.mailbox import Folder, FolderListing
 from mailctl.errors import (
     MailctlError,
     NetworkError,
@@ -30,7 +29,15 @@ from mailctl.sync.state import State
 from mailctl.sync.still import fingerprint, nothing_asked, read_left_out
 
 if TYPE_CHECKING:
+    from typing import Protocol as Interface
+
+    from mailctl.domain.mailbox import ImapMailbox
+    from mailctl.domain.visits import ImapPipeline
     from mailctl.sync.fast import FastLane
+
+    class ReadingMailbox(ImapMailbox, ImapPipeline, Interface):
+        """A signed-in IMAP connection that reads one folder, or many at once."""
+
 
 MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one broke in a folder."""
@@ -39,10 +46,6 @@ MOST_AVOIDED = 2
 
 MOST_NAMED = 20
 """Folders that an error names."""
-
-
-class ReadingMailbox(ImapMailbox, ImapPipeline, Interface):
-    """A signed-in IMAP connection that reads one folder, or many at once."""
 
 
 class ImapSync:
@@ -142,7 +145,7 @@ class ImapSync:
         task.done = True
         return True
 
-    def _connected(self) -> ReadingMailbox:
+    def _connected(self) -> "ReadingMailbox":
         if self._mailbox is None:
             self._connections += 1
             self._mailbox = cast("ReadingMailbox", self._run.tools.connector.open_imap(self._run.job))

@@ -13,7 +13,6 @@ from mailctl.domain.mailbox import Folder
 from mailctl.errors import MailctlError, ProtocolError, RefusedError
 from mailctl.protocols.imap.bodies import SLOWEST
 from mailctl.protocols.imap.channel import STRING, Answer, Channel, Response, quoted
-from mailctl.protocols.imap.connection import Connection
 from mailctl.protocols.imap.letter import Letter, look_through
 from mailctl.protocols.imap.placed import parse_appenduid, together
 
@@ -28,12 +27,9 @@ PIECE = 1 << 16
 _LIMIT = re.compile(r"APPENDLIMIT=([0-9]{1,18})")
 
 
-class Appending(Connection):
-    """The part of `mailbox.Mailbox` that puts messages on the server; see `domain.changes.ImapChanges`."""
-
-    def append(self, folder: Folder, uploads: Sequence[Upload]) -> Placed:
-        """APPEND (RFC 9051 section 6.3.12)."""
-        return _Appender(self._channel, folder).append(uploads)
+def append(channel: Channel, folder: Folder, uploads: Sequence[Upload]) -> Placed:
+    """APPEND (RFC 9051 section 6.3.12); see `domain.changes.ImapChanges.append`."""
+    return _Appender(channel, folder).append(uploads)
 
 
 @dataclass(slots=True, eq=False)

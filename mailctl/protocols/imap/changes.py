@@ -1,15 +1,17 @@
 """Changing the messages of the open folder: flags, copies, moves, removal (RFC 9051 section 6.4)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from mailctl.domain.changes import FlagChange, Placed, PlacingError
 from mailctl.domain.mailbox import Folder
 from mailctl.errors import RefusedError
 from mailctl.protocols.imap.channel import Answer, quoted
 from mailctl.protocols.imap.connection import Connection
 from mailctl.protocols.imap.flags import format_flags
-from mailctl.protocols.imap.placed import parse_copyuid, together
 from mailctl.protocols.imap.uids import SET_OCTETS, format_sets
+
+if TYPE_CHECKING:
+    from mailctl.domain.changes import FlagChange, Placed
 
 FLIGHT = 20_000
 """Messages that are changed in one flight: each brings a response, its mod-sequence (CONDSTORE) or its EXPUNGE."""
@@ -22,9 +24,11 @@ class Changing(Connection):
 
     def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
         """UID STORE +FLAGS.SILENT; RefusedError (cause read_only) if the folder was opened read-only."""
+        from mailctl.domain.changes import FlagChange
+
         self.change_flags([FlagChange(tuple(uids), frozenset(flags))])
 
-    def change_flags(self, changes: Iterable[FlagChange]) -> None:
+    def change_flags(self, changes: "Iterable[FlagChange]") -> None:
         """UID STORE ±FLAGS.SILENT (RFC 9051 section 6.4.6), pipelined, in this order."""
         commands = list(_stores(changes))
         self._writable()
@@ -48,19 +52,22 @@ class Changing(Connection):
         for text, _ in _sets(uids):
             self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
 
-    def copy(self, uids: Sequence[int], folder: Folder) -> Placed:
+    def copy(self, uids: Sequence[int], folder: Folder) -> "Placed":
         """UID COPY (RFC 9051 section 6.4.7), the new UIDs by COPYUID."""
         self._folder()
         return self._place("COPY", uids, folder)
 
-    def move(self, uids: Sequence[int], folder: Folder) -> Placed:
+    def move(self, uids: Sequence[int], folder: Folder) -> "Placed":
         """UID MOVE (RFC 6851), the new UIDs by COPYUID; RefusedError (code no_move) without MOVE."""
         if not self._channel.offers("MOVE"):
             raise RefusedError("the server can't move messages (it lacks MOVE)", code="no_move")
         self._writable()
         return self._place("MOVE", uids, folder)
 
-    def _place(self, verb: str, uids: Sequence[int], folder: Folder) -> Placed:
+    def _place(self, verb: str, uids: Sequence[int], folder: Folder) -> "Placed":
+        from mailctl.domain.changes import Placed, PlacingError
+        from mailctl.protocols.imap.placed import together
+
         target = quoted(folder.wire, "folder name")
         placed = Placed()
         left = sorted(set(uids))
@@ -77,7 +84,7 @@ class Changing(Connection):
         return placed
 
 
-def _stores(changes: Iterable[FlagChange]) -> Iterator[tuple[bytes, int]]:
+def _stores(changes: "Iterable[FlagChange]") -> Iterator[tuple[bytes, int]]:
     """STORE commands, and how many messages each is about. What changes no flag needs none."""
     for change in changes:
         words = format_flags(change.flags)
@@ -107,8 +114,11 @@ def _flights(commands: Iterable[tuple[bytes, int]]) -> Iterator[list[bytes]]:
         yield flight
 
 
-def _copyuid(answer: Answer, asked: Sequence[int]) -> Placed:
+def _copyuid(answer: Answer, asked: Sequence[int]) -> "Placed":
     """What the COPYUID among the untagged responses (MOVE, RFC 6851 section 4.3) or in the tagged one (COPY) tells."""
+    from mailctl.domain.changes import Placed
+    from mailctl.protocols.imap.placed import parse_copyuid, together
+
     placed = Placed()
     for status in (*(response.status for response in answer.responses), answer.status):
         if status is not None and status.ok and status.code == "COPYUID":

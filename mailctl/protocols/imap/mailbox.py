@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
-from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 from mailctl.errors import ProtocolError, RefusedError, UsageError
-from mailctl.protocols.imap.append import Appending
 from mailctl.protocols.imap.bodies import allowance, checked_fetch, read_rows
 from mailctl.protocols.imap.changes import Changing
 from mailctl.protocols.imap.channel import LONG_LINE, STRING, Answer, Channel, quoted
@@ -19,8 +18,11 @@ from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.scan import read_scan
 from mailctl.protocols.imap.selected import parse_selected
 from mailctl.protocols.imap.uids import format_sets, parse_search, parse_set
-from mailctl.protocols.imap.visits import read_visits
 from mailctl.protocols.imap.waiting import Waiting
+
+if TYPE_CHECKING:
+    from mailctl.domain.changes import Placed, Upload
+    from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
@@ -28,7 +30,7 @@ _FIELD = re.compile(r"[A-Za-z0-9-]{1,76}")
 _ESEARCH = re.compile(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
 
 
-class Mailbox(Appending, Changing, FolderChanges, Waiting):
+class Mailbox(Changing, FolderChanges, Waiting):
     """See `domain.mailbox.ImapMailbox`. largest: octets above which a body is a ProtocolError."""
 
     def __init__(self, channel: Channel, *, largest: int = LARGEST) -> None:
@@ -44,8 +46,16 @@ class Mailbox(Appending, Changing, FolderChanges, Waiting):
         """The folders with their state; see `domain.visits.ImapPipeline.survey`."""
         return survey_folders(self._channel)
 
-    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Arrived | Closed]:
+    def append(self, folder: Folder, uploads: "Sequence[Upload]") -> "Placed":
+        """APPEND; see `domain.changes.ImapChanges.append`."""
+        from mailctl.protocols.imap.append import append
+
+        return append(self._channel, folder, uploads)
+
+    def visit(self, visits: "Sequence[Visit]", sinks: "Sinks") -> "Iterator[Opened | Arrived | Closed]":
         """Read folders, several in flight; see `domain.visits.ImapPipeline.visit`."""
+        from mailctl.protocols.imap.visits import read_visits
+
         self._selected = None
         return read_visits(self._channel, visits, sinks, self._largest)
 
