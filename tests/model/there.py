@@ -38,6 +38,10 @@ class There:
         no = {b"\\noselect", b"\\nonexistent"}
         return sorted(name for flags, _, name in self._client.list_folders() if not {f.lower() for f in flags} & no)
 
+    def names(self) -> list[str]:
+        """All that are listed, those that only hold others among them."""
+        return [name for _, _, name in self._client.list_folders()]
+
     def messages(self) -> list[Seen]:
         """All of them."""
         found = []

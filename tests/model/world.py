@@ -187,7 +187,8 @@ class World:
             self._there.create(_pick(free, one))
         elif step.kind is Kind.RENAME_THERE and made:
             old = _pick(made, one)
-            if new := [n for n in free if not n.startswith(f"{old}/")]:
+            taken = self._there.names()
+            if new := [n for n in free if n not in taken and not n.startswith(f"{old}/")]:
                 self._tell(step, f"{old} to {_pick(new, two)}")
                 self._below(old, self._there.messages(), Side.THERE, What.MOVED)
                 self._there.rename(old, _pick(new, two))
