@@ -1,7 +1,8 @@
 """Messages that were moved on the server: their files follow, with what changed here; nothing is fetched again.
 
-A message that is gone from one folder and has arrived in another is the same if Message-ID and size agree, or if its
-whole folder was renamed: same UIDVALIDITY, same UID, same size and date (RFC 9051 section 2.3.1.1).
+A message that is gone from one folder and has arrived in another is the same if Message-ID and size agree, or
+without a Message-ID all octets, or if its whole folder was renamed: same UIDVALIDITY, UID, size and date (RFC 9051
+section 2.3.1.1).
 """
 
 from collections import Counter
@@ -48,23 +49,25 @@ class Follower:
         gone = self._gone(strays)
         if not gone:
             return [], []
-        sizes = {each.home.agreed[each.uid].size for each in gone}
-        for work in self._works.values():
-            self._ask(work, sizes)
         found = self._reader.read((each.lying, each.file) for each in gone)
         by_file = {(one.work.name, one.file.filename): one for one in found}
         read = {each: one for each in gone if (one := by_file.get((each.lying.name, each.file.filename))) is not None}
-        placed = pair(
-            {each: (one.stray.likeness.identity, each.home.agreed[each.uid].size) for each, one in read.items()},
+        placed = self._renamed(read)
+        taken, rest = set(placed.values()), {each: one for each, one in read.items() if each not in placed}
+        sizes = {each.home.agreed[each.uid].size for each in rest}
+        nameless = {each.home.agreed[each.uid].size for each, one in rest.items() if not one.measured.message_id}
+        for work in self._works.values():
+            self._ask(work, sizes, nameless, {origin.uid for origin in taken if origin.folder == work.name})
+        placed |= pair(
+            {each: (one.stray.likeness.identity, each.home.agreed[each.uid].size) for each, one in rest.items()},
             {
-                Origin(folder, uid): (like.identity, like.size)
+                origin: (like.identity, like.size)
                 for folder, messages in self._arrivals.items()
                 for uid, like in messages.items()
-                if like.identity
+                if like.identity and (origin := Origin(folder, uid)) not in taken
             },
             prefer=lambda each, origin: origin.folder == each.lying.name,
         )
-        placed |= self._renamed(read, placed)
         away = {each: origin for each, origin in placed.items() if origin.folder != each.lying.name}
         self._fit(away)  # the others are recognised where they lie
         fates = [Fate(self._stray(each, read[each]), Way.FOLLOW, origin) for each, origin in away.items()]
@@ -107,34 +110,37 @@ class Follower:
                 home, uid = nowhere[one.measured.octets].pop(0)
                 yield _Gone(home, uid, one.work, one.file)
 
-    def _ask(self, work: Work, sizes: Collection[int | None]) -> None:
-        """Learn what the folder's new messages of these sizes are."""
+    def _ask(
+        self, work: Work, sizes: Collection[int | None], nameless: Collection[int | None], taken: Collection[int]
+    ) -> None:
+        """Learn what the folder's new messages of these sizes are, but for those that are taken."""
         known = self._arrivals.setdefault(work.name, {})
-        uids = [
-            uid
-            for uid, meta in work.server.items()
-            if meta.size in sizes and not (uid in known or uid in work.agreed or uid in work.files or uid in work.away)
-        ]
+        uids = []
+        for uid, meta in work.server.items():
+            if meta.size not in sizes or uid in taken or uid in work.agreed or uid in work.files or uid in work.away:
+                continue
+            if uid not in known or (not known[uid].identity and meta.size in nameless):
+                uids.append(uid)
         if not uids or work.folder is None or work.left:
             return
         try:
             self._mailbox.select(work.folder, read_only=True)
         except RefusedError:  # it was there a moment ago; the next run sees what became of it
             return
-        known |= likenesses(self._mailbox, work.server, uids, nameless=())
+        known |= likenesses(self._mailbox, work.server, uids, nameless=nameless)
 
-    def _renamed(self, read: Mapping[_Gone, Found], placed: Mapping[_Gone, Origin]) -> dict[_Gone, Origin]:
-        """Messages of folders that were renamed as a whole, though they have no Message-ID."""
+    def _renamed(self, read: Mapping[_Gone, Found]) -> dict[_Gone, Origin]:
+        """Messages of folders that were renamed as a whole."""
         new = [work for work in self._works.values() if work.fate is FolderFate.NEW_THERE and not work.left]
-        found, taken = {}, set(placed.values())
+        found = {}
         for each in read:
-            if each.home.fate is not FolderFate.GONE_THERE or each in placed:
+            if each.home.fate is not FolderFate.GONE_THERE:
                 continue
             agreed = each.home.agreed[each.uid]
             for work in new:
                 meta = work.server.get(each.uid)
                 origin = Origin(work.name, each.uid)
-                if meta is None or work.validity != each.home.validity or origin in taken:
+                if meta is None or work.validity != each.home.validity:
                     continue
                 if agreed.size == meta.size and agreed.internaldate == int(meta.internaldate or -1):
                     found[each] = origin
