@@ -1,7 +1,7 @@
 """Random histories on Dovecot and on Cyrus: after every whole sync both sides are what the rules say, nothing doubled.
 
-MAILCTL_HISTORIES says how many in all; MAILCTL_HISTORY=SEED takes one, and MAILCTL_SHRINK=1 finds the steps that it
-needs to fail.
+MAILCTL_HISTORIES says how many in all; MAILCTL_HISTORY takes one seed, or a range such as 7-30, and MAILCTL_SHRINK=1
+finds the steps that a history needs to fail.
 """
 
 import itertools
@@ -20,7 +20,8 @@ from .steps import ARCHIVE, MIRROR, Step, history
 from .world import Port, User, World, shrunk
 
 HISTORIES = int(os.environ.get("MAILCTL_HISTORIES", "12"))
-SEED = os.environ.get("MAILCTL_HISTORY")
+FIRST, _, LAST = os.environ.get("MAILCTL_HISTORY", "").partition("-")
+SEEDS = range(int(FIRST), int(LAST or FIRST) + 1) if FIRST else range(HISTORIES // 4)
 _numbers = itertools.count(1)
 
 
@@ -45,7 +46,7 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
         yield Stage(request.param, server, cutter, straight)
 
 
-@pytest.mark.parametrize("seed", [int(SEED)] if SEED else range(HISTORIES // 4))
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("mode", ["archive", "mirror"])
 def test_history(
     mode: str,
