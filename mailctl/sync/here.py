@@ -7,7 +7,7 @@ from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root
-from mailctl.sync.look import UNKNOWN, Difference, Times, Watch, compare, count_messages, look, read_names, stands
+from mailctl.sync.look import UNKNOWN, Difference, Times, Watch, compare, look, read_names, stands
 from mailctl.sync.state import FolderState, State
 
 _LOOKED = "looked"
@@ -103,4 +103,4 @@ class Here:
             if links:  # the full look says which
                 difference = replace(difference, strange=True)
             self.proved = self.proved or times != UNKNOWN
-            return Found(difference, times, count_messages(names))
+            return Found(difference, times, difference.messages)

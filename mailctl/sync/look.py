@@ -8,7 +8,7 @@ relied on is 0, which is never found again.
 
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from mailctl.sync.local.files import Files
@@ -86,12 +86,13 @@ def read_names(maildir: MaildirFolder) -> tuple[set[str], bool]:
     names: set[str] = set()
     links = False
     for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
-        with os.scandir(maildir.descriptors[subdirectory]) as entries:
-            for entry in entries:
-                if entry.is_file(follow_symlinks=False):
-                    names.add(f"{subdirectory}/{entry.name}")
-                else:
-                    links = links or (entry.is_symlink() and parse_name(entry.name) is not None)
+        prefix = f"{subdirectory}/"
+        with os.scandir(maildir.descriptors[subdirectory]) as scanned:
+            entries = list(scanned)
+        found = [prefix + entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        if len(found) < len(entries):
+            links = links or any(e.is_symlink() and parse_name(e.name) is not None for e in entries)
+        names.update(found)
     return names, links
 
 
@@ -105,11 +106,13 @@ class Difference:
 
     moved: known messages whose file is called otherwise than remembered, or is back. gone: known messages whose file is
     there no more. strange: there are files of this folder's messages that the state should know, and doesn't.
+    messages: how many lie there, wherever they came from.
     """
 
     moved: Mapping[int, LocalFile] = field(default_factory=dict)
     gone: frozenset[int] = frozenset()
     strange: bool = False
+    messages: int = field(default=0, compare=False)
 
     @property
     def places(self) -> dict[int, str | None]:
@@ -118,7 +121,7 @@ class Difference:
 
 
 def compare(
-    remembered: Mapping[int, str | None], names: Collection[str], folder: str, uidvalidity: int, uidnext: int
+    remembered: Mapping[int, str | None], names: Set[str], folder: str, uidvalidity: int, uidnext: int
 ) -> Difference:
     """The difference between the files remembered (by UID) and the names found. Pure.
 
@@ -126,10 +129,10 @@ def compare(
     files stay. Files of other folders' messages, and other programs', tell nothing.
     """
     known = {name: uid for uid, name in remembered.items() if name}
-    names = set(names)
     vanished = {known[name] for name in known.keys() - names}
+    appeared = names - known.keys()
     moved, strange = {}, False
-    for name in names - known.keys():
+    for name in appeared:
         file = local_file(name)
         if file is None or (file.name.folder, file.name.uidvalidity) != (folder, uidvalidity):
             continue
@@ -138,7 +141,8 @@ def compare(
             strange = strange or uid >= uidnext
         elif remembered[uid] is None or uid in vanished:
             moved[uid] = file
-    return Difference(moved, frozenset(vanished - moved.keys()), strange)
+    messages = len(known) - len(vanished) + sum(".mailctl" in name for name in appeared)
+    return Difference(moved, frozenset(vanished - moved.keys()), strange, messages)
 
 
 def local_file(name: str) -> LocalFile | None:
@@ -151,8 +155,3 @@ def local_file(name: str) -> LocalFile | None:
 def place_of(file: LocalFile) -> str:
     """`cur/NAME`, as the state keeps it."""
     return f"{file.subdirectory}/{file.filename}"
-
-
-def count_messages(names: Collection[str]) -> int:
-    """How many of these files carry mailctl's names."""
-    return sum(".mailctl" in name for name in names)
