@@ -22,6 +22,7 @@ from mailctl.sync.bulk.load import Load
 from mailctl.sync.bulk.pace import Pace
 from mailctl.sync.job import SyncJob
 from mailctl.sync.local.files import Files, storing
+from mailctl.sync.local.flags import canonical
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.writer import Part
@@ -163,7 +164,7 @@ def came_of(told: tuple[list[Row], list[tuple[int, int]]], load: Load) -> Came:
             Part(
                 file,
                 MessageName(load.hash, load.uidvalidity, uid, verbatim=verbatim),
-                MessageMeta(uid, flags, size, date, modseq),
+                MessageMeta(uid, canonical(flags), size, date, modseq),
                 octets,
             )
             for file, uid, flags, size, date, modseq, octets, verbatim in told[0]

@@ -4,6 +4,7 @@ Sources: RFC 9051 section 2.3.2; https://cr.yp.to/proto/maildir.html; https://do
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from string import ascii_lowercase
 
 LETTERS = {"\\draft": "D", "\\flagged": "F", "\\answered": "R", "\\seen": "S", "\\deleted": "T"}
@@ -13,7 +14,15 @@ _LONGEST_KEYWORD = 255
 
 
 def canonical(flags: Iterable[str]) -> frozenset[str]:
-    """Flags in one spelling: RFC 9051's for system flags, without \\Recent and unknown ones; keywords as they are."""
+    """Flags in one spelling: RFC 9051's for system flags, without \\Recent and unknown ones; keywords as they are.
+
+    The same value for the same flags, as long as it is in use: most of many messages have one of a few sets.
+    """
+    return _canonical(frozenset(flags))
+
+
+@lru_cache(maxsize=256)
+def _canonical(flags: frozenset[str]) -> frozenset[str]:
     result = set()
     for flag in flags:
         if flag.startswith("\\"):
