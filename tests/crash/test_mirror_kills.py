@@ -9,8 +9,9 @@ import errno
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -20,10 +21,14 @@ from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords, from_letters
 from mailctl.sync.local.lineends import decode
 from mailctl.sync.local.names import parse_name
+from mailctl.sync.state import Agreed, State
 from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 from tests.unit.sync.mirror.test_mirror_model import calm, strike
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ALL = frozenset({"IMAP4REV1", "UIDPLUS", "MOVE", "CONDSTORE", "ENABLE"})
 PLAIN = frozenset({"IMAP4REV1", "UIDPLUS"})
@@ -205,3 +210,40 @@ def test_struck_at_every_file_call(
         found = whole(place, server)
         assert bodies(found) == bodies(wanted), files.struck
     assert at > 60
+
+
+def test_G10_noted_before_told_and_named_before_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload: the note is durable, then the server is told, the file is named, durably, and it is remembered."""
+    order: list[str] = []
+
+    class Recording(Files):
+        def perform(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            order.append(kind)
+            return function(*args, **kwargs)
+
+    real_meta, real_messages = State.set_meta, State.save_messages
+
+    def set_meta(self: State, key: str, value: str, *, durable: bool = False) -> None:
+        if key == "intents":
+            assert durable
+            order.append("note" if value != "[]" else "note done")
+        real_meta(self, key, value, durable=durable)
+
+    def save_messages(self: State, folder: str, messages: dict[int, Agreed], *more: object) -> None:
+        if messages:
+            order.append("remember")
+        real_messages(self, folder, messages, *more)  # type: ignore[arg-type]  # handed on as it is
+
+    server = MemoryServer({"INBOX": MemoryFolder()}, ALL)
+    place = Place(tmp_path, server, files=Recording())
+    assert go(place).ok
+    (place.mail / "INBOX" / "cur" / "1.client.host:2,S").write_bytes(mail(2).replace(b"\r\n", b"\n", 1))
+    monkeypatch.setattr(State, "set_meta", set_meta)
+    monkeypatch.setattr(State, "save_messages", save_messages)
+    server.after = lambda command: order.append(command) if command == "append" else None
+    order.clear()
+    assert go(place).uploaded == 1
+    regular = ["create", "write", "utime", "fsync", "rename", "fsync_directory"]
+    named = ["rename", "fsync_directory", "fsync_directory"]
+    got = [kind for kind in order if kind not in ("unlink", "mkdir")]
+    assert got == [*regular, "note", "append", *named, "note done", "remember"]

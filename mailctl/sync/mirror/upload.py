@@ -94,7 +94,6 @@ def regularised(maildir: MaildirFolder, found: Found, work: Work) -> Found:
             files.set_time(fd, found.measured.date)
             files.fsync(fd)
             measured = measure(files, fd, file)
-            files.set_time(fd, found.measured.date)
         finally:
             os.close(fd)
         if open_now(maildir, found):
