@@ -8,6 +8,7 @@ from mailctl.cli.chosen import side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.event import Event
+from mailctl.errors import UsageError
 
 app = App()
 RESULTS: dict[str, Any] = {"watch": Event}
@@ -41,6 +42,8 @@ def watch(
     from mailctl.cli.watching import Watching
 
     context = Context.of(ctx)
+    if every and names:
+        raise UsageError("--all and names exclude each other")
     Watching(context, tuple(names or ()), every, side_by_side(context, jobs), _words(command)).run()
 
 
@@ -49,8 +52,6 @@ def _words(command: str) -> list[str]:
     if not command:
         return []
     import shlex
-
-    from mailctl.errors import UsageError
 
     try:
         words = shlex.split(command)

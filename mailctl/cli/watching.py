@@ -54,6 +54,7 @@ class Watching:
 
         with ExitStack() as stack:
             jobs = self._load(first=True)
+            _make_room(len(jobs))
             stack.callback(self._locks.close)
             self._locks.take_all(job.name for job in jobs)
             self._heart.begin()
@@ -239,6 +240,24 @@ def _as_error(message: str, fields: Mapping[str, object]) -> MailctlError:
     with suppress(ValueError, TypeError):  # a command that failed has no such code
         error.exit_code = ExitCode(int(str(fields.get("exit_code", 1))))
     return error
+
+
+def _make_room(gateways: int) -> None:
+    """Let the process have as many files open as so many gateways need. ConfigError if it may not."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 256 + 8 * gateways  # a connection and a lock each; more while it is synced
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if most < 64 + 3 * gateways:
+        raise ConfigError(
+            f"{counted(gateways, 'gateway')} need about {64 + 3 * gateways} open files, and {most} are allowed",
+            hint="Raise the limit (`ulimit -n`, or LimitNOFILE= of a service), or watch them in several processes.",
+            code="too_many_files",
+        )
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(ValueError, OSError):  # then as many as go
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _nothing(gateway: str) -> None:

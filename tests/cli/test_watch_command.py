@@ -1,0 +1,89 @@
+"""`mailctl watch` and the `watch` column of `status`, without a server."""
+
+import datetime as dt
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from mailctl.cli.watching import _make_room
+from mailctl.domain.heartbeat import Heartbeat, Watched, WatchState
+from mailctl.errors import ConfigError
+from mailctl.journal.heartbeat import HeartbeatFile
+from tests.cli.support import Cli
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    made = Cli(tmp_path)
+    made.ok("server", "add", "x", "--imap", "imap.mail.test")
+    made.ok("gateway", "add", "work", "--server", "x", "--email", "a@mail.test", "--password-env", "X")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["work", "--exec", "it's"], 2, "can't be read"),
+        (["work", "--exec", "  "], 2, "needs a command"),
+        (["work", "--jobs", "0"], 2, "1 to 256"),
+        (["work", "--all"], 2, "exclude each other"),
+        (["wrok"], 3, "wrok"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_can_not_be_watched_is_said_in_a_sentence(cli: Cli, arguments: list[str], code: int, said: str) -> None:
+    done = cli.json("watch", *arguments, code=code)
+    assert said in done["error"]["message"]
+    assert not (cli.state / "watch").exists()
+
+
+def test_nothing_to_watch(tmp_path: Path) -> None:
+    assert Cli(tmp_path).json("watch", "--all", code=3)["error"]["code"] == "not_found"
+
+
+def test_a_gateway_that_is_disabled_is_not_watched(cli: Cli) -> None:
+    cli.ok("gateway", "disable", "work")
+    assert cli.json("watch", "work", code=3)["error"]["code"] == "disabled"
+
+
+def test_so_many_gateways_need_so_many_open_files() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with pytest.raises(ConfigError) as caught:
+        _make_room(2**40)
+    assert caught.value.code == "too_many_files" or before[1] == resource.RLIM_INFINITY
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == before
+
+
+def beat(cli: Cli, pid: int, state: WatchState, error: str = "") -> None:
+    now = dt.datetime.now(dt.UTC)
+    host = os.uname().nodename
+    (cli.state / "watch").mkdir(parents=True, exist_ok=True)
+    watched = Watched(state, now, now + dt.timedelta(minutes=5) if not error else None, error)
+    HeartbeatFile(cli.state / "watch", host, pid).write(Heartbeat(pid, host, now, now, {"work": watched}))
+
+
+def test_status_shows_what_a_watch_does(cli: Cli) -> None:
+    assert cli.json("status")["result"][0]["watch"] is None
+    beat(cli, os.getpid(), WatchState.IDLE)
+    (row,) = cli.json("status")["result"]
+    assert set(row["watch"]) == {"state", "since", "next", "error"}
+    assert row["watch"]["state"] == "idle"
+    assert row["next_due"] == row["watch"]["next"]
+    assert cli.ok("status").rows[0][-1] == "idle"
+    beat(cli, os.getpid(), WatchState.STOPPED, "the server refused the sign-in\x1b[31m")
+    shown = cli.run("status", terminal=True).out
+    assert "the server refused" in " ".join(shown.split())
+    assert "\x1b[31m" not in shown
+
+
+def test_status_knows_a_watch_that_died(cli: Cli) -> None:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    beat(cli, child, WatchState.IDLE)
+    (row,) = cli.json("status")["result"]
+    assert row["watch"]["state"] == "dead"
+    assert "ended without a word" in row["watch"]["error"]
