@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from mailctl.sync.local.flags import Keywords, from_letters
+from mailctl.sync.local.names import folder_hash, parse_name
 from tests.servers.syncing import GatewayHome
 
 from .letters import token_of
@@ -25,13 +26,23 @@ class Here:
         return sorted(self._home.folders())
 
     def messages(self) -> list[Seen]:
-        """All of them; each file is one. where: `cur/NAME` or `new/NAME`."""
-        found = []
+        """All of them; each file is one. where: `cur/NAME` or `new/NAME`.
+
+        A file that was moved with its name keeps the letters of the folder that its name speaks of.
+        """
+        account = (self._home.mail / ".mailctl").read_text().strip() if self._home.folders() else ""
+        tables = {}
         for folder, path in self._home.folders().items():
             file = path / "dovecot-keywords"
-            keywords = Keywords.parse(file.read_text() if file.exists() else "")
+            if file.exists():
+                tables[folder_hash(account, folder)] = Keywords.parse(file.read_text())
+        found = []
+        for folder, path in self._home.folders().items():
+            own = tables.get(folder_hash(account, folder), Keywords())
             for part in ("new", "cur"):
                 for entry in (path / part).iterdir():
+                    name = parse_name(entry.name)
+                    keywords = tables.get(name.folder, own) if name else own
                     flags = from_letters(entry.name.partition(":2,")[2], keywords)
                     token = token_of(entry.read_bytes())
                     found.append(Seen(folder, token, tuple(sorted(flags)), f"{part}/{entry.name}"))
