@@ -27,7 +27,7 @@ class Carrier:
     folder: the one that is selected. hash: stands for it in file names. files: the messages that are here, by UID.
     server: what the server shows. agreed: what the state holds. leaving: whether what is here goes from the server.
     root: descriptor of the Maildir root. look_again: the UIDs whose files are anywhere below the root now; one look can
-    miss a file that is being moved. places: where files are now that this wrote or renamed, as the state keeps it.
+    miss a file that is being moved. places: where files are now that this renamed, as the state keeps it.
     """
 
     run: Run
@@ -99,7 +99,6 @@ class Carrier:
         new = {w.meta.uid: replace(remember(self.server[w.meta.uid]), flags=w.meta.flags) for w in written}
         places: dict[int, str | None] = {w.meta.uid: f"{w.subdirectory}/{w.filename}" for w in written}
         self.state.save_messages(self.name, new, places)
-        self.places |= places
         self.fetched.update(new)
         self.tally.fetched += len(new)
         self.tally.bytes += sum(w.octets for w in written)

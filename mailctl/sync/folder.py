@@ -168,7 +168,8 @@ class FolderSync:
         name, tally = self._folder.name, self.tally
         places = {**{uid: place_of(file) for uid, file in self._files.items()}, **carrier.places}
         kept = self._state.files(name)
-        moved = {uid: places.get(uid) for uid, place in kept.items() if places.get(uid) != place}
+        old = (item for item in kept.items() if item[0] not in carrier.fetched)  # those were saved with their messages
+        moved = {uid: places.get(uid) for uid, place in old if places.get(uid) != place}
         left_out = None if plan.shrunken or plan.changed or tally.warnings else write_left_out(tally.skipped)
         settled = left_out is not None and (writable or not self._changes_server)
         state = folder_state(
