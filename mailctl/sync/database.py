@@ -51,7 +51,8 @@ _WRONG = {  # any column can hold any type, and damage makes one of another; wha
     "unique_id": "typeof(uidl) <> 'text' OR uidl GLOB '*[^ -~]*' OR typeof(size) <> 'integer'",
 }
 _WRONG_2 = {
-    "folder": "typeof(path) <> 'blob' OR typeof(cur) <> 'integer' OR typeof(new) <> 'integer' OR typeof(files) <> 'integer'"
+    "folder": "typeof(path) <> 'blob' OR typeof(cur) <> 'integer' OR typeof(new) <> 'integer'"
+    " OR typeof(files) <> 'integer'"
     " OR typeof(mailbox_id) <> 'text' OR mailbox_id GLOB '*[^ -~]*'"
     " OR typeof(left_out) <> 'text' OR left_out GLOB '*[^ -~]*'",
     "message": "typeof(file) NOT IN ('text', 'null') OR file GLOB '*[^ -~]*'",

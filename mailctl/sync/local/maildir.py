@@ -147,7 +147,7 @@ class MaildirFolder:
             os.close(fd)
 
     def now(self) -> int:
-        """The file system's clock in nanoseconds, told by touching `tmp`, whose times mean nothing; 0 if it can't be."""
+        """The file system's clock in nanoseconds, told by touching `tmp`, whose times mean nothing; 0 if that fails."""
         try:
             os.utime(self.descriptors["tmp"])
             return os.fstat(self.descriptors["tmp"]).st_mtime_ns
