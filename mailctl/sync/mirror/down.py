@@ -46,7 +46,7 @@ def fetch(run: Run, mailbox: ImapMailbox, state: State, maildir: MaildirFolder, 
     most = run.job.inbound.max_size
     load = Load(work.folder, maildir.path, work.hash, work.validity, uids, sizes, most)
     came: set[int] = set()
-    with closing(bring(run, mailbox, maildir, load, tally)) as batches:
+    with closing(bring(run, mailbox, maildir, load, tally, root=root)) as batches:
         for written in batches:
             new = {w.meta.uid: replace(remember(work.server[w.meta.uid]), flags=w.meta.flags) for w in written}
             state.save_messages(work.name, new)

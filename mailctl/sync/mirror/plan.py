@@ -103,11 +103,6 @@ class MirrorPlan:
         """Whether nothing is left out, so that an unchanged folder needs no second look."""
         return not (self.too_large or self.too_old or self.over_budget or self.changed or self.ahead)
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do or to tell."""
-        return self == MirrorPlan()
-
     def drop(self, uids: Collection[int]) -> None:
         """Something else becomes of these messages."""
         gone = set(uids)
