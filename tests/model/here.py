@@ -30,7 +30,8 @@ class Here:
 
         A file that was moved with its name keeps the letters of the folder that its name speaks of.
         """
-        account = (self._home.mail / ".mailctl").read_text().strip() if self._home.folders() else ""
+        mark = self._home.mail / ".mailctl"
+        account = mark.read_text().strip() if mark.exists() else ""  # another program's Maildir has none
         tables = {}
         for folder, path in self._home.folders().items():
             file = path / "dovecot-keywords"

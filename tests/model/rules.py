@@ -107,7 +107,7 @@ def _token(
             return
         if _folders(after) != _folders(before[side]):
             yield f"only touched {side}, but not where that side had it"
-        elif sure and _system(after, touches) != _system(before[side], touches):
+        elif sure and sorted(after) != sorted(before[side]):
             yield f"only touched {side}, but its flags are not those of that side"
     elif len(touched) == 2:
         yield from _both(agreed, touches, before, after, sure=not epoch.unclean)
@@ -156,12 +156,6 @@ def merged(base: Collection[str], one: Collection[str], other: Collection[str]) 
         for flag in {*base, *one, *other}
         if (flag in one if (flag in one) == (flag in other) else flag not in base)
     }
-
-
-def _system(copies: Sequence[tuple[str, tuple[str, ...]]], touches: Sequence[Touch]) -> list[tuple[str, list[str]]]:
-    """Places and flags; without keywords, whose letters mean others where a mail client has put the file."""
-    moved = any(touch.side is Side.HERE and touch.what is What.MOVED for touch in touches)
-    return sorted((folder, [f for f in flags if f[0] == "\\" or not moved]) for folder, flags in copies)
 
 
 def _folders(copies: Sequence[tuple[str, tuple[str, ...]]]) -> list[str]:
