@@ -49,7 +49,7 @@ class Carry:
         """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next."""
         busy = [work for work in self._works.values() if not work.left and not work.still]
         for work in self._works.values():
-            if work.local.litter and self._root.descriptor is not None:
+            if work.local.litter and not work.blocked and self._root.descriptor is not None:
                 with MaildirFolder(self._root.files, self._root.descriptor, work.path, create=True) as maildir:
                     maildir.clean(self._run.tools.clock())
         for work in busy:

@@ -27,9 +27,18 @@ class Connection:
         return self.select_again(work)
 
     def select_again(self, work: Work) -> FolderStatus:
-        """Open a folder for reading and writing; its state as it is now."""
+        """Open a folder for reading and writing; its state as it is now.
+
+        RefusedError if its UIDs are not those that were planned with: other messages have them by now.
+        """
         self._open = ""
         status = self.mailbox.select(self.folder(work), read_only=False)
+        if work.status is not None and status.uidvalidity != work.status.uidvalidity:
+            raise RefusedError(
+                f"{work.name} was made anew on the server meanwhile: nothing more was done in it",
+                hint="The next run looks at it afresh.",
+                code="uidvalidity_changed",
+            )
         self._open = work.name
         return status
 

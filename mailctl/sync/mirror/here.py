@@ -1,6 +1,7 @@
 """What lies in the Maildir, all of it: messages under mailctl's names, and files that other programs put or named.
 
-Symbolic links, pipes and hidden files are no messages. Nothing is changed here.
+Symbolic links, pipes and hidden files are no messages. Where one stands in the place of a directory or of one of
+mailctl's messages, what lies there can't be told: that was not deleted. Nothing is changed here.
 """
 
 import os
@@ -22,12 +23,15 @@ _MOST_LEVELS = 100
 class LocalFolder:
     """One Maildir below the root. named: mailctl's messages. others: files with other names (their MessageName has
     nothing but the letters). links: symbolic links that are left alone.
+    broken: why it can't be told what lies here, None if it can. missing: which of `cur` and `new` are not there.
     name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE. litter: whether
     something lies in `tmp`, or half a file where a whole one should be."""
 
     named: list[LocalFile] = field(default_factory=list)
     others: list[LocalFile] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+    broken: StorageError | None = None
+    missing: tuple[str, ...] = ()
     name_file: str = ""
     keywords: Keywords = field(default_factory=Keywords)
     litter: bool = False
@@ -42,10 +46,14 @@ def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
         with _opened(files, root, path) as directory:
             if directory is None:
                 continue
-            with os.scandir(directory) as entries:
-                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
-            if any(name in SUBDIRECTORIES for name in names):
+            with os.scandir(directory) as scanned:
+                entries = {e.name: e.is_dir(follow_symlinks=False) for e in scanned}
+            names = sorted(name for name, inner in entries.items() if inner and name[0] != ".")
+            if "cur" in entries or any(name in SUBDIRECTORIES for name in names):
                 found[path] = _folder(files, directory, names, "/".join(path))
+                odd = [name for name in SUBDIRECTORIES if entries.get(name) is False]
+                if odd:
+                    found[path].broken = _no_folder("/".join((*path, odd[0])))
             if len(path) < _MOST_LEVELS:
                 pending += [(*path, name) for name in names if name not in SUBDIRECTORIES]
     return found
@@ -53,7 +61,9 @@ def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
 
 def _folder(files: Files, directory: int, names: list[str], shown: str) -> LocalFolder:
     folder = LocalFolder(
-        name_file=_text(files, directory, NAME_FILE), keywords=Keywords.parse(_text(files, directory, KEYWORDS_FILE))
+        name_file=_text(files, directory, NAME_FILE),
+        keywords=Keywords.parse(_text(files, directory, KEYWORDS_FILE)),
+        missing=tuple(name for name in ("cur", "new") if name not in names),
     )
     found: dict[str, LocalFile] = {}
     for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
@@ -62,18 +72,13 @@ def _folder(files: Files, directory: int, names: list[str], shown: str) -> Local
         with _opened(files, directory, (subdirectory,)) as inner:
             if inner is None:
                 continue
-            for file, link in _messages(inner, subdirectory):
+            for file, odd in _messages(inner, subdirectory):
                 base = file.filename.partition(":2,")[0] if not file.name.folder else file.name.stem
-                if link and file.name.folder:
-                    raise StorageError(
-                        f"{shown}/{subdirectory}/{file.filename} is a symbolic link; in a Maildir, links aren't "
-                        "followed",
-                        hint="Remove the link; the message is fetched again.",
-                        code="symbolic_link",
-                    )
-                if link:
+                if odd and file.name.folder:
+                    folder.broken = _no_message(f"{shown}/{subdirectory}/{file.filename}", odd)
+                elif odd == _LINK:
                     folder.links.append(file.filename)
-                else:
+                elif not odd:
                     found[base] = file
     folder.litter = any(name.endswith(".part") for name in os.listdir(directory))
     with _opened(files, directory, ("tmp",)) as inner:
@@ -88,15 +93,43 @@ def _text(files: Files, directory: int, name: str) -> str:
     return (files.read_small(directory, name) or b"").decode("utf-8", "surrogateescape")
 
 
-def _messages(directory: int, subdirectory: str) -> Iterator[tuple[LocalFile, bool]]:
-    """(message, whether it is a symbolic link)."""
+def _no_folder(shown: str) -> StorageError:
+    return StorageError(
+        f"{shown} is a symbolic link or a file where a folder should be; it is not known what was deleted here",
+        hint="Put the folder itself in its place (a bind mount does what a link can't).",
+        code="not_a_folder",
+    )
+
+
+def _no_message(shown: str, what: str) -> StorageError:
+    text = f"{shown} is {what} where a message should be; in a Maildir, links aren't followed"
+    return StorageError(text, hint="Put the file itself in its place, or remove it.", code="symbolic_link")
+
+
+def obstacle(files: Files, root: int, path: Parts) -> StorageError | None:
+    """Why a folder that was not found may be there all the same: a link, or a file, is in its place or above it."""
+    for length in range(1, len(path) + 1):
+        try:
+            with _opened(files, root, path[:length]) as directory:
+                if directory is None:
+                    return None
+        except StorageError:
+            return _no_folder("/".join(path[:length]))
+    return None
+
+
+_LINK = "a symbolic link"
+
+
+def _messages(directory: int, subdirectory: str) -> Iterator[tuple[LocalFile, str]]:
+    """(message, "" or what it is instead of a file)."""
     with os.scandir(directory) as entries:
         for entry in entries:
             if entry.name[0] == ".":
                 continue
             name = parse_name(entry.name) or MessageName("", letters=entry.name.partition(":2,")[2])
-            if entry.is_symlink() or entry.is_file(follow_symlinks=False):
-                yield LocalFile(name, subdirectory, entry.name), entry.is_symlink()
+            odd = _LINK if entry.is_symlink() else "" if entry.is_file(follow_symlinks=False) else "no file"
+            yield LocalFile(name, subdirectory, entry.name), odd
 
 
 class _opened:  # noqa: N801 - reads as a phrase

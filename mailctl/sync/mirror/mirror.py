@@ -11,7 +11,7 @@ from typing import cast
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
-from mailctl.errors import NetworkError, NotFoundError, ProtocolError
+from mailctl.errors import NetworkError, NotFoundError, ProtocolError, StorageError
 from mailctl.sync.choose import choose
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.names import canonical_folder, folder_hash
@@ -22,7 +22,7 @@ from mailctl.sync.mirror.carry import Carry
 from mailctl.sync.mirror.connection import Connection, MirrorMailbox
 from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of, plan_folders
 from mailctl.sync.mirror.follow import Follower
-from mailctl.sync.mirror.here import LocalFolder, Parts, look_here
+from mailctl.sync.mirror.here import LocalFolder, Parts, look_here, obstacle
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.look import Looker
 from mailctl.sync.mirror.plan import plan_only_there
@@ -86,18 +86,20 @@ class MirrorSync:
         intents = Intents(self._state)
         mirrored = _names(self._state.meta(MIRRORED))
         reader = Reader(self._root, works.values(), make=not run.job.dry_run)
-        found = find_strays(reader, works.values())
+        found = find_strays(reader, [work for work in works.values() if not work.left])
         looker = Looker(run, mailbox, self._state, self._root, here, found, intents.old)
         for work in works.values():
             run.check_stop()
-            looker.look(work, listing.statuses.get(work.name), work.name in mirrored)
+            if not work.left:
+                looker.look(work, listing.statuses.get(work.name), work.name in mirrored)
         follows, following = Follower(mailbox, reader, works, looker.arrivals).follow(found)
         moved = {(one.work.name, one.file.filename) for one in following}
         found = [one for one in found if (one.work.name, one.file.filename) not in moved]
         self._removed_there(works, found)
-        found = find_again(reader, works.values(), found)
+        found = find_again(reader, [work for work in works.values() if not work.blocked], found)
         fates = [*follows, *self._settle(works, found, looker, intents)]
         found += following
+        self._spare(works.values())
         self._removed_here(works, {fate.source.folder for fate in follows if fate.source})
         if not run.job.confirm_deletes:
             brake(run, list(works.values()))
@@ -150,8 +152,32 @@ class MirrorSync:
             work.agreed = self._state.agreed(name) if work.seen else {}
             if work.fate is FolderFate.GONE_HERE and canonical_folder(name) == "INBOX":
                 raise vanished_folder(path, len(work.agreed), run.job.name)
+            work.tally.error = self._blocked(work)
+            work.left = work.blocked = work.tally.error is not None
             works[name] = work
         return works
+
+    def _blocked(self, work: Work) -> StorageError | None:
+        """Why it can't be told what lies in a folder here, if it can't: then nothing there was deleted."""
+        local, root = work.local, self._root.descriptor
+        if local.broken is None and local.missing and work.agreed and work.fate is not FolderFate.GONE_HERE:
+            return StorageError(
+                f"the Maildir folder {work.path} has no {' and no '.join(local.missing)}, though "
+                f"{len(work.agreed)} messages were synced into it",
+                hint="Bring it back; to delete the messages, delete them, or the folder as a whole.",
+                code="maildir_vanished",
+            )
+        lying = work.fate in (FolderFate.GONE_HERE, FolderFate.NEW_THERE)
+        return obstacle(self._files, root, work.path.parts) if lying and root is not None else local.broken
+
+    def _spare(self, works: Collection[Work]) -> None:
+        """What seems to be deleted here may lie where this run can't look: it stays on the server."""
+        if not any(work.blocked for work in works):
+            return
+        for work in works:
+            if work.plan.delete_there:
+                work.plan.delete_there = []
+                self._run.warn(f"{work.name}: nothing is deleted on the server while a folder here can't be looked at")
 
     def _paths(
         self, there: Mapping[str, Folder], here: Mapping[Parts, LocalFolder], delimiter: str | None

@@ -107,6 +107,8 @@ class Placer:
         except PlacingError as error:
             placed = error.placed
             self._refused(work, f"{way.value} messages from {source.name}", error)
+        if placed.uidvalidity not in (None, work.validity):
+            return  # made anew meanwhile: the next run sees it as it is
         metas = {uid: self._meta(source, uid) for uid in uids}
         told = {uid: placed.uids[uid] for uid in uids if uid in placed.uids}
         if len(told) < len(uids):

@@ -24,7 +24,7 @@ class Work:
     seen, agreed: what the state holds. files: this folder's messages in it, by UID. away: UIDs of those that lie
     elsewhere. leaving: files of an older UIDVALIDITY that are to go. server: what it shows. refusal: why not all went
     up. still: nothing is to be done, and nothing was asked. left: it was not looked at, or refused: nothing is decided
-    on it.
+    on it. blocked: it was not looked at, since something else lies in its place here.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Work:
     refusal: MailctlError | None = None
     still: bool = False
     left: bool = False
+    blocked: bool = False
 
     @property
     def validity(self) -> int:

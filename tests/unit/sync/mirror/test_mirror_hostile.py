@@ -1,0 +1,166 @@
+"""Mirror mode against odd Maildirs and servers that change their mind: nothing is deleted, or put, on a guess."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mailctl.domain.gateway import Mode
+from mailctl.errors import ExitCode
+from mailctl.sync.job import SyncReport
+from tests.doubles.imap import MemoryFolder, MemoryServer
+from tests.doubles.syncs import Place
+
+ALL = frozenset({"IMAP4REV1", "UIDPLUS", "MOVE", "CONDSTORE", "ENABLE"})
+NEW = b"Message-ID: <new@x>\n\nnew\n"
+
+
+def mail(number: int) -> bytes:
+    return b"Message-ID: <%d@x>\r\nSubject: %d\r\n\r\n%d\r\n" % (number, number, number)
+
+
+@pytest.fixture
+def server() -> MemoryServer:
+    made = MemoryServer({"INBOX": MemoryFolder(), "Work": MemoryFolder(uidvalidity=7)}, ALL)
+    made.folders["INBOX"].add(*(mail(n) for n in range(1, 4)))
+    made.folders["Work"].add(*(mail(n) for n in range(11, 14)))
+    return made
+
+
+@pytest.fixture
+def place(tmp_path: Path, server: MemoryServer) -> Place:
+    made = Place(tmp_path, server)
+    assert go(made).ok
+    server.commands.clear()
+    return made
+
+
+def go(place: Place, **changes: object) -> SyncReport:
+    return place.sync(place.job(mode=Mode.MIRROR, **changes))
+
+
+def bodies(server: MemoryServer, folder: str) -> list[bytes]:
+    return sorted(m.body for m in server.folders[folder].messages.values())
+
+
+@pytest.mark.parametrize("folder", ["INBOX", "Work"])
+@pytest.mark.parametrize(
+    ("part", "how"), [(p, h) for p in ("cur", "new", ".") for h in ("link", "file", "gone") if (p, h) != (".", "gone")]
+)
+def test_D5_what_lies_behind_a_link_was_not_deleted(
+    place: Place, server: MemoryServer, folder: str, part: str, how: str
+) -> None:
+    before = bodies(server, folder)
+    path = place.mail / folder / part if part != "." else place.mail / folder
+    for file in list((place.mail / folder / "new").iterdir()):
+        if part == "cur":
+            file.rename(place.mail / folder / "cur" / f"{file.name}:2,S")
+    assert go(place).ok
+    path.rename(place.folder / "elsewhere")
+    if how == "link":
+        path.symlink_to(place.folder / "elsewhere")
+    elif how == "file":
+        path.write_bytes(b"")
+    report = go(place)
+    assert bodies(server, folder) == before
+    assert not report.ok
+    assert report.error is not None
+    assert report.error.exit_code is not ExitCode.OK
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "link"])
+def test_D5_no_file_where_a_message_was(place: Place, server: MemoryServer, kind: str) -> None:
+    before = bodies(server, "INBOX")
+    path = place.file(2)
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to("/etc/passwd")
+    report = go(place)
+    assert bodies(server, "INBOX") == before
+    assert not report.ok or report.warnings or report.skipped
+
+
+def during(server: MemoryServer, command: str, act: Callable[[], None], nth: int = 1) -> None:
+    """Act once, before the server carries out the nth such command."""
+    count = [0]
+
+    def before(name: str) -> None:
+        if name == command:
+            count[0] += 1
+            if count[0] == nth:
+                act()
+
+    server.before = before
+
+
+def anew(server: MemoryServer, folder: str) -> None:
+    """Another client deletes a folder, makes it again and puts other messages into it."""
+    made = MemoryFolder(uidvalidity=4000, uidnext=1)
+    made.add(*(mail(n) for n in range(100, 105)))
+    server.folders[folder] = made
+
+
+@pytest.mark.parametrize(
+    ("command", "nth", "uidplus"),
+    [
+        *(("select", nth, uidplus) for nth in range(1, 5) for uidplus in (True, False)),
+        ("append", 1, True),
+        ("move", 1, True),
+    ],
+)
+def test_H1_a_folder_made_anew_in_the_middle_loses_nothing(
+    place: Place, server: MemoryServer, command: str, nth: int, uidplus: bool
+) -> None:
+    if not uidplus:
+        server.capabilities -= {"UIDPLUS"}
+    work = server.folders["Work"]
+    place.file(1, "Work").unlink()
+    file = place.file(2, "Work")
+    file.rename(file.parent.parent / "cur" / f"{file.name}:2,F")
+    work.add(mail(14))
+    work.flag(3, ["\\Seen"])
+    (place.mail / "Work" / "cur" / "1.h:2,S").write_bytes(NEW)
+    place.file(1).rename(place.mail / "Work" / "cur" / f"{place.file(1).name}:2,")
+    during(server, command, lambda: anew(server, "Work"), nth)
+    go(place)
+    assert server.folders["Work"].uidvalidity == 4000
+    server.before = lambda command: None
+    for _ in range(3):
+        go(place)
+    held = bodies(server, "Work")
+    assert [n for n in range(100, 105) if mail(n) not in held] == []
+    assert held == sorted(place.bodies("Work"))
+    assert NEW.replace(b"\n", b"\r\n") in held
+    for uid, message in server.folders["Work"].messages.items():
+        assert place.file(uid, "Work").read_bytes().replace(b"\n", b"\r\n") == message.body
+        if message.body in {mail(n) for n in range(100, 105)}:
+            assert not message.flags
+
+
+@pytest.mark.parametrize("command", ["select", "append", "move", "expunge", "change_flags", "fetch", "scan", "uids"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_H5_a_folder_that_goes_in_the_middle(place: Place, server: MemoryServer, command: str, nth: int) -> None:
+    work = server.folders["Work"]
+    place.file(1, "Work").unlink()
+    file = place.file(2, "Work")
+    file.rename(file.parent.parent / "cur" / f"{file.name}:2,F")
+    work.add(mail(14))
+    (place.mail / "Work" / "cur" / "1.h:2,S").write_bytes(NEW)
+    place.file(1).rename(place.mail / "Work" / "cur" / f"{place.file(1).name}:2,")
+    server.folders["INBOX"].add(mail(50))
+    during(server, command, lambda: setattr(work, "gone", True), nth)
+    report = go(place)
+    server.before = lambda command: None
+    work.gone = False
+    for _ in range(2):
+        report = go(place)
+    assert report.ok
+    everything = bodies(server, "INBOX") + bodies(server, "Work")
+    assert sorted(everything) == sorted(place.bodies() + place.bodies("Work"))
+    wanted = [mail(n) for n in (1, 2, 3, 12, 13, 14, 50)] + [NEW.replace(b"\n", b"\r\n")]
+    assert sorted(b for b in everything if b != mail(11)) == sorted(wanted)
