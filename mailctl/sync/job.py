@@ -169,7 +169,11 @@ class SyncReport:
 
 @dataclass
 class FolderTally:
-    """Counts while a folder is being synced. avoid: messages at which the server broke the protocol in this run."""
+    """Counts while a folder is being synced.
+
+    avoid: messages at which the server broke the protocol in this run. changing: files that changed while they were
+    being sent, by name up to the flags.
+    """
 
     name: str
     path: str
@@ -185,6 +189,7 @@ class FolderTally:
     steps: list[Step] = field(default_factory=list)
     error: MailctlError | None = None
     avoid: set[int] = field(default_factory=set)
+    changing: set[str] = field(default_factory=set)
 
     def skip(self, code: str, reason: str, *, uid: int = 0, count: int = 1, what: Description | None = None) -> None:
         """Note messages that were left out; what: the one, if its header is known."""

@@ -60,8 +60,10 @@ class MirrorSync:
             mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
             try:
                 return self._once(mailbox)
-            except (NetworkError, ProtocolError) as error:
-                text = f"the connection was lost: {error.message}"
+            except (NetworkError, ProtocolError, StorageError) as error:
+                if isinstance(error, StorageError) and error.code != "message_changed":
+                    raise
+                text = f"all is looked at again: {error.message}"
                 self._run.record("sync.connection.lost", text, level=Level.WARNING, code=error.code)
                 if attempt == MOST_CONNECTIONS - 1:
                     raise

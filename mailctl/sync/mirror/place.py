@@ -11,7 +11,7 @@ from itertools import groupby
 
 from mailctl.domain.changes import Placed, PlacingError, Upload
 from mailctl.domain.mailbox import MessageMeta
-from mailctl.errors import RefusedError
+from mailctl.errors import RefusedError, StorageError
 from mailctl.sync.local.flags import SYSTEM, strange_letters, to_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
@@ -136,10 +136,17 @@ class Placer:
             intent = self._intend(work, batch.found)
             with ExitStack() as stack:
                 uploads = batch.open(maildir, stack)
+                if not uploads:
+                    self._intents.done([intent])
+                    continue
                 try:
                     placed = self._connection.mailbox.append(self._connection.folder(work), uploads)
                 except PlacingError as error:
                     placed = self._one_by_one(work, batch, error, uploads)
+                except StorageError as error:
+                    if error.code == "message_changed":  # what was sent besides, the next try finds by the intent
+                        work.tally.changing |= batch.changed(maildir)
+                    raise
             self._settle(work, maildir, batch, placed, intent)
             if batch.stopped is not None:
                 raise batch.stopped

@@ -11,7 +11,7 @@ from mailctl.errors import RefusedError, StorageError
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import part_name
 from mailctl.sync.mirror.connection import Connection
-from mailctl.sync.mirror.octets import measure, open_message, regular, wire
+from mailctl.sync.mirror.octets import Measured, measure, open_message, regular, wire
 from mailctl.sync.mirror.work import Found, Work
 
 MOST_MESSAGES = 50
@@ -29,17 +29,25 @@ class Batch:
     stopped: RefusedError | None = None
 
     def open(self, maildir: MaildirFolder, stack: ExitStack) -> list[Upload]:
-        """Open the files; `stack` closes them. What has gone meanwhile is taken out."""
+        """Open the files; `stack` closes them. What has gone meanwhile, or changed, is taken out."""
         uploads, kept = [], []
         for found in self.found:
             fd = open_message(maildir.descriptors[found.file.subdirectory], found.file.filename)
             if fd is None:
                 continue
             stack.callback(os.close, fd)
+            if os.fstat(fd).st_mtime != found.measured.date:
+                self.work.tally.skip("changing", f"{found.file.filename} stays here for now: it is being written")
+                continue
             kept.append(found)
             uploads.append(_upload(maildir, fd, found, self.work))
         self.found = kept
         return uploads
+
+    def changed(self, maildir: MaildirFolder) -> set[str]:
+        """The names, up to the flags, of the files that aren't any more what they were when they were measured."""
+        now = [(found, remeasured(maildir, found)) for found in self.found]
+        return {found.base for found, measured in now if measured != found.measured}
 
 
 def _upload(maildir: MaildirFolder, fd: int, found: Found, work: Work) -> Upload:
@@ -61,6 +69,8 @@ def batches(connection: Connection, work: Work, maildir: MaildirFolder, strays: 
             work.tally.skip("too_large", reason)
         elif found.measured.nul:
             work.tally.skip("has_nul", f"{name} stays here only: it has NUL octets, which IMAP does not carry")
+        elif found.base in work.tally.changing:
+            work.tally.skip("changing", f"{name} stays here for now: it is being written")
         elif not octets:
             work.tally.skip("empty", f"{name} stays here only: it is empty")
         else:
@@ -107,6 +117,17 @@ def regularised(maildir: MaildirFolder, found: Found, work: Work) -> Found:
     finally:
         os.close(old)
     return found
+
+
+def remeasured(maildir: MaildirFolder, found: Found) -> Measured | None:
+    """What a file is now; None if it is gone."""
+    fd = open_message(maildir.descriptors[found.file.subdirectory], found.file.filename)
+    if fd is None:
+        return None
+    try:
+        return measure(maildir.files, fd, found.file)
+    finally:
+        os.close(fd)
 
 
 def open_now(maildir: MaildirFolder, found: Found) -> bool:

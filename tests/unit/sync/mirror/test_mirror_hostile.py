@@ -164,3 +164,37 @@ def test_H5_a_folder_that_goes_in_the_middle(place: Place, server: MemoryServer,
     assert sorted(everything) == sorted(place.bodies() + place.bodies("Work"))
     wanted = [mail(n) for n in (1, 2, 3, 12, 13, 14, 50)] + [NEW.replace(b"\n", b"\r\n")]
     assert sorted(b for b in everything if b != mail(11)) == sorted(wanted)
+
+
+def test_a_file_that_grows_while_it_is_sent_holds_up_no_other(place: Place, server: MemoryServer) -> None:
+    cur = place.mail / "INBOX" / "cur"
+    for number in range(4):
+        (cur / f"{number}.h:2,S").write_bytes(b"Message-ID: <up%d@x>\n\nnew\n" % number)
+    server.folders["INBOX"].add(mail(9))
+
+    def grow(command: str) -> None:
+        if command == "append":
+            with (cur / "2.h:2,S").open("ab") as file:
+                file.write(b"more\n")
+
+    server.before = grow
+    report = go(place)
+    assert (report.ok, report.fetched) == (True, 1)
+    assert [skipped.code for skipped in report.skipped] == ["changing"]
+    server.before = lambda command: None
+    assert go(place).uploaded == 1
+    assert len(server.folders["INBOX"].messages) == len(place.bodies()) == 8
+    assert sum(b"<up2@x>" in body for body in bodies(server, "INBOX")) == 1
+
+
+def test_a_file_that_goes_before_it_is_sent_holds_up_no_other(place: Place, server: MemoryServer) -> None:
+    cur = place.mail / "INBOX" / "cur"
+    for number in range(3):
+        (cur / f"{number}.h:2,S").write_bytes(b"Message-ID: <up%d@x>\n\nnew\n" % number)
+    during(server, "append", (cur / "1.h:2,S").unlink)
+    report = go(place)
+    assert report.ok
+    server.before = lambda command: None
+    for _ in range(2):
+        assert go(place).ok
+    assert bodies(server, "INBOX") == sorted(place.bodies())
