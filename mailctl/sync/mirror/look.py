@@ -82,7 +82,7 @@ class Looker:
             return False
         work.take_in(self._index)
         letters = work.flags()
-        if work.away or letters.keys() != work.agreed.keys():
+        if work.away or letters.keys() != work.agreed.keys() or len(letters) != seen.messages:
             return False
         readable = work.readable()
         for uid, flags in letters.items():
