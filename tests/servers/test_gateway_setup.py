@@ -43,7 +43,7 @@ def test_a_gateway_is_tested_before_it_is_saved(
     again = cli.json("sync", "you")["result"]["gateways"][0]
     assert (again["ok"], again["fetched"]) == (True, 0)
     assert [path.name for path in (cli.data / "mail").iterdir()] == ["you"]
-    assert {path.stem for path in (cli.state / "sync").iterdir()} == {"you"}
+    assert {path.name.partition(".")[0] for path in (cli.state / "sync").iterdir()} == {"you"}
     cli.ok("gateway", "edit", "you", "--protocol", "pop3", "--test")
     cli.ok("gateway", "remove", "you", "--delete-mail", "--yes")
     assert not list((cli.data / "mail").iterdir()) + list((cli.state / "sync").iterdir())

@@ -1,6 +1,7 @@
 """`sync --verify` and `sync --repair` as commands, on a real Dovecot."""
 
 import imaplib
+import os
 import shutil
 import ssl
 import uuid
@@ -43,6 +44,7 @@ def test_verify_finds_what_repair_and_sync_mend(tmp_path: Path, mailbox: Mailbox
     first, second = sorted((home.mail / "INBOX/cur").iterdir())[:2]
     shutil.copy2(first, home.mail / "INBOX/new" / first.name.partition(":")[0])
     second.write_bytes(second.read_bytes()[:-3])
+    os.utime(second, (1_600_000_000, 1_600_000_000))  # it may have been delivered within this very second
     damaged = home.snapshot()
     report = home.sync("--verify", code=11)
     assert report["error"]["code"] == "differences"
