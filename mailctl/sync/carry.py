@@ -67,7 +67,7 @@ class Carrier:
         fetched = self.fetched if self.leaving and not plan.changed else ()
         self._remove(sorted([*plan.remove, *verified, *fetched]), "is here")
         if plan.delete:
-            back = self.look_again()
+            back = self.look_again() | self.maildir.named(self.hash, self.uidvalidity)
             self._remove([uid for uid in plan.delete if uid not in back], "was deleted here")
 
     def _set_flags(self, wanted: Mapping[int, frozenset[str]]) -> None:

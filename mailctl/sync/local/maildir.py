@@ -96,6 +96,11 @@ class MaildirFolder:
         ):  # a file moves from new to cur, never back: it can be seen twice, not missed
             yield from scan_directory(self.descriptors[subdirectory], subdirectory, str(self.path))
 
+    def named(self, folder: str, uidvalidity: int) -> set[int]:
+        """The UIDs of a folder whose names are here, whatever bears them: a pipe, say, tells of no deletion."""
+        names = (parse_name(name) for each in ("new", "cur") for name in os.listdir(self.descriptors[each]))
+        return {name.uid for name in names if name and (name.folder, name.uidvalidity) == (folder, uidvalidity)}
+
     def find(self, stem: str) -> LocalFile | None:
         """The file of one message as it is called now, or None."""
         return next((file for file in self.scan() if file.name.stem == stem), None)

@@ -257,3 +257,17 @@ def test_a_name_that_the_locale_can_not_spell_is_told() -> None:
     with pytest.raises(StorageError, match="locale") as caught, storing("sync box"):
         "été".encode("ascii")
     assert "LC_ALL" in caught.value.hint
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_D5_what_stands_where_a_message_was_is_no_deletion(
+    place: Place, server: MemoryServer, make: Callable[[Path], None]
+) -> None:
+    assert place.sync(propagate_deletes=True).ok
+    before = set(server.folders["INBOX"].messages)
+    file = place.file(1)
+    file.unlink()
+    make(file)
+    place.file(2).unlink()
+    assert place.sync(propagate_deletes=True).removed == 1
+    assert set(server.folders["INBOX"].messages) == before - {2}
