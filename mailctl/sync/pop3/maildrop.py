@@ -70,8 +70,7 @@ class PopSync:
     def _check_folder(self) -> None:
         """SafetyError if the folder has vanished, since its messages would be taken for deleted."""
         known = {uidl_token(key) for key in self._state.unique_ids(INBOX.name)}
-        *above, name = self._path.parts
-        vanished = self._root.descriptor is not None and name not in self._root.listing(tuple(above))
+        vanished = self._root.descriptor is not None and not {"cur", "new"} <= {*self._root.listing(self._path.parts)}
         if vanished and known - self._here and not self._job.start_afresh:
             raise vanished_folder(self._path, len(known), self._job.name)
 

@@ -366,3 +366,22 @@ def test_a_server_that_numbers_its_messages_anew(place: Place, drop: MemoryDrop)
     report = place.sync(keep_on_server=False)
     assert (report.fetched, report.removed, drop.messages) == (1, 9, [])
     assert len(bodies(place)) == 10
+
+
+@pytest.mark.parametrize("part", ["", "cur", "new"])
+@pytest.mark.parametrize("link", [True, False])
+def test_D5_what_lies_behind_a_link_or_has_vanished_was_not_deleted(
+    place: Place, drop: MemoryDrop, part: str, link: bool
+) -> None:
+    place.sync(propagate_deletes=True)
+    if part == "cur":
+        for file in (place.mail / "INBOX" / "new").iterdir():
+            file.rename(place.mail / "INBOX" / "cur" / f"{file.name}:2,S")
+    path = place.mail / "INBOX" / part
+    path.rename(place.folder / "elsewhere")
+    if link:
+        path.symlink_to(place.folder / "elsewhere")
+    report = place.sync(propagate_deletes=True)
+    assert report.error is not None
+    assert report.error.code in ("maildir_vanished", "not_a_folder")
+    assert len(drop.messages) == 5
