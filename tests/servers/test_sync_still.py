@@ -49,15 +49,13 @@ def let_time_pass(mail: Path) -> None:
 def test_200_folders_in_which_nothing_changed_are_not_opened(
     tmp_path: Path, mailbox: Mailbox, certificates: Certificates, commands: list[str]
 ) -> None:
-    for number in range(FOLDERS):
-        mailbox.create_folder(f"Été {number % 10}/{number}")
-        if number % 40 == 0:
-            mailbox.deliver_many(f"Été {number % 10}/{number}", [mail(n) for n in range(3)])
+    mailbox.create_folders(f"Été {number % 10}/{number}" for number in range(FOLDERS))
+    for number in range(0, FOLDERS, 40):
+        mailbox.deliver_many(f"Été {number % 10}/{number}", [mail(n) for n in range(3)])
     mailbox.deliver_many("INBOX", [mail(n) for n in range(5)])
     home = SyncHome(tmp_path, mailbox, certificates)
     assert home.sync()["fetched"] == 5 + 3 * FOLDERS // 40
     assert commands.count("EXAMINE") == 1 + FOLDERS // 40, "nothing is asked about an empty folder"
-    home.assert_equals_server()
     let_time_pass(home.mail)
     for _ in range(2):
         commands.clear()

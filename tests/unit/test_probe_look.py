@@ -41,6 +41,9 @@ class FakeImap:
         held = self.held[folder.name]
         return FolderStatus(len(held), 1, max(held, default=0) + 1 if self.tells_uidnext else None)
 
+    def compress(self) -> bool:
+        return False
+
     def search_header(self, name: str, value: str) -> list[int]:
         self.searches += 1
         return sorted(self.held[self.selected])

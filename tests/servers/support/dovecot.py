@@ -185,6 +185,12 @@ class Dovecot:
         with self.session(user) as session:
             session.command("CREATE", quote(name))
 
+    def create_folders(self, user: str, names: Iterable[str]) -> None:
+        """Create many folders over one connection."""
+        with self.session(user) as session:
+            for name in names:
+                session.command("CREATE", quote(name))
+
     def delete_folder(self, user: str, name: str) -> None:
         """Delete a folder and what it holds."""
         with self.session(user) as session:

@@ -56,6 +56,10 @@ class Mailbox:
         """See `Dovecot.create_folder`."""
         self.server.create_folder(self.user, name)
 
+    def create_folders(self, names: Iterable[str]) -> None:
+        """See `Dovecot.create_folders`."""
+        self.server.create_folders(self.user, names)
+
     def delete_folder(self, name: str) -> None:
         """See `Dovecot.delete_folder`."""
         self.server.delete_folder(self.user, name)
