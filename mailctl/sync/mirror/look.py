@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox
+from mailctl.domain.when import counted
 from mailctl.errors import RefusedError
 from mailctl.sync.adopt import Stranger, adopt
 from mailctl.sync.local.maildir import MaildirFolder
@@ -109,6 +110,12 @@ class Looker:
         if back:
             self._run.warn(
                 f"{name}: the server's numbers went back (was it restored?); nothing is deleted, there or here"
+            )
+        elif len(work.server) < status.messages:
+            back = True
+            self._run.warn(
+                f"{name}: the server has {counted(status.messages, 'message')} and showed {len(work.server)}; nothing "
+                "is deleted, there or here"
             )
         inbound = self._run.job.inbound
         work.rules = Rules(

@@ -209,3 +209,28 @@ def test_H2_without_UIDVALIDITY_nothing_goes_up_or_is_deleted(tmp_path: Path) ->
     for _ in range(3):
         go(place)
     assert bodies(server, "INBOX") == before
+
+
+@pytest.mark.parametrize("capabilities", [ALL, BARE])
+@pytest.mark.parametrize("shown", [0, 2])
+def test_H9_a_server_that_does_not_show_all_that_it_has_takes_nothing_away(
+    tmp_path: Path, capabilities: frozenset[str], shown: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, place = made(tmp_path, capabilities)
+    server.folders["INBOX"].flag(5, ["\\Seen"])
+    place.file(5).unlink()
+    uids, scan = MemoryMailbox.uids, MemoryMailbox.scan
+    monkeypatch.setattr(MemoryMailbox, "uids", lambda self, **which: uids(self, **which)[:shown])
+    monkeypatch.setattr(
+        MemoryMailbox,
+        "scan",
+        lambda self, *which, **since: iter([m for m in scan(self, *which, **since) if m.uid <= shown]),
+    )
+    for _ in range(2):
+        report = go(place)
+        assert report.removed == 0
+        assert len(report.warnings) == 1
+        assert len(place.bodies()) == 4
+    monkeypatch.undo()
+    rests(server, place)
+    assert len(place.bodies()) == len(server.folders["INBOX"].messages) == 5
