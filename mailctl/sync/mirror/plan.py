@@ -41,7 +41,8 @@ class Rules:
     writable: the server's folder may be changed. known: it was mirrored before, so that what is missing was deleted; on
     a first run both sides are united. backwards: the server's numbers went back, or it did not show all that it has, so
     that nothing is deleted. permanent: the flags that the server keeps, None for all. readable: the keywords that have
-    a letter in the Maildir folder: of others its files tell nothing. max_size in octets; budget: messages that may still be fetched.
+    a letter in the Maildir folder: of others its files tell nothing. max_size in octets;
+    budget: messages that may still be fetched.
     """
 
     writable: bool = True
