@@ -13,7 +13,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mailctl.domain.mailbox import Folder
+from mailctl.errors import NotFoundError
 from mailctl.sync.local.names import canonical_folder
+
+MOST_NAMED = 20
+"""Folders that an error names."""
 
 _GMAIL_ONCE = frozenset({"\\all", "\\junk", "\\trash"})
 
@@ -58,6 +62,15 @@ def unmatched(folders: Iterable[Folder], globs: Sequence[str]) -> list[str]:
     names = [folder.name for folder in folders]
     wanted = [glob for glob in globs if glob != "*" and not glob.startswith("!")]
     return [glob for glob in wanted if not any(matches(name, glob) for name in names)]
+
+
+def none_like(gateway: str, globs: Sequence[str], folders: Iterable[Folder]) -> NotFoundError:
+    """The error for a wish that no folder of the server fulfils."""
+    names = sorted(folder.name for folder in folders if folder.selectable)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return NotFoundError(
+        f"{gateway} has no folder like {', '.join(globs)}", hint=f"It has {', '.join(names[:MOST_NAMED])}{more}."
+    )
 
 
 def matches(name: str, glob: str) -> bool:

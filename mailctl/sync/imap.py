@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import Folder, FolderListing
+from mailctl.domain.mailbox import FolderListing
 from mailctl.errors import (
     MailctlError,
     NetworkError,
-    NotFoundError,
     ProtocolError,
     RefusedError,
     SafetyError,
     StorageError,
 )
-from mailctl.sync.choose import choose, unmatched
+from mailctl.sync.choose import choose, none_like, unmatched
 from mailctl.sync.due import Due
 from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.here import Here
@@ -43,9 +42,6 @@ MOST_CONNECTIONS = 8
 """Connections that one run may make in all: the first, and more after one broke in a folder."""
 MOST_AVOIDED = 2
 """Messages of one folder that a run goes round, since the server breaks the protocol at them."""
-
-MOST_NAMED = 20
-"""Folders that an error names."""
 
 
 class ImapSync:
@@ -104,10 +100,7 @@ class ImapSync:
         if choice.note:
             run.notes.append(choice.note)
         if not choice.chosen and run.job.folders:
-            raise NotFoundError(
-                f"{run.job.name} has no folder like {', '.join(run.job.folders)}",
-                hint=f"It has {_named(listing.folders)}.",
-            )
+            raise none_like(run.job.name, run.job.folders, listing.folders)
         for glob in unmatched(listing.folders, globs):
             run.warn(f"no folder is like {glob}")
         paths, known, account = assign(listing.folders, self._root.listing), self._state.folders(), self._root.account
@@ -218,8 +211,3 @@ class ImapSync:
             raise
         finally:
             run.finish_folder(tally)
-
-
-def _named(folders: Sequence[Folder]) -> str:
-    names = sorted(folder.name for folder in folders if folder.selectable)
-    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")

@@ -11,8 +11,8 @@ from typing import cast
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
-from mailctl.errors import NetworkError, NotFoundError, ProtocolError, StorageError
-from mailctl.sync.choose import choose
+from mailctl.errors import NetworkError, ProtocolError, StorageError
+from mailctl.sync.choose import choose, none_like
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.names import canonical_folder, folder_hash
 from mailctl.sync.local.paths import FolderPath, assign
@@ -138,7 +138,7 @@ class MirrorSync:
         if choice.note:
             run.notes.append(choice.note)
         if not choice.chosen and run.job.folders:
-            raise NotFoundError(f"{run.job.name} has no folder like {', '.join(run.job.folders)}")
+            raise none_like(run.job.name, run.job.folders, candidates)
         chosen = {folder.name for folder in choice.chosen}
         holding = chosen & held.keys()
         lying = {name for name in chosen if paths[name].parts in here}
@@ -193,13 +193,14 @@ class MirrorSync:
             if parts and parts not in taken:
                 name = name_of(parts, delimiter, folder.name_file)
                 if name is None or name in everywhere or name in new:
-                    self._run.warn(f"the folder {'/'.join(parts)} here has no name that the server could give it")
+                    self._run.warn(f"the folder {'/'.join(parts)} here is not synced: none of the server has that name")
                 else:
                     new[name] = parts
         paths = assign([*everywhere.values(), *(Folder(name, b"", delimiter) for name in new)], self._root.listing)
         for name, parts in new.items():
             if paths[name].parts != parts:
-                self._run.warn(f"the folder {'/'.join(parts)} here is not where {name} of the server would be")
+                here, other = "/".join(parts), paths[name]
+                self._run.warn(f"the folder {here} here is not synced: {name} of the server would lie in {other}")
                 del paths[name]
         return paths
 

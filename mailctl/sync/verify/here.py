@@ -78,9 +78,18 @@ def tell(here: Here, contents: Contents, mode: Mode, now: float, found: FolderFi
         if entry.name is not None and not entry.regular:
             found.add(Kind.UNREADABLE, Outlook.STAYS, "a link or a folder, not a file", file=entry.shown)
         elif entry.name is None and entry.filename[0] != ".":
-            outlook = Outlook.NEXT_SYNC if mode is Mode.MIRROR else Outlook.WANTED
-            told = "not from this server; another program put it here"
-            found.add(Kind.FOREIGN, outlook, told, file=entry.shown)
+            found.add(Kind.FOREIGN, *_foreign(entry, mode), file=entry.shown)
+
+
+def _foreign(entry: Entry, mode: Mode) -> tuple[Outlook, str]:
+    """What becomes of a file that is under no name of mailctl's, and what it is."""
+    if mode is not Mode.MIRROR:
+        return Outlook.WANTED, "not from this server; another program put it here"
+    if not entry.regular:
+        return Outlook.STAYS, "a link or a folder, not a file: it is not sent to the server"
+    if not entry.size:
+        return Outlook.STAYS, "it is empty: it is not sent to the server"
+    return Outlook.NEXT_SYNC, "another program put it here: it is sent to the server"
 
 
 def tell_doubled(here: Here, by_path: dict[tuple[str, ...], FolderFindings]) -> None:

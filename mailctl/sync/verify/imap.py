@@ -7,7 +7,7 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
 from mailctl.errors import NetworkError, RefusedError
 from mailctl.sync.carry import pieces
-from mailctl.sync.choose import choose
+from mailctl.sync.choose import choose, none_like, unmatched
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.inspect import Entry, Reader
 from mailctl.sync.local.names import folder_hash
@@ -40,6 +40,10 @@ class ImapVerify:
             globs = run.job.folders or self._inbound.folders or ("*",)
             choice = choose(listing.folders, globs, self._connected().capabilities)
             run.notes += [choice.note] if choice.note else []
+            if not choice.chosen and run.job.folders:
+                raise none_like(run.job.name, run.job.folders, listing.folders)
+            for glob in unmatched(listing.folders, globs):
+                run.warn(f"no folder is like {glob}")
             paths = assign(listing.folders, self._root.listing)
             for folder in choice.chosen:
                 run.check_stop()

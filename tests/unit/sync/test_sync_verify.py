@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode, NetworkError
 from mailctl.sync.job import Task
@@ -142,6 +143,28 @@ def test_doubled_files_litter_and_what_is_no_mail(place: Place) -> None:
         (Kind.MISSING_HERE, WANTED),
         (Kind.UNREADABLE, STAYS),
     ]
+
+
+def test_in_mirror_mode_what_is_no_message_is_not_said_to_be_sent(place: Place) -> None:
+    place.sync()
+    cur = place.mail / "INBOX/cur"
+    (cur / "1700000000.M1P1.host:2,S").write_bytes(b"Subject: x\n\n")
+    (cur / "1700000000.M2P1.host:2,S").write_bytes(b"")
+    (cur / "link").symlink_to("/etc/passwd")
+    os.mkfifo(cur / "fifo:2,S")
+    assert [(each.file, each.outlook) for each in verify(place, mode=Mode.MIRROR).differences] == [
+        ("INBOX/cur/1700000000.M1P1.host:2,S", NEXT),
+        ("INBOX/cur/1700000000.M2P1.host:2,S", STAYS),
+        ("INBOX/cur/fifo:2,S", STAYS),
+        ("INBOX/cur/link", STAYS),
+    ]
+
+
+def test_a_folder_that_was_misspelt_is_not_all_well(place: Place) -> None:
+    place.sync()
+    report = place.sync(replace(place.job(), dry_run=True, task=Task.VERIFY, folders=("Inbx",)))
+    assert report.error is not None
+    assert (report.error.message, report.error.hint) == ("box has no folder like Inbx", "It has INBOX, Sent.")
 
 
 def test_a_folder_that_is_gone_there_is_told(place: Place, inbox: MemoryFolder) -> None:
