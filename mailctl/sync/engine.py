@@ -120,7 +120,7 @@ def _synced(run: Run) -> int:
 
 def _with_state(run: Run, state: State) -> int:
     job = run.job
-    with Root(run.tools.files, job, state) as root:
+    with Root(run.tools.files, job, state, lambda: sum(tally.fetched for tally in run.tallies)) as root:
         if job.start_afresh and not job.dry_run:
             account = root.account
             state.forget_all()
@@ -138,7 +138,7 @@ def _with_state(run: Run, state: State) -> int:
             raise
         _end(run, state, root, None)
         if root.walked:
-            return root.whole.count + sum(tally.fetched for tally in run.tallies)
+            return root.count
         return sum(seen.files for seen in state.folders().values())
 
 

@@ -30,11 +30,12 @@ class Root:
     """The open Maildir root.
 
     descriptor: None in a dry run, which makes nothing, if the root is missing. account: the word on which the names of
-    messages depend.
+    messages depend. arrived: tells how many messages the run has brought so far.
     """
 
-    def __init__(self, files: Files, job: SyncJob, state: State) -> None:
-        self.files, self._job, self._state = files, job, state
+    def __init__(self, files: Files, job: SyncJob, state: State, arrived: Callable[[], int] = lambda: 0) -> None:
+        self.files, self._job, self._state, self._arrived = files, job, state, arrived
+        self._arrived_before = 0
         self.descriptor: int | None = None
         self.account = ""
         self.walked = False
@@ -121,7 +122,13 @@ class Root:
     def whole(self) -> "Index":
         """All of mailctl's messages below the root, as they lay when this was first asked for."""
         self.walked = True
+        self._arrived_before = self._arrived()
         return self.index()
+
+    @property
+    def count(self) -> int:
+        """How many messages there are: those of `whole`, and what came since."""
+        return self.whole.count + self._arrived() - self._arrived_before
 
     def index(self) -> "Index":
         """All of mailctl's messages below the root, by reading all of it."""

@@ -199,8 +199,8 @@ class MirrorSync:
         paths = assign([*everywhere.values(), *(Folder(name, b"", delimiter) for name in new)], self._root.listing)
         for name, parts in new.items():
             if paths[name].parts != parts:
-                here, other = "/".join(parts), paths[name]
-                self._run.warn(f"the folder {here} here is not synced: {name} of the server would lie in {other}")
+                lying, due = "/".join(parts), paths[name]
+                self._run.warn(f"the folder {lying} here is not synced: {name} of the server would lie in {due}")
                 del paths[name]
         return paths
 

@@ -225,3 +225,23 @@ def test_messages_go_from_the_server_some_days_after_they_came(place: Place, inb
     assert place.sync(delete_after=14 * DAY).removed == 0, "so they are under another UIDVALIDITY"
     now += 14 * DAY
     assert place.sync(delete_after=14 * DAY).removed == 2
+
+
+def test_what_came_is_counted_once_however_late_the_maildir_is_walked(
+    place: Place, server: MemoryServer, inbox: MemoryFolder
+) -> None:
+    server.folders["Sent"] = MemoryFolder()
+    inbox.add(mail(90, "x" * 5000))
+    sent = []
+
+    def cut(octets: int) -> None:
+        sent.append(octets)
+        if len(sent) == 8:
+            place.stop.set()
+
+    server.cut = cut
+    assert not place.sync(max_size=1000).ok
+    place.stop.clear()
+    report = place.sync(max_size=1000)
+    assert 0 < report.fetched < 5
+    assert (report.ok, report.messages) == (True, 5)
