@@ -3,7 +3,8 @@
 Each level of the hierarchy is a directory of its own, named like the level. What a directory can't be called is
 percent-encoded (UTF-8, upper-case hex): `%`, control and invisible characters, `/` (where it isn't the delimiter), what
 other file systems refuse (`\\ : * ? " < > |`), a leading dot or space, a trailing dot or space, and the first letter of
-`cur`, `new`, `tmp`. A level that is not in NFC has all that isn't ASCII encoded; an empty one is `%`.
+`cur`, `new`, `tmp`, and of the files that mailctl and Dovecot keep there. A level that is not in NFC has all that isn't
+ASCII encoded; an empty one is `%`.
 
 Some disks take `A` and `a`, or `é` in two spellings, for the same name. So a new directory whose natural name would
 meet one that is there (or one just given) gets a tail: `a%=5d1f09c2`, a hash of the folder's full name. What is on the
@@ -17,10 +18,10 @@ such directory at the root. The real name is then kept in the file `.mailctl-nam
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.names import canonical_folder
 
 NAME_FILE = ".mailctl-name"
@@ -35,7 +36,8 @@ _EDGES = re.compile(r"\A[. ]|[. ]\Z")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _TAIL = re.compile(r"%=[0-9a-f]{8}\Z")
 _CODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_RESERVED = {"cur", "new", "tmp"}
+_FILES = ("dovecot-keywords", "dovecot-uidlist", "maildirfolder", "subscriptions")
+_RESERVED = {"cur", "new", "tmp", *_FILES, *(f"{name}.part" for name in _FILES)}
 
 
 def natural(level: str) -> str:

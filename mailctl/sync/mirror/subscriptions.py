@@ -55,9 +55,13 @@ class Subscriptions:
             return
         there = {name for name in self._there() if "\n" not in name and "\t" not in name}
         files = self._root.files
-        if files.read_small(self._root.descriptor, f"{FILE}.part", 1) is not None:
-            files.unlink(self._root.descriptor, f"{FILE}.part")
-        data = files.read_small(self._root.descriptor, FILE, _MOST_OCTETS)
+        try:
+            if files.read_small(self._root.descriptor, f"{FILE}.part", 1) is not None:
+                files.unlink(self._root.descriptor, f"{FILE}.part")
+            data = files.read_small(self._root.descriptor, FILE, _MOST_OCTETS)
+        except OSError as error:  # a link, or a directory
+            self._run.warn(f"the file {FILE} can't be read, subscriptions are left as they are: {error.strerror}")
+            return
         here = set(read(data.decode("utf-8", "replace"), self._delimiter)) if data is not None else None
         before = _names(self._state.meta(_KEY))
         wanted = there if here is None else merge(there, here, before)

@@ -198,3 +198,44 @@ def test_a_file_that_goes_before_it_is_sent_holds_up_no_other(place: Place, serv
     for _ in range(2):
         assert go(place).ok
     assert bodies(server, "INBOX") == sorted(place.bodies())
+
+
+NAMES = [
+    "INBOX",
+    "subscriptions",
+    "INBOX/dovecot-keywords",
+    "INBOX/cur",
+    "..",
+    "x/../../y",
+    ".mailctl",
+    "A",
+    "a",
+    "a//b",
+]
+
+
+def test_D1_folders_called_like_what_mailctl_keeps(tmp_path: Path) -> None:
+    server = MemoryServer({name: MemoryFolder(uidvalidity=n) for n, name in enumerate(NAMES, 1)}, ALL)
+    for number, folder in enumerate(server.folders.values()):
+        folder.add(mail(number), flags=["keyword"])
+    place = Place(tmp_path, server)
+    report = go(place)
+    assert (report.ok, report.fetched, report.warnings) == (True, len(NAMES), ())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mail", "state"]
+    again = go(place)
+    assert (again.ok, again.fetched, again.uploaded, again.removed) == (True, 0, 0, 0)
+    assert set(server.folders) == set(NAMES)
+
+
+@pytest.mark.parametrize("how", ["link", "directory"])
+def test_subscriptions_that_are_no_file_end_nothing(place: Place, server: MemoryServer, how: str) -> None:
+    file = place.mail / "subscriptions"
+    file.unlink()
+    if how == "link":
+        file.symlink_to("/etc/passwd")
+    else:
+        file.mkdir()
+    report = go(place)
+    assert report.ok
+    assert len(report.warnings) == 1
+    assert all(folder.subscribed for folder in server.folders.values())
