@@ -49,18 +49,14 @@ def stands(remembered: Times, found: Times | None) -> bool:
 
 def look(files: Files, root: int, parts: tuple[str, ...]) -> Times | None:
     """The times of a folder's directories now; None if it isn't there, or can't be reached without a symbolic link."""
-    here = root
     try:
-        for part in parts:
-            above, here = here, files.open_directory(here, part)
-            if above != root:
-                os.close(above)
-        found = [os.stat(name, dir_fd=here, follow_symlinks=False) for name in ("cur", "new")]
+        here = files.descend(root, parts)
+        try:
+            found = [os.stat(name, dir_fd=here, follow_symlinks=False) for name in ("cur", "new")]
+        finally:
+            os.close(here)
     except OSError:
         return None
-    finally:
-        if here != root:
-            os.close(here)
     return Times(*(s.st_mtime_ns for s in found)) if all(stat.S_ISDIR(s.st_mode) for s in found) else None
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mailctl.domain.gateway import Mode
 from mailctl.sync.local.flags import from_letters, strange_letters, to_letters
-from mailctl.sync.local.inspect import Contents, Entry, Reader, descend
+from mailctl.sync.local.inspect import Contents, Entry, Reader
 from mailctl.sync.local.maildir import SUBDIRECTORIES, LocalFile, MaildirFolder
 from mailctl.sync.local.names import folder_hash, with_letters
 from mailctl.sync.local.paths import FolderPath
@@ -233,7 +233,7 @@ class Mender:
         if self._dry_run:
             return
         assert self._root.descriptor is not None  # noqa: S101 - something was found below it
-        directory = descend(self._files, self._root.descriptor, path)
+        directory = self._files.descend(self._root.descriptor, path)
         try:
             act(directory, *arguments)
             self._files.fsync_directory(directory)

@@ -117,6 +117,17 @@ class Files:
         """The directory `name` in `parent`; OSError (ELOOP, ENOTDIR) if it is anything else."""
         return os.open(name, _DIRECTORY, dir_fd=parent)
 
+    def descend(self, root: int, path: tuple[str, ...]) -> int:
+        """The directory at `path` below `root`, which stays open; OSError as `open_directory`."""
+        here = os.dup(root)
+        for part in path:
+            try:
+                following = self.open_directory(here, part)
+            finally:
+                os.close(here)
+            here = following
+        return here
+
     def make_directory(self, parent: int, name: str, *, durable: bool = True) -> None:
         """Make `name` (0700) in `parent`, durably unless the caller sees to that; nothing happens if it is there."""
         try:

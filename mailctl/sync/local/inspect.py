@@ -67,7 +67,7 @@ def inspect(files: Files, root: int) -> Iterator[Contents]:
     while pending:
         path = pending.pop()
         try:
-            here = descend(files, root, path)
+            here = files.descend(root, path)
         except OSError as error:
             yield Contents(path, (), Keywords(), {}, (f"{'/'.join(path)}: {error.strerror}",))
             continue
@@ -119,18 +119,6 @@ def _entry(path: tuple[str, ...], subdirectory: str, filename: str, directory: i
     return Entry(path, subdirectory, filename, name, regular, status.st_size, status.st_mtime, inode)
 
 
-def descend(files: Files, root: int, path: tuple[str, ...]) -> int:
-    """The open directory at `path` below the root, links not followed. OSError."""
-    here = os.dup(root)
-    for part in path:
-        try:
-            following = files.open_directory(here, part)
-        finally:
-            os.close(here)
-        here = following
-    return here
-
-
 class Reader:
     """Reads messages' files; keeps the directory it read from last. Use as a context manager."""
 
@@ -150,7 +138,7 @@ class Reader:
         where = (*entry.path, entry.subdirectory)
         if where != self._at:
             self._leave()
-            self._directory = descend(self._files, self._root, where)
+            self._directory = self._files.descend(self._root, where)
             self._at = where
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         fd = os.open(entry.filename, flags, dir_fd=self._directory)

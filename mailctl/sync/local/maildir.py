@@ -6,7 +6,7 @@ what was seen a moment ago. Symbolic links are refused. Writing messages is in `
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -213,22 +213,36 @@ def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[L
                 yield LocalFile(name, subdirectory, entry.name)
 
 
+@contextmanager
+def opened(files: Files, root: int, path: tuple[str, ...]) -> Iterator[int | None]:
+    """The directory at `path` below the root, None if there is none; StorageError if something else is there."""
+    directory: int | None = None
+    try:
+        directory = files.descend(root, path)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise storage_error(f"look into {'/'.join(path)}", error) from error
+    try:
+        yield directory
+    finally:
+        if directory is not None:
+            os.close(directory)
+
+
 def walk(files: Files, root: int) -> Iterator[tuple[tuple[str, ...], list[LocalFile]]]:
     """(path, its messages) of every Maildir below the root; symbolic links and hidden names are left out."""
     pending: list[tuple[str, ...]] = [()]
     while pending:
         path = pending.pop()
-        descriptor = _descend(files, root, path)
-        if descriptor is None:
-            continue
-        try:
+        with opened(files, root, path) as descriptor:
+            if descriptor is None:
+                continue
             with os.scandir(descriptor) as entries:
                 names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
             if "cur" in names:
                 yield path, _messages(files, descriptor, names, "/".join(path))
             pending += [(*path, name) for name in names if name not in SUBDIRECTORIES]
-        finally:
-            os.close(descriptor)
 
 
 def _messages(files: Files, descriptor: int, names: list[str], shown: str) -> list[LocalFile]:
@@ -244,18 +258,3 @@ def _messages(files: Files, descriptor: int, names: list[str], shown: str) -> li
             finally:
                 os.close(inner)
     return found
-
-
-def _descend(files: Files, root: int, path: tuple[str, ...]) -> int | None:
-    here = os.dup(root)
-    for part in path:
-        try:
-            following = files.open_directory(here, part)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise storage_error(f"look into {'/'.join(path)}", error) from error
-        finally:
-            os.close(here)
-        here = following
-    return here

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mailctl.errors import StorageError
-from mailctl.sync.local.files import Files, storage_error
+from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
-from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile
+from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, opened
 from mailctl.sync.local.names import MessageName, parse_name
 from mailctl.sync.local.paths import NAME_FILE
 
@@ -43,7 +43,7 @@ def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
     pending: list[Parts] = [()]
     while pending:
         path = pending.pop()
-        with _opened(files, root, path) as directory:
+        with opened(files, root, path) as directory:
             if directory is None:
                 continue
             with os.scandir(directory) as scanned:
@@ -69,7 +69,7 @@ def _folder(files: Files, directory: int, names: list[str], shown: str) -> Local
     for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
         if subdirectory not in names:
             continue
-        with _opened(files, directory, (subdirectory,)) as inner:
+        with opened(files, directory, (subdirectory,)) as inner:
             if inner is None:
                 continue
             for file, odd in _messages(inner, subdirectory):
@@ -81,7 +81,7 @@ def _folder(files: Files, directory: int, names: list[str], shown: str) -> Local
                 elif not odd:
                     found[base] = file
     folder.litter = any(name.endswith(".part") for name in os.listdir(directory))
-    with _opened(files, directory, ("tmp",)) as inner:
+    with opened(files, directory, ("tmp",)) as inner:
         folder.litter = folder.litter or (inner is not None and bool(os.listdir(inner)))
     folder.keywords.reserve("".join({letter for file in found.values() for letter in file.name.letters}))
     for file in found.values():
@@ -110,7 +110,7 @@ def obstacle(files: Files, root: int, path: Parts) -> StorageError | None:
     """Why a folder that was not found may be there all the same: a link, or a file, is in its place or above it."""
     for length in range(1, len(path) + 1):
         try:
-            with _opened(files, root, path[:length]) as directory:
+            with opened(files, root, path[:length]) as directory:
                 if directory is None:
                     return None
         except StorageError:
@@ -130,30 +130,3 @@ def _messages(directory: int, subdirectory: str) -> Iterator[tuple[LocalFile, st
             name = parse_name(entry.name) or MessageName("", letters=entry.name.partition(":2,")[2])
             odd = _LINK if entry.is_symlink() else "" if entry.is_file(follow_symlinks=False) else "no file"
             yield LocalFile(name, subdirectory, entry.name), odd
-
-
-class _opened:  # noqa: N801 - reads as a phrase
-    """The directory at a path below `root`, or None if it has gone; closed at the end."""
-
-    def __init__(self, files: Files, root: int, path: Parts) -> None:
-        self._files, self._root, self._path = files, root, path
-        self._fd = -1
-
-    def __enter__(self) -> int | None:
-        here = os.dup(self._root)
-        for part in self._path:
-            try:
-                following = self._files.open_directory(here, part)
-            except FileNotFoundError:
-                return None
-            except OSError as error:
-                raise storage_error(f"look into {'/'.join(self._path)}", error) from error
-            finally:
-                os.close(here)
-            here = following
-        self._fd = here
-        return here
-
-    def __exit__(self, *error: object) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)

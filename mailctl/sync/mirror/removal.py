@@ -30,19 +30,12 @@ def remove_folder(files: Files, root: int, path: FolderPath) -> bool:
                 return False
         for name in _OURS:
             files.unlink(maildir.directory, name)
-    return _remove_directory(files, root, path)
-
-
-def _remove_directory(files: Files, root: int, path: FolderPath) -> bool:
-    opened = [os.dup(root)]
+    above = files.descend(root, path.parts[:-1])
     try:
-        for part in path.parts[:-1]:
-            opened.append(files.open_directory(opened[-1], part))
-        _rmdir(files, opened[-1], path.parts[-1])  # it stays if folders, or other programs' files, are in it
-        files.fsync_directory(opened[-1])
+        _rmdir(files, above, path.parts[-1])  # it stays if folders, or other programs' files, are in it
+        files.fsync_directory(above)
     finally:
-        for fd in opened:
-            os.close(fd)
+        os.close(above)
     return True
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from mailctl.domain.gateway import Mode
-from mailctl.sync.local.inspect import Contents, Entry, descend, inspect
+from mailctl.sync.local.inspect import Contents, Entry, inspect
 from mailctl.sync.local.maildir import LITTER_AGE
 from mailctl.sync.local.names import is_part
 from mailctl.sync.local.root import Root
@@ -43,7 +43,7 @@ class Here:
         """Whether the file is still called so."""
         assert self.root.descriptor is not None  # noqa: S101 - an entry was found below it
         try:
-            directory = descend(self.root.files, self.root.descriptor, (*entry.path, entry.subdirectory))
+            directory = self.root.files.descend(self.root.descriptor, (*entry.path, entry.subdirectory))
         except OSError:
             return False
         try:
