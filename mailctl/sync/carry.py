@@ -1,20 +1,19 @@
 """Carries out the plan of one IMAP folder: first what comes down, durable and remembered; then what changes there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
 from mailctl.domain.when import counted
 from mailctl.errors import MailctlError, RefusedError
-from mailctl.sync.bulk.bring import bring
 from mailctl.sync.bulk.load import Load
+from mailctl.sync.fetch import fetch, tell_missing
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
-from mailctl.sync.local.writer import MOST_MESSAGES, Written, lost_keywords
+from mailctl.sync.local.writer import MOST_MESSAGES
 from mailctl.sync.look import place_of
-from mailctl.sync.plan import SEEN, FolderPlan, remember
+from mailctl.sync.plan import SEEN, FolderPlan
 from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
@@ -43,7 +42,6 @@ class Carrier:
     agreed: Mapping[int, Agreed]
     mark_seen: bool
     leaving: bool
-    max_size: int | None = None
     root: int | None = None
     look_again: Callable[[], set[int]] = set
     fetched: dict[int, Agreed] = field(default_factory=dict)
@@ -80,30 +78,15 @@ class Carrier:
         self.maildir.sync_directories()
 
     def _fetch(self, uids: Sequence[int]) -> None:
-        """Bring messages down; each batch is remembered when it is durable and in its place."""
-        if not uids:
-            return
-        sizes = {uid: size for uid in uids if (size := self.server[uid].size) is not None}
-        self.run.expect(len(uids), sum(sizes.values()))
-        load = Load(self.folder, self.maildir.path, self.hash, self.uidvalidity, uids, sizes, self.max_size)
-        with closing(bring(self.run, self.mailbox, self.maildir, load, self.tally, root=self.root)) as batches:
-            for written in batches:
-                self._keep(written)
-        skipped = {skipped.uid for skipped in self.tally.skipped}
-        for uid in uids:
-            if uid not in self.fetched and uid not in skipped:
-                self.tally.skip("no_body", "the server gave no body: the message is gone, or damaged there", uid=uid)
+        if uids:
+            most = self.run.job.inbound.max_size
+            load = Load(self.folder, self.maildir.path, self.hash, self.uidvalidity, uids, max_size=most)
+            fetch(self.run, self.mailbox, self.maildir, load, self.server, self.tally, self._keep, root=self.root)
+            tell_missing(uids, self.fetched, self.tally)
 
-    def _keep(self, written: Sequence[Written]) -> None:
-        """Remember what came."""
-        new = {w.meta.uid: replace(remember(self.server[w.meta.uid]), flags=w.meta.flags) for w in written}
-        places: dict[int, str | None] = {w.meta.uid: f"{w.subdirectory}/{w.filename}" for w in written}
+    def _keep(self, new: Mapping[int, Agreed], places: Mapping[int, str | None]) -> None:
         self.state.save_messages(self.name, new, places)
         self.fetched.update(new)
-        self.tally.fetched += len(new)
-        self.tally.bytes += sum(w.octets for w in written)
-        self.run.homeless(self.name, lost_keywords(written))
-        self.run.arrived(len(new))
 
     def _same(self, uid: int) -> bool:
         """Whether the file that was found under a name is the message that the server shows, by size and date."""

@@ -136,7 +136,6 @@ class FolderSync:
             agreed,
             policy.mark_seen,
             not policy.keep_on_server,
-            policy.max_size,
             self._root.descriptor,
             look_again=lambda: self._root.index().uids(self._hash, validity),
         )

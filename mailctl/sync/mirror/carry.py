@@ -7,11 +7,12 @@ from mailctl.domain.changes import FlagChange
 from mailctl.domain.mailbox import FolderListing
 from mailctl.domain.when import counted
 from mailctl.errors import RefusedError, SafetyError
+from mailctl.sync.bulk.load import Load
 from mailctl.sync.carry import pieces
+from mailctl.sync.fetch import fetch, tell_missing
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.connection import Connection
-from mailctl.sync.mirror.down import fetch, set_flags
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import look_here
 from mailctl.sync.mirror.intents import Intents
@@ -20,9 +21,10 @@ from mailctl.sync.mirror.removal import remove_file, remove_folder
 from mailctl.sync.mirror.show import tell
 from mailctl.sync.mirror.strays import Fate
 from mailctl.sync.mirror.work import Found, Work, fingerprint, index
+from mailctl.sync.reflag import reflag
 from mailctl.sync.rematch import message_id
 from mailctl.sync.run import Run
-from mailctl.sync.state import FolderState, State
+from mailctl.sync.state import Agreed, FolderState, State
 
 _DELETED = "\\Deleted"
 
@@ -103,14 +105,34 @@ class Carry:
         if plan.set_flags or plan.fetch or work.fate is FolderFate.NEW_THERE:
             assert self._root.descriptor is not None  # noqa: S101 - only a dry run may have none
             with MaildirFolder(self._root.files, self._root.descriptor, work.path, create=True) as maildir:
-                set_flags(self._run, maildir, work)
+                self._reflag(work, maildir)
                 if plan.fetch:
-                    self._connection.select(work)
-                    mailbox = self._connection.mailbox
-                    fetch(self._run, mailbox, self._state, maildir, work, self._root.descriptor)
+                    self._fetch(work, maildir)
         self._store(work)
         self._state.save_messages(work.name, plan.agree)
         self._state.forget_messages(work.name, plan.forget)
+
+    def _reflag(self, work: Work, maildir: MaildirFolder) -> None:
+        renamed, homeless = reflag(maildir, work.plan.set_flags, work.files)
+        self._run.homeless(work.name, homeless)
+        work.tally.flagged += len(renamed)
+        if renamed:
+            maildir.sync_directories()
+
+    def _fetch(self, work: Work, maildir: MaildirFolder) -> None:
+        run, connection = self._run, self._connection
+        connection.select(work)
+        most = run.job.inbound.max_size
+        load = Load(connection.folder(work), work.path, work.hash, work.validity, work.plan.fetch, max_size=most)
+
+        came: set[int] = set()
+
+        def keep(new: Mapping[int, Agreed], places: Mapping[int, str | None]) -> None:
+            self._state.save_messages(work.name, new)  # where files are is looked up in every run
+            came.update(new)
+
+        fetch(run, connection.mailbox, maildir, load, work.server, work.tally, keep, root=self._root.descriptor)
+        tell_missing(work.plan.fetch, came, work.tally)
 
     def _store(self, work: Work) -> None:
         """Flags that changed here, on the server; what is the same for many messages in one command."""
