@@ -17,10 +17,10 @@ from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root, vanished_folder
 from mailctl.sync.look import UNKNOWN, Watch, place_of
-from mailctl.sync.plan import FolderPlan, Policy, View, plan_folder, remember
+from mailctl.sync.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
-from mailctl.sync.stay import as_meta, folder_state
+from mailctl.sync.stay import folder_state
 from mailctl.sync.still import changes_server, fingerprint, read_left_out, write_left_out
 from mailctl.sync.telling import show, tell
 

@@ -140,6 +140,12 @@ def remember(meta: MessageMeta) -> Agreed:
     return Agreed(canonical(meta.flags), meta.size, date)
 
 
+def as_meta(uid: int, agreed: Agreed) -> MessageMeta:
+    """A message as the server showed it last."""
+    date = None if agreed.internaldate is None else float(agreed.internaldate)
+    return MessageMeta(uid, agreed.flags, agreed.size, date)
+
+
 def another_message(agreed: Agreed, meta: MessageMeta) -> bool:
     """Whether the server shows another message under a UID than before: size and date both differ.
 

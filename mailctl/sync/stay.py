@@ -14,10 +14,10 @@ from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.writer import Writer, Written, lost_keywords
 from mailctl.sync.look import UNKNOWN, Difference, local_file, place_of
-from mailctl.sync.plan import FolderPlan, Policy, View, plan_folder, remember
+from mailctl.sync.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
-from mailctl.sync.state import AT_WORK, Agreed, FolderState, State
+from mailctl.sync.state import AT_WORK, FolderState, State
 
 _LAST_UID = 0xFFFFFFFF
 
@@ -129,12 +129,6 @@ class Stay:
         """Whether all that the server showed is known; messages may have gone meanwhile, or have no body."""
         known = self._state.known(self.task.name, below=self._status.uidnext)
         return known == self._status.messages and all(uid in self._arrived for uid in self._plan.fetch)
-
-
-def as_meta(uid: int, agreed: Agreed) -> MessageMeta:
-    """A message as the server showed it last."""
-    date = None if agreed.internaldate is None else float(agreed.internaldate)
-    return MessageMeta(uid, agreed.flags, agreed.size, date)
 
 
 def folder_state(status: FolderStatus, path: str, settled: str) -> FolderState:

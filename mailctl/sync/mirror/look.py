@@ -21,11 +21,12 @@ from mailctl.sync.mirror.here import LocalFolder, Parts
 from mailctl.sync.mirror.intents import Intent
 from mailctl.sync.mirror.plan import Rules, Sides, plan_messages
 from mailctl.sync.mirror.strays import Likeness, Origin
-from mailctl.sync.mirror.there import backwards, likenesses, look_there, unmoved
+from mailctl.sync.mirror.there import backwards, likenesses, look_there
 from mailctl.sync.mirror.work import Found, Index, Work, fingerprint, index
 from mailctl.sync.plan import remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
+from mailctl.sync.still import same_there
 
 
 class Looker:
@@ -77,7 +78,7 @@ class Looker:
     def _quiet(self, work: Work, status: FolderStatus | None, mirrored: bool) -> bool:
         """Whether nothing is to be done, as far as can be told without opening the folder."""
         seen, wanted = work.seen, fingerprint(self._run.job)
-        if not mirrored or seen is None or seen.settled != wanted or not unmoved(status, seen):
+        if not mirrored or seen is None or seen.settled != wanted or not same_there(seen, status):
             return False
         if work.name in self._strays or work.name in self._attempts or work.fate is not FolderFate.BOTH:
             return False

@@ -20,10 +20,10 @@ from mailctl.sync.mirror.connection import Connection
 from mailctl.sync.mirror.intents import Intent, Intents
 from mailctl.sync.mirror.plan import plan_both
 from mailctl.sync.mirror.strays import Fate, Origin, Way, match_arrivals
-from mailctl.sync.mirror.there import as_meta, likenesses
+from mailctl.sync.mirror.there import likenesses
 from mailctl.sync.mirror.upload import Batch, batches
 from mailctl.sync.mirror.work import Found, Work
-from mailctl.sync.plan import remember
+from mailctl.sync.plan import as_meta, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 

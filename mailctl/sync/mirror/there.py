@@ -5,16 +5,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.sync.mirror.octets import HEADER, Digest
 from mailctl.sync.mirror.strays import Likeness
+from mailctl.sync.plan import as_meta
 from mailctl.sync.rematch import message_id
 from mailctl.sync.state import Agreed, FolderState
+from mailctl.sync.still import same_there
 
 HEADERS_AT_ONCE = 500
-
-
-def as_meta(uid: int, agreed: Agreed) -> MessageMeta:
-    """A message that did not change since it was agreed."""
-    date = None if agreed.internaldate is None else float(agreed.internaldate)
-    return MessageMeta(uid, agreed.flags, agreed.size, date)
 
 
 def backwards(status: FolderStatus, seen: FolderState | None) -> bool:
@@ -23,14 +19,6 @@ def backwards(status: FolderStatus, seen: FolderState | None) -> bool:
         return False
     pairs = ((seen.uidnext, status.uidnext), (seen.highestmodseq, status.highestmodseq))
     return any(before is not None and now is not None and now < before for before, now in pairs)
-
-
-def unmoved(status: FolderStatus | None, seen: FolderState | None) -> bool:
-    """Whether the server's folder is as it was seen (RFC 7162: HIGHESTMODSEQ tells of every change)."""
-    if status is None or seen is None or not seen.highestmodseq or not status.uidvalidity:
-        return False
-    now = (status.uidvalidity, status.uidnext, status.highestmodseq, status.messages)
-    return now == (seen.uidvalidity, seen.uidnext, seen.highestmodseq, seen.messages)
 
 
 def look_there(
@@ -44,7 +32,7 @@ def look_there(
         return {meta.uid: meta for meta in mailbox.scan()}
     if seen.uidvalidity != status.uidvalidity:
         return {meta.uid: meta for meta in mailbox.scan()}
-    if unmoved(status, seen) and len(agreed) == status.messages:
+    if same_there(seen, status) and len(agreed) == status.messages:
         return {uid: as_meta(uid, message) for uid, message in agreed.items()}
     changed = {}
     if status.highestmodseq != seen.highestmodseq:
