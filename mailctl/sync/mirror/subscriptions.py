@@ -53,7 +53,7 @@ class Subscriptions:
         """Make both sides alike. A server that refuses one is told of, and goes on."""
         if self._root.descriptor is None:
             return
-        there = {name for name in self._there() if "\n" not in name and "\t" not in name}
+        there = {name for name in self._there() if _fits(name)}
         files = self._root.files
         try:
             if files.read_small(self._root.descriptor, f"{FILE}.part", 1) is not None:
@@ -83,6 +83,11 @@ class Subscriptions:
         if offers(self._mailbox.capabilities, "LIST-EXTENDED"):
             return {name for name, folder in self._folders.items() if "\\subscribed" in folder.attributes}
         return self._mailbox.subscribed()
+
+
+def _fits(name: str) -> bool:
+    """Whether the file can hold a name."""
+    return not any(c in "\n\t" or "\ud800" <= c <= "\udfff" for c in name)
 
 
 def _names(text: str) -> set[str] | None:
