@@ -1,7 +1,7 @@
 """What `mailctl test` is to test: gateways by name or all, or bare addresses, as checks that can be carried out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from mailctl.cli import checking
@@ -10,6 +10,7 @@ from mailctl.cli.checking import CheckOptions, Planned
 from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.domain.check import CheckJob
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
 from mailctl.domain.when import counted

@@ -1,7 +1,7 @@
 """A run of `mailctl test` from what was asked to what is said: plan, checks, probes, reports, output."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
@@ -11,6 +11,7 @@ from mailctl.cli.check_plan import Asked, Plan, make_plan, resolver
 from mailctl.cli.checking import CheckOptions, Checks
 from mailctl.cli.context import Context
 from mailctl.domain.check import CheckReport
+from mailctl.domain.record import dataclass
 from mailctl.domain.report import Tested
 from mailctl.errors import MailctlError, SafetyError, StorageError, UsageError, combined_exit_code
 from mailctl.output.emitter import Outcome

@@ -1,11 +1,12 @@
 """Checks as operations, for `test` and for whoever tests a gateway before it is saved: plan, run, outcome."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.probe import ProbeReport
+from mailctl.domain.record import dataclass
 from mailctl.domain.report import Summary, summarize
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol

@@ -1,6 +1,5 @@
 """`mailctl config path|check`."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.problem import Problem
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
 from mailctl.errors import ConfigError
 from mailctl.output.emitter import Outcome

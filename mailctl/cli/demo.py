@@ -4,7 +4,6 @@ import io
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode, MailctlError, UsageError
 from mailctl.output.emitter import Outcome
 

@@ -1,7 +1,7 @@
 """`mailctl gateway add|edit`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +14,7 @@ from mailctl.cli.gateway_show import GatewayDetail, detail, fields_of
 from mailctl.cli.lazy import App, spread
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.gateway import Gateway, Login, Mode, SourceKind
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Server
 from mailctl.errors import UsageError

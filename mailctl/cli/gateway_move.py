@@ -1,6 +1,6 @@
 """`mailctl gateway rename|remove`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +11,7 @@ from mailctl.cli.gateway_passwords import NOTHING_KEPT
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import Gateway, Login
 from mailctl.domain.names import check_name
+from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, ExistsError, NotFoundError, SecretError, StorageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines

@@ -1,6 +1,6 @@
 """The options that describe a gateway, declared once for `add` and `edit`, and what they make of one. Pure."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ import typer
 from mailctl.cli import password_options as passwords
 from mailctl.cli.password_options import PasswordWays
 from mailctl.domain.gateway import Gateway, Inbound, Login, Mode, Outbound, SecretSource, SourceKind
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
 from mailctl.domain.units import check_since, seconds_of, size_octets
 from mailctl.errors import UsageError

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mailctl.cli.context import Context
 from mailctl.cli.gateway_options import GatewayOptions, PasswordOptions
 from mailctl.cli.password_options import PasswordWays, take_password
 from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, SourceKind
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError, UsageError
 

@@ -1,6 +1,6 @@
 """`mailctl gateway show`, and a gateway as people and programs see it in full."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +10,7 @@ from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.effective import EffectiveGateway
 from mailctl.domain.gateway import Gateway, Inbound, Outbound, SecretSource
+from mailctl.domain.record import dataclass
 from mailctl.domain.units import seconds_text, size_text
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Fields

@@ -1,12 +1,13 @@
 """`mailctl gateway enable|disable|default|move`."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.record import dataclass
 from mailctl.errors import UsageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines, Table, columns

@@ -1,7 +1,6 @@
 """`mailctl log [show]|export|import`: the mailer log."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -11,6 +10,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, Group
 from mailctl.domain.event import Event, Level
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted, parse_moment
 from mailctl.errors import ConfigError, ExitCode, StoppedError, StorageError, UsageError
 from mailctl.journal.store import Query

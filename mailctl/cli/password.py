@@ -1,6 +1,6 @@
 """`mailctl gateway password`: set, check, clear, and where a gateway's passwords come from."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from mailctl.cli.password_options import (
     take_password,
 )
 from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
+from mailctl.domain.record import dataclass
 from mailctl.errors import SecretError, UsageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Styled, Table, columns

@@ -3,7 +3,6 @@
 The options are declared here once; a password itself is never an option.
 """
 
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.home import home_folder
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import MAX_SECRET, Secret, accept
 from mailctl.errors import UsageError
 

@@ -1,6 +1,5 @@
 """`mailctl schedule install|remove|show`: sync by itself, by systemd or cron."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, Group
 from mailctl.cli.scheduling import Scheduled, Scheduling
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import parse_duration
 from mailctl.errors import UsageError
 from mailctl.output.emitter import Outcome

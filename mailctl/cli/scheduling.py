@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailctl.cli.context import Context
 from mailctl.domain.home import home_folder
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import show_age
 from mailctl.errors import ConfigError, MailctlError, UsageError
 from mailctl.output.view import Cell, Styled

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from mailctl.cli.lazy import App, spread
 from mailctl.cli.server_list import ServerRow, fields_of, server_row
 from mailctl.cli.server_options import ServerOptions, certificate_warnings
 from mailctl.domain.limits import tls_problem
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Server
 from mailctl.errors import ConfigError, ExistsError, NotFoundError, UsageError
 from mailctl.output.emitter import Outcome

@@ -1,12 +1,12 @@
 """`mailctl server list|show`."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import CertificatePolicy, Protocol, Security, Server
 from mailctl.errors import UsageError
 from mailctl.output.emitter import Outcome

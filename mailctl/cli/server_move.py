@@ -1,6 +1,5 @@
 """`mailctl server rename|remove`."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.names import check_name
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
 from mailctl.errors import ExistsError
 from mailctl.output.emitter import Outcome

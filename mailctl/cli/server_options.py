@@ -1,10 +1,11 @@
 """The options that describe a server, declared once for `add` and `edit`, and what they make of one. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import (
     DEFAULT_PORTS,
     CertificatePolicy,

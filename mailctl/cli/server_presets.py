@@ -1,7 +1,6 @@
 """`mailctl server presets [ID]`: the providers that mailctl knows, all in a table or one in full."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -9,6 +8,7 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.provider import OAuthService, Provider, SignIn, Status, UsernameForm, sign_in_advice, unusable
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Endpoint, Protocol
 from mailctl.errors import UsageError
 from mailctl.output.emitter import Outcome

@@ -1,12 +1,12 @@
 """The command tree as values, read off the real commands: what completions, man page and reference are made from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from typer.core import TyperOption
 
 from mailctl.cli.lazy import Group
+from mailctl.domain.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ import asyncio
 import threading
 from argparse import Namespace
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
@@ -10,6 +10,7 @@ from mailctl.diagnosis.normal import normal_gone, only_offers
 from mailctl.diagnosis.passages import LONGEST, Passage, endpoint, hosts, passages
 from mailctl.diagnosis.signals import about_mail
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
+from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode
 
 _MOST_JUDGED = 40

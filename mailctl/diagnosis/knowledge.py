@@ -26,12 +26,12 @@ Entries of the user's own, in the same format: see `own`.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mailctl.diagnosis.phrase import NO_PHRASES, Phrases
+from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, ExitCode
 
 _VAGUE = frozenset(

@@ -6,11 +6,11 @@ many servers give for everything, is refined by facts that cost nothing: the sha
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from mailctl.diagnosis.knowledge import Failure, Knowledge, Provider
 from mailctl.diagnosis.signals import about_mail, codes, words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence, Reading, Verdict
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import is_local
 from mailctl.errors import ExitCode
 

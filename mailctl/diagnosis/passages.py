@@ -6,9 +6,9 @@ section 4.2.1) as one. Beside it stands what its surroundings tell: protocol and
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from mailctl.diagnosis.trouble import trouble
+from mailctl.domain.record import dataclass
 
 LONGEST = 4096
 """Characters of a line that are looked at."""

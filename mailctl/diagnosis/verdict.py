@@ -1,7 +1,6 @@
 """What is known of a failure (the evidence) and what follows from it (the verdict); values only."""
 
-from dataclasses import dataclass
-
+from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode
 
 CONFIDENCES = ("low", "medium", "high")

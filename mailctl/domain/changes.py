@@ -4,10 +4,11 @@ Names and semantics: RFC 9051; RFC 4315 (UIDPLUS); RFC 3502 (MULTIAPPEND); RFC 6
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol as Interface
 
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError, RefusedError
 
 

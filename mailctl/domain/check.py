@@ -1,11 +1,12 @@
 """Checks: one protocol tried on one gateway, as a value in (the job) and a value out (the report)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol as Interface
 
 from mailctl.domain.check_job import CheckJob as CheckJob
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode
 

@@ -1,8 +1,7 @@
 """What is to be checked, apart from what comes of it: any connection is made for such a job."""
 
-from dataclasses import dataclass
-
 from mailctl.domain.gateway import Login
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Endpoint, Protocol
 
 

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol as Interface
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.provider import SignIn
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Endpoint, Protocol, Security, Server
 
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")

@@ -1,9 +1,10 @@
 """A gateway as it works: its own values, its server's, its provider's and the settings, joined. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailctl.domain.gateway import Gateway, Inbound, Outbound, resolve_inbound, resolve_outbound
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Endpoint, Protocol, Server
 from mailctl.domain.settings import Settings
 from mailctl.errors import ConfigError

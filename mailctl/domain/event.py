@@ -1,10 +1,12 @@
 """Events of the mailer log: what a run did or failed to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Protocol as Interface
+
+from mailctl.domain.record import dataclass
 
 
 class Level(StrEnum):

@@ -1,8 +1,9 @@
 """A gateway: one mailbox connected through one server. None means "not set here": the defaults decide."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
 
 

@@ -1,8 +1,9 @@
 """What a running watch tells of itself, for others to see: the words, and how old they may be."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from mailctl.domain.record import dataclass
 
 FRESH = timedelta(minutes=2)
 """A watch that has said nothing for longer is not at work any more, or hangs."""

@@ -1,11 +1,11 @@
 """Second looks: what a check that failed may find out around its server without signing in; values and who is asked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol as Interface
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.provider import Provider
+from mailctl.domain.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ Names and semantics are those of RFC 9051 (IMAP4rev2), RFC 3501 and RFC 7162 (CO
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 from typing import Protocol as Interface
+
+from mailctl.domain.record import dataclass
 
 if TYPE_CHECKING:
     from mailctl.errors import RefusedError

@@ -1,13 +1,14 @@
 """Probes: a message that a gateway sends to itself, to see how it travels: a job in, a report out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 from typing import Protocol as Interface
 
 from mailctl.domain.check import CheckJob, Finding, OtherCause, Session, StageReport
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.mailbox import Folder, ImapMailbox, SinkFactory
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import ExitCode
 

@@ -1,10 +1,11 @@
 """A provider: public facts on a mail service, and what follows from them. Facts come from `mailctl.providers`."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 
 from mailctl.domain.gateway import Inbound, Outbound
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Endpoint, Protocol, Server
 from mailctl.errors import UsageError
 

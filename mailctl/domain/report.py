@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from mailctl.domain.check import CheckReport
 from mailctl.domain.probe import ProbeReport
+from mailctl.domain.record import dataclass
 from mailctl.domain.waterfall import show_ms
 from mailctl.domain.when import counted
 

@@ -1,8 +1,9 @@
 """A server: a named set of endpoints, one per protocol."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import UsageError
 
 

@@ -1,8 +1,9 @@
 """Settings of `config.toml`: limits and defaults, the user's own file."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailctl.domain.gateway import Inbound, Outbound
+from mailctl.domain.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

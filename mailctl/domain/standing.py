@@ -1,6 +1,6 @@
 """How far a long work is."""
 
-from dataclasses import dataclass
+from mailctl.domain.record import dataclass
 
 
 @dataclass(slots=True)

@@ -4,10 +4,10 @@ Names and semantics: RFC 9051; RFC 7162 (CONDSTORE, QRESYNC); RFC 5819 (LIST-STA
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol as Interface
 
 from mailctl.domain.mailbox import BodySink, Folder, FolderListing, FolderStatus, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError
 
 

@@ -1,12 +1,12 @@
 """The status of each gateway, read off the mailer log."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mailctl.domain.event import Event
 from mailctl.domain.gateway import Gateway, Inbound
 from mailctl.domain.heartbeat import Watched
+from mailctl.domain.record import dataclass
 
 CHECK_EVENTS = ("check.passed", "check.failed")
 SYNC_EVENTS = ("sync.finished", "sync.failed")

@@ -9,11 +9,11 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mailctl.domain.event import Event, Level
+from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
 
 SCHEMA_VERSION = 1
@@ -62,7 +62,7 @@ class Journal:
             connection.executemany("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             return connection.total_changes - before
 
-    def read(self, query: Query = Query()) -> Iterator[tuple[int, Event]]:
+    def read(self, query: Query = Query()) -> Iterator[tuple[int, Event]]:  # noqa: B008 - it is frozen
         """Events with their numbers, oldest first."""
         if not self._path.exists():
             return

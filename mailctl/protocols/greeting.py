@@ -1,8 +1,8 @@
 """The first words of a server: the right protocol, willing, and not waiting for TLS that nobody began."""
 
 import re
-from dataclasses import dataclass
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, TlsError
 from mailctl.protocols.pop3_reply import read_status

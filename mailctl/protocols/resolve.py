@@ -1,11 +1,11 @@
 """From a host name to the addresses of its server, both families, bounded in time."""
 
 import socket
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.record import dataclass
 from mailctl.errors import NetworkError
 from mailctl.protocols.idn import a_labels
 

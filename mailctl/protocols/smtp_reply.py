@@ -5,8 +5,8 @@ for the whole, and it speaks before it checks what it was given; what remains of
 """
 
 import re
-from dataclasses import dataclass
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import ProtocolError
 from mailctl.protocols.wire import Wire
 

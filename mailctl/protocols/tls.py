@@ -6,10 +6,10 @@ import socket
 import ssl
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from threading import get_ident
 from weakref import WeakValueDictionary
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import CertificatePolicy
 from mailctl.errors import ConfigError, TlsError
 from mailctl.protocols.certificate import certificate_facts, fingerprint

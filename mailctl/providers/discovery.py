@@ -5,7 +5,7 @@ the domain is ever asked about: the local part leaves this machine when the user
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
@@ -27,6 +27,7 @@ from mailctl.domain.discovery import (
     unvouched_hosts,
 )
 from mailctl.domain.provider import Provider, sign_in_advice, user_name
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import MailctlError
 from mailctl.providers import autoconfig, catalog

@@ -1,8 +1,8 @@
 """Running `systemctl` and `crontab`: argument lists, a deadline, what they say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError
 
 SECONDS = 60.0

@@ -2,9 +2,9 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, ExistsError, StorageError
 from mailctl.schedule.program import Programs
 from mailctl.schedule.units import MARK, names, units

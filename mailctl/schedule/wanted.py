@@ -1,8 +1,9 @@
 """What is to run by itself, as a value. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import UsageError
 
 KEPT = ("MAILCTL_CONFIG_DIR", "MAILCTL_STATE_DIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")

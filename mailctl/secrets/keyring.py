@@ -9,13 +9,13 @@ import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept
 from mailctl.errors import SecretError
 

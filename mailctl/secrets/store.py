@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 from threading import Lock
 
 from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept, is_secret
 from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError

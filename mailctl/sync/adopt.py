@@ -1,9 +1,9 @@
 """Gives files that carry another UIDVALIDITY the names that their messages have now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.rematch import Likeness, message_id, rematch

@@ -1,10 +1,11 @@
 """Carries out the plan of one IMAP folder: first what comes down, durable and remembered; then what changes there."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
 from mailctl.errors import MailctlError, RefusedError
 from mailctl.sync.bulk.load import Load

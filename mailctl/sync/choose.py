@@ -9,10 +9,10 @@ special-use attributes (RFC 6154). Whoever names folders gets those.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.record import dataclass
 from mailctl.errors import NotFoundError
 from mailctl.sync.local.names import canonical_folder
 

@@ -1,7 +1,8 @@
 """What a person knows a message by: sender, subject, date. Pure; bounded, since other people wrote it."""
 
 import re
-from dataclasses import dataclass
+
+from mailctl.domain.record import dataclass
 
 MOST_HEADER = 1 << 16
 """Octets of a header that are looked at."""

@@ -1,9 +1,9 @@
 """A folder that is to be synced: what is known of it before anything is asked of the server but its numbers. Pure."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderStatus
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import FolderState
 from mailctl.sync.still import same_there

@@ -1,7 +1,8 @@
 """The Maildir's side of a run: each folder is looked at once, as cheaply as it can be."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash

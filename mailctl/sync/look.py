@@ -9,8 +9,9 @@ relied on is 0, which is never found again.
 import os
 import stat
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import parse_name

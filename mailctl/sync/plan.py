@@ -7,9 +7,10 @@ was carried out holds the other half.
 """
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.flags import canonical, merge_down
 from mailctl.sync.state import Agreed
 

@@ -7,8 +7,9 @@ on either side could be meant. Whatever stays in doubt is fetched anew: nothing 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from mailctl.domain.record import dataclass
 
 N = TypeVar("N")
 

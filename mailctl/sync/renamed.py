@@ -11,9 +11,10 @@ simply repeated.
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
 from mailctl.sync.folder_task import FolderTask
 from mailctl.sync.local.flags import Keywords, from_letters, strange_letters, to_letters

@@ -1,11 +1,12 @@
 """What one run of one gateway's sync shares: the job, its tools, what may still be done, how far it is."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event
 from typing import TYPE_CHECKING
 
 from mailctl.domain.event import Level, Recorder
+from mailctl.domain.record import dataclass
 from mailctl.domain.standing import Standing
 from mailctl.errors import StoppedError
 from mailctl.sync.job import Connector, FolderTally, SyncJob, done

@@ -5,12 +5,12 @@ sent mail by themselves (`Provider.files_sent_mail`) are left to do it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol as Interface
 
 from mailctl.domain.changes import ImapChanges, Upload
 from mailctl.domain.mailbox import Folder, ImapMailbox
+from mailctl.domain.record import dataclass
 from mailctl.errors import RefusedError, UsageError
 from mailctl.sync.rematch import message_id
 

@@ -10,10 +10,10 @@ mark goes when it was done. `complete` says that no other folder holds files of 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mailctl.domain.record import dataclass
 from mailctl.sync.store import Steps, Store
 
 _COLUMNS = "uidvalidity, uidnext, highestmodseq, messages, settled, path, cur, new, files, mailbox_id, left_out"

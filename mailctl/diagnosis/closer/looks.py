@@ -4,12 +4,11 @@ They settle what the failure alone leaves open, and are safe: no secret takes pa
 the check's one deadline holds for them too.
 """
 
-from dataclasses import dataclass
-
 from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.look import Looks, MailHome, PortSeen
 from mailctl.domain.provider import Provider
+from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import NetworkError
 

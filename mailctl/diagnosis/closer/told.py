@@ -1,10 +1,11 @@
 """What a closer look tells: facts for the knowledge, sentences for people, steps; and how they join a verdict."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailctl.diagnosis.verdict import Verdict
 from mailctl.domain.check import CheckJob
+from mailctl.domain.record import dataclass
 
 LONGEST = 160
 """Characters of somebody else's words that are quoted."""

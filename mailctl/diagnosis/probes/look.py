@@ -4,7 +4,6 @@ Nothing is ever removed but messages whose header, read just before, is the prob
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol as Interface
 from typing import cast
 
@@ -12,6 +11,7 @@ from mailctl.diagnosis.probes.bounce import BodyStart, bounce_text, is_report
 from mailctl.diagnosis.probes.headers import MARK, WAY, is_probe
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.probe import ProbeMailbox, ProbePopMailbox
+from mailctl.domain.record import dataclass
 from mailctl.errors import AuthError, RefusedError
 
 IDENTITY = ("Message-ID", MARK, "Content-Type", "From")

@@ -6,10 +6,11 @@ MULTIAPPEND (RFC 3502), LITERAL+ and LITERAL- (RFC 7888), UIDPLUS (RFC 4315), BI
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailctl.domain.changes import Placed, PlacingError, Upload
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError, ProtocolError, RefusedError
 from mailctl.protocols.imap.bodies import SLOWEST
 from mailctl.protocols.imap.channel import STRING, Answer, Channel, Response, quoted

@@ -11,9 +11,10 @@ it does well, the spelling of folder names, is used (`names`).
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError, NetworkError, ProtocolError
 from mailctl.protocols import arguments
 from mailctl.protocols.imap.in_flight import InFlight

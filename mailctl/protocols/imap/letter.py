@@ -1,9 +1,9 @@
 """A message as APPEND carries it: looked through before anything of it is sent, then given out in pieces."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mailctl.domain.changes import Upload
+from mailctl.domain.record import dataclass
 from mailctl.errors import RefusedError, StorageError
 from mailctl.protocols.imap.dates import format_internaldate
 from mailctl.protocols.imap.flags import format_flags

@@ -6,10 +6,10 @@ allowed goes through the exact tokenizer.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.dates import parse_internaldate
 from mailctl.protocols.imap.tokens import Atom, Value, number, parse_values

@@ -1,8 +1,8 @@
 """Status responses: OK, NO, BAD, BYE, PREAUTH (RFC 9051 section 7.1), and the error that each refusal becomes."""
 
 import re
-from dataclasses import dataclass
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import AuthError, MailctlError, NetworkError, ProtocolError, RefusedError
 
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*)| *)", re.IGNORECASE | re.DOTALL)

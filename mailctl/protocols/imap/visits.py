@@ -8,10 +8,10 @@ folder before, too.
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from mailctl.domain.mailbox import MessageMeta, SinkFactory
+from mailctl.domain.record import dataclass
 from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 from mailctl.errors import MailctlError, ProtocolError, RefusedError, UsageError
 from mailctl.protocols.imap.asked import Nothing, Onward

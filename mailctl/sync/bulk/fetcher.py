@@ -1,10 +1,11 @@
 """One connection's part of the work, in the parent as in a worker: shares of UIDs in, durable files in `tmp` out."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from time import monotonic
 
 from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.bulk.pace import PROBE, Pace

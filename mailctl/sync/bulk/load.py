@@ -1,10 +1,11 @@
 """What is to be brought, how it is cut into shares, and by how many connections. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.paths import FolderPath
 
 WORTH_OCTETS = 100_000_000

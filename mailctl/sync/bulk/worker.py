@@ -7,7 +7,6 @@ next Order, …, at last STOP. The pipe's end without that means that the parent
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 
 from mailctl import errors
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import mask
 from mailctl.errors import MailctlError, SafetyError, StoppedError
 from mailctl.sync.bulk.fetcher import Came, Fetcher

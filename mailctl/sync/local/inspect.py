@@ -4,9 +4,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
 from mailctl.sync.local.lineends import expand

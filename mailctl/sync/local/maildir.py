@@ -7,9 +7,10 @@ what was seen a moment ago. Symbolic links are refused. Writing messages is in `
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Self
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
 from mailctl.sync.local.files import Files, storage_error
 from mailctl.sync.local.flags import Keywords

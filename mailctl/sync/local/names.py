@@ -10,8 +10,9 @@ Mail clients change only what follows `:2,`. Pure.
 """
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
+
+from mailctl.domain.record import dataclass
 
 _NAME = re.compile(
     r"(?P<stem>(?:(?P<uidvalidity>\d{1,10})\.(?P<uid>\d{10})|pop3\.(?P<uidl>[a-z0-9.-]{1,80}))_(?P<folder>[0-9a-f]{12})"

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 
 from mailctl.domain.mailbox import Folder
-from dataclasses import dataclass
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.names import canonical_folder
 
 NAME_FILE = ".mailctl-name"

@@ -8,12 +8,13 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Self
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import LockedError, SafetyError
 from mailctl.sync.job import SyncJob
 from mailctl.sync.local.files import Files, private_directory

@@ -7,9 +7,9 @@ and only then may anybody (the state, the server) be told. A message without any
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import canonical, to_letters

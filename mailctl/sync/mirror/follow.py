@@ -7,9 +7,9 @@ section 2.3.1.1).
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from mailctl.domain.mailbox import ImapMailbox
+from mailctl.domain.record import dataclass
 from mailctl.errors import RefusedError
 from mailctl.sync.local.maildir import LocalFile
 from mailctl.sync.mirror.folders import FolderFate

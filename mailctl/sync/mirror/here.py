@@ -6,8 +6,9 @@ mailctl's messages, what lies there can't be told: that was not deleted. Nothing
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords

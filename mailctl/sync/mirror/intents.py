@@ -5,8 +5,9 @@ A run that finds such a note knows where to look for what the last one may have 
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
+from mailctl.domain.record import dataclass
 from mailctl.sync.state import State
 
 _KEY = "intents"

@@ -6,9 +6,9 @@ has its CR, for one that is stored verbatim. One that has both is no message's e
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.lineends import expand
 from mailctl.sync.local.maildir import LocalFile

@@ -6,9 +6,10 @@ Every step can be repeated, and a plan made after some of it was carried out hol
 """
 
 from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.flags import SYSTEM, canonical, merge_down
 from mailctl.sync.plan import another_message, remember
 from mailctl.sync.state import Agreed

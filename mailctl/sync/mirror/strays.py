@@ -6,9 +6,10 @@ died after it uploaded or moved something finds it so, as does whoever brings a 
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
+
+from mailctl.domain.record import dataclass
 
 S = TypeVar("S", bound=Hashable)
 T = TypeVar("T", bound=Hashable)

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from mailctl.domain.changes import Upload
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import show_size
 from mailctl.errors import RefusedError, StorageError
 from mailctl.sync.local.maildir import MaildirFolder

@@ -1,9 +1,10 @@
 """What a mirror run knows of one folder, from the look at both sides to the last step."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailctl.domain.mailbox import Folder, FolderStatus, MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError
 from mailctl.sync.job import FolderTally, SyncJob
 from mailctl.sync.local.flags import from_letters

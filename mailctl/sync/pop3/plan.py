@@ -7,9 +7,10 @@ only if the size is the one that was agreed, or somebody has compared the two (`
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from mailctl.domain.record import dataclass
 from mailctl.sync.local.names import uidl_token
 
 Message = tuple[int, str, int]

@@ -1,10 +1,11 @@
 """Compares what the server shows of one IMAP folder with what lies here. Pure."""
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import show_size
 from mailctl.sync.local.flags import canonical
 from mailctl.sync.plan import SEEN, Policy

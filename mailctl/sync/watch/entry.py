@@ -1,7 +1,6 @@
 """A gateway as the watcher keeps it."""
 
-from dataclasses import dataclass
-
+from mailctl.domain.record import dataclass
 from mailctl.sync.job import SyncJob
 from mailctl.sync.watch.connection import Parked
 from mailctl.sync.watch.local import Times

@@ -10,11 +10,12 @@ Moments are seconds on one monotonic scale. `luck` is a random number in [0, 1) 
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from math import inf
 
 from mailctl.domain.heartbeat import WatchState
+from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode
 from mailctl.sync.job import Failure
 

@@ -4,13 +4,14 @@ import os
 import selectors
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import inf
 from queue import Empty, SimpleQueue
 
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.heartbeat import WatchState
+from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.sync.job import Failure, SyncJob, SyncReport
 from mailctl.sync.run import Tools

@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.heartbeat import WatchState
+from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode, LockedError, MailctlError, NetworkError
 from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import Failure, SyncJob, SyncReport
