@@ -18,6 +18,7 @@ from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.connection import Connection
 from mailctl.sync.mirror.intents import Intent, Intents
+from mailctl.sync.mirror.octets import open_message
 from mailctl.sync.mirror.plan import plan_both
 from mailctl.sync.mirror.strays import Fate, Origin, Way, match_arrivals
 from mailctl.sync.mirror.there import likenesses
@@ -118,6 +119,8 @@ class Placer:
             agreed, meta = source.agreed.get(uid), metas[uid]
             moved = MessageMeta(new, meta.flags, meta.size, meta.internaldate)
             self._named(work, maildir, by_uid[uid], moved, agreed.flags if agreed else None)
+            if new in work.files and meta.internaldate not in (None, int(by_uid[uid].measured.date)):
+                redate(maildir, work.files[new], meta.internaldate)
         maildir.sync_directories()
         if way is Way.MOVE and not moving:
             source.plan.delete_there = sorted({*source.plan.delete_there, *told})
@@ -271,3 +274,14 @@ def _called(maildir: MaildirFolder, base: str) -> LocalFile | None:
             if filename.partition(":2,")[0] == base:
                 return LocalFile(MessageName("", letters=filename.partition(":2,")[2]), subdirectory, filename)
     return None
+
+
+def redate(maildir: MaildirFolder, file: LocalFile, date: float) -> None:
+    """Give a file the time of its message: whoever copied it made it anew, the server's copy keeps the date."""
+    fd = open_message(maildir.descriptors[file.subdirectory], file.filename)
+    if fd is None:
+        return
+    try:
+        maildir.files.set_time(fd, date)
+    finally:
+        os.close(fd)
