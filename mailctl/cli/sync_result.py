@@ -47,15 +47,18 @@ def outcome(
     elif task is Task.REPAIR:
         view, records = repaired_view(reports, MOST_LISTED, dry_run=dry_run), mended(reports)
     else:
-        view = _plan(reports) if dry_run else _summary(reports)
+        view = _plan(reports) if dry_run else _summary(reports, upward=any(r.uploaded or r.moved for r in reports))
+        records = None if dry_run else _summary(reports, upward=True)  # a script counts columns
     return Outcome(
         SyncResult(tuple(reports)), view, records, error=_error(reports, failed), notes=told, warnings=warned
     )
 
 
-def _summary(reports: Sequence[SyncReport]) -> Table:
-    """A row for each folder in which something happened, and one for each gateway, which is their sum."""
-    upward = any(report.uploaded or report.moved for report in reports)
+def _summary(reports: Sequence[SyncReport], *, upward: bool) -> Table:
+    """A row for each folder in which something happened, and one for each gateway, which is their sum.
+
+    upward: with what only mirror mode does.
+    """
     rows: list[list[Cell]] = []
     for report in reports:
         rows += [
@@ -74,7 +77,7 @@ def _summary(reports: Sequence[SyncReport]) -> Table:
 
 def _counts(done: SyncReport | FolderReport, skipped: int, *, upward: bool) -> list[Cell]:
     up: list[Cell] = [done.uploaded, done.moved] if upward else []
-    return [done.fetched, done.flagged, done.removed, *up, skipped, show_size(done.bytes)]
+    return [done.fetched, done.flagged, done.removed, *up, skipped, Styled(show_size(done.bytes), plain=done.bytes)]
 
 
 def _state(error: Failure | None) -> Styled:
@@ -92,7 +95,7 @@ def _plan(reports: Sequence[SyncReport]) -> Table:
             report.gateway,
             step.folder,
             step.action,
-            len(step.uids),
+            step.messages,
             Styled(show_size(step.octets) if step.octets else "", plain=step.octets or ""),
             _ranges(step.uids),
             _detail(step),

@@ -90,7 +90,7 @@ class Step:
     action: fetch, flag, adopt, rename_folder, mark_seen, remove_from_server, delete_on_server; in mirror mode also
     recognise, upload, move, copy, flag_on_server, delete_here, make_folder, remove_folder. uids: which messages,
     ascending (POP3: message numbers); () where they have none yet. detail: more for people, "" if the action says all.
-    octets: of these messages, 0 if that doesn't matter. which: some of them as a person knows them.
+    octets: of these messages, 0 if that doesn't matter. which: some of them as a person knows them. messages: how many.
     """
 
     folder: str
@@ -99,6 +99,7 @@ class Step:
     detail: str = ""
     octets: int = 0
     which: tuple[str, ...] = ()
+    messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,9 @@ class FolderTally:
     ) -> None:
         """Note a step of the plan, if it concerns any message."""
         if uids:
-            self.steps.append(Step(self.name, action, tuple(sorted(uids)), detail, octets, tuple(map(str, which))))
+            self.steps.append(
+                Step(self.name, action, tuple(sorted(uids)), detail, octets, tuple(map(str, which)), len(uids))
+            )
 
     @property
     def eventful(self) -> bool:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mailctl.cli.sync_result import outcome
+from mailctl.output.plain import plain_lines
+from mailctl.sync.job import SyncReport
 from tests.cli.support import Cli
 
 
@@ -135,3 +138,13 @@ def test_a_broken_file_counts_once_however_much_is_wrong_in_it(cli: Cli) -> None
     assert "2 gateways failed" in done.err
     assert done.code == 12
     assert all(word in done.err for word in ("server", "email", "nonsense"))
+
+
+def test_a_pipe_gets_the_same_columns_whatever_was_done() -> None:
+    for report in (SyncReport("a", True, bytes=1234, seconds=0.5), SyncReport("a", True, moved=1, uploaded=2)):
+        records = outcome([report], [], [], []).records
+        assert records is not None
+        (row,) = plain_lines(records)
+        cells = row.split("\t")
+        up, size = [str(report.uploaded), str(report.moved)], str(report.bytes)
+        assert cells == ["a", "all 0", "0", "0", "0", *up, "0", size, str(report.seconds), "ok"]

@@ -38,7 +38,7 @@ def _fates(work: Work, action: str, source: str, fates: Sequence[Fate], strays: 
     uids = tuple(sorted(fate.source.uid for fate in fates if fate.source))
     octets = sum(strays[fate.stray.key].measured.octets for fate in fates)
     detail = f"from {source}" if source not in ("", work.name) else ""
-    work.tally.steps.append(Step(work.name, action, uids, detail or counted(len(fates), "message"), octets))
+    work.tally.steps.append(Step(work.name, action, uids, detail, octets, messages=len(fates)))
 
 
 def _messages(run: Run, work: Work) -> None:

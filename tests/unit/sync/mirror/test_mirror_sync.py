@@ -81,6 +81,14 @@ def test_what_is_moved_here_is_moved_there(place: Place, server: MemoryServer) -
     assert sorted(server.folders["INBOX"].messages) == [1, 2]
 
 
+def test_a_copy_made_here_has_the_date_of_the_servers_copy(place: Place, server: MemoryServer) -> None:
+    (place.mail / "Work/cur" / place.file(2).name).write_bytes(place.file(2).read_bytes())
+    assert go(place).moved == 1
+    ((uid, message),) = server.folders["Work"].messages.items()
+    assert place.file(uid, "Work").stat().st_mtime == message.date
+    assert place.file(2).stat().st_mtime == message.date, "which is that of the first"
+
+
 def test_a_first_run_after_archive_mode_deletes_nothing(tmp_path: Path, server: MemoryServer) -> None:
     place = Place(tmp_path, server)
     assert place.sync().ok
@@ -271,6 +279,7 @@ def test_a_dry_run_tells_every_step_and_changes_nothing(place: Place, server: Me
         ("INBOX", "delete_on_server"),
         ("INBOX", "delete_here"),
     }
+    assert {step.messages for step in report.steps if step.action == "upload"} == {1}
     assert sorted(str(path) for path in place.mail.rglob("*")) == before
     assert {name: dict(folder.messages) for name, folder in server.folders.items()} == held
     done = go(place)
