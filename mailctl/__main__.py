@@ -52,8 +52,24 @@ def run() -> None:
         code = 10
     except KeyboardInterrupt:
         code = 130
-    gc.freeze()  # the process ends: looking for garbage once more is a fifth of a short command
-    sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> None:
+    """End the process; taking apart what was imported, or looking for garbage once more, takes a tenth of a command."""
+    import atexit
+
+    gc.freeze()
+    threading = sys.modules.get("threading")
+    if threading and any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread()):
+        sys.exit(code)  # which waits for them
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (AttributeError, OSError, ValueError, KeyboardInterrupt):  # the usual way does what it can
+        sys.exit(code)
+    os._exit(code)
 
 
 def _mend_streams() -> None:

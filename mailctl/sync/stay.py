@@ -53,7 +53,7 @@ class Stay:
 
     def begin(self, found: Found | None) -> None:
         """Do what the plan of what changed asks for. found: None if the folder is new."""
-        self.maildir.keywords.reserve(self._state.letters(self.task.name))
+        self.maildir.keywords.reserve_later(lambda: self._state.letters(self.task.name))
         if found is None:
             return
         files, view = self._view(found.difference)

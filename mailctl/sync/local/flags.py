@@ -3,7 +3,7 @@
 Sources: RFC 9051 section 2.3.2; https://cr.yp.to/proto/maildir.html; https://doc.dovecot.org (Maildir mailbox format).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from string import ascii_lowercase
 
@@ -40,6 +40,7 @@ class Keywords:
     def __init__(self, names: Iterable[str] = ()) -> None:
         self.names = list(names)[:MOST_KEYWORDS]
         self.changed = False
+        self._carried: Callable[[], str] | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Keywords":
@@ -59,6 +60,9 @@ class Keywords:
         """The letter of `keyword`, given now if it has none; "" if all are taken."""
         if keyword and keyword in self.names:
             return ascii_lowercase[self.names.index(keyword)]
+        if self._carried is not None:
+            carried, self._carried = self._carried, None
+            self.reserve(carried())
         if len(self.names) == MOST_KEYWORDS:
             return ""
         self.names.append(keyword)
@@ -69,6 +73,10 @@ class Keywords:
         """Keep the letters that files carry, though their names are lost, from being given to other keywords."""
         highest = max((ascii_lowercase.find(letter) for letter in letters), default=-1)
         self.names.extend([""] * (highest + 1 - len(self.names)))
+
+    def reserve_later(self, letters: Callable[[], str]) -> None:
+        """The same when the first letter is given: to find those of many files takes long, and few runs need them."""
+        self._carried = letters
 
     def name(self, letter: str) -> str:
         """The keyword that `letter` stands for, "" if none."""

@@ -106,6 +106,11 @@ def test_letters_whose_keyword_is_lost_are_not_given_away() -> None:
     assert keywords.letter("new") == "d"
     assert keywords.text() == "3 new\n"
     assert Keywords.parse("junk\n3 new\n99 x\n-1 y\n").letter("new") == "d"
+    keywords = Keywords(["old"])
+    keywords.reserve_later(lambda: "Sac")
+    assert keywords.letter("old") == "a"
+    assert keywords.letter("new") == "d"
+    assert keywords.letter("newer") == "e"
 
 
 @given(FLAGS, FLAGS, FLAGS)
