@@ -30,15 +30,16 @@ def check_deletions(run: Run, state: State, account: str, index: Index) -> None:
         deleted += gone
         total += len(agreed) + len(ids)
     if brakes(deleted, total):
-        text = f"{deleted} of {total} messages were deleted here and would be deleted on the server too"
-        if run.job.dry_run:
-            run.warn(f"{text}; without --confirm-deletes, the sync stops before it does anything")
-            return
-        raise SafetyError(
-            text,
-            hint=f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`.",
-            code="many_deletions",
-        )
+        stop(run, f"{deleted} of {total} messages were deleted here and would be deleted on the server too")
+
+
+def stop(run: Run, what: str) -> None:
+    """SafetyError that says what the brake held up, and how a person lets it pass; in a dry run, a warning."""
+    if run.job.dry_run:
+        run.warn(f"{what}; without --confirm-deletes, the sync stops before it does anything")
+        return
+    hint = f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`."
+    raise SafetyError(what, hint=hint, code="many_deletions")
 
 
 def check_vanished(run: Run, state: State, root: Root, here: Here) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mailctl.errors import SafetyError
+from mailctl.sync.deletions import stop
 from mailctl.sync.mirror.work import Work
 from mailctl.sync.plan import brakes
 from mailctl.sync.run import Run
@@ -19,14 +19,8 @@ def brake(run: Run, works: Sequence[Work]) -> None:
     )
     for what, deletes, holds in sides:
         found = _too_many([(deletes(work), holds(work), _emptied(work)) for work in works])
-        if found is None:
-            continue
-        text = f"{found[0]} of {found[1]} messages {what}"
-        if run.job.dry_run:
-            run.warn(f"{text}; without --confirm-deletes, the sync stops before it does anything")
-            continue
-        hint = f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`."
-        raise SafetyError(text, hint=hint, code="many_deletions")
+        if found is not None:
+            stop(run, f"{found[0]} of {found[1]} messages {what}")
 
 
 def _too_many(folders: Sequence[tuple[int, int, bool]]) -> tuple[int, int] | None:
