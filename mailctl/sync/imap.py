@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
-from typing import Protocol as Interface
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import FolderListing
@@ -95,13 +94,12 @@ class ImapSync:
         run = self._run
         for raw in listing.set_aside:
             run.warn(f"a folder was set aside, since its name can't be read: {raw!r}")
-        globs = run.job.folders or run.job.inbound.folders or ("*",)
-        choice = choose(listing.folders, globs, self._connected().capabilities)
+        choice = choose(listing.folders, run.job.globs, self._connected().capabilities)
         if choice.note:
             run.notes.append(choice.note)
         if not choice.chosen and run.job.folders:
             raise none_like(run.job.name, run.job.folders, listing.folders)
-        for glob in unmatched(listing.folders, globs):
+        for glob in unmatched(listing.folders, run.job.globs):
             run.warn(f"no folder is like {glob}")
         paths, known, account = assign(listing.folders, self._root.listing), self._state.folders(), self._root.account
         return [

@@ -54,6 +54,11 @@ class SyncJob:
         """The gateway's name."""
         return self.gateway.name
 
+    @property
+    def globs(self) -> tuple[str, ...]:
+        """Which folders are meant; see `choose`."""
+        return self.folders or self.inbound.folders or ("*",)
+
 
 class Connector(Interface):
     """Signs in for a job; every call is a new connection. Raises MailctlErrors."""
@@ -88,9 +93,10 @@ class Step:
     """A step of a plan, as `--dry-run` shows it.
 
     action: fetch, flag, adopt, rename_folder, mark_seen, remove_from_server, delete_on_server; in mirror mode also
-    recognise, upload, move, copy, flag_on_server, delete_here, make_folder, remove_folder. uids: which messages,
-    ascending (POP3: message numbers); () where they have none yet. detail: more for people, "" if the action says all.
-    octets: of these messages, 0 if that doesn't matter. which: some of them as a person knows them. messages: how many.
+    recognise, follow, upload, move, copy, flag_on_server, delete_here, make_folder, remove_folder. uids: which
+    messages, ascending (POP3: message numbers); () where they have none yet. detail: more for people, "" if the action
+    says all. octets: of these messages, 0 if that doesn't matter. which: some of them as a person knows them.
+    messages: how many.
     """
 
     folder: str

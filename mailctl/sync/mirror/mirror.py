@@ -131,10 +131,9 @@ class MirrorSync:
         there = {folder.name: folder for folder in listing.folders}
         delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
         paths = self._paths(there, here, delimiter)
-        globs = run.job.folders or run.job.inbound.folders or ("*",)
         held = {name: folder for name, folder in there.items() if folder.selectable}
         candidates = [held.get(name) or Folder(name, b"", delimiter) for name in paths]
-        choice = choose(candidates, globs, mailbox.capabilities)
+        choice = choose(candidates, run.job.globs, mailbox.capabilities)
         if choice.note:
             run.notes.append(choice.note)
         if not choice.chosen and run.job.folders:

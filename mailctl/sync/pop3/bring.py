@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mailctl.domain.mailbox import BodySink, MessageMeta, PopMailbox
 from mailctl.errors import MailctlError, StorageError
+from mailctl.sync.due import HERE
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName, uidl_token
@@ -11,8 +12,6 @@ from mailctl.sync.local.writer import Writer
 from mailctl.sync.pop3.plan import Message
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
-
-HERE = "here"
 
 
 class Bringer:

@@ -13,12 +13,13 @@ from mailctl.errors import MailctlError, NetworkError, NotFoundError, SafetyErro
 from mailctl.sync.choose import choose
 from mailctl.sync.deletions import check_deletions
 from mailctl.sync.describe import Description, describe
+from mailctl.sync.due import HERE
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash, uidl_token
 from mailctl.sync.local.paths import assign
 from mailctl.sync.local.root import Index, Root, vanished_folder
-from mailctl.sync.pop3.bring import HERE, Bringer, remember
+from mailctl.sync.pop3.bring import Bringer, remember
 from mailctl.sync.pop3.compare import compare
 from mailctl.sync.pop3.plan import Maildrop, Message, PopPlan, PopPolicy, doubtful, plan_maildrop
 from mailctl.sync.run import Run
@@ -48,10 +49,9 @@ class PopSync:
     def sync(self) -> None:
         """The maildrop."""
         run = self._run
-        globs = run.job.folders or self._inbound.folders or ("*",)
-        if not choose([INBOX], globs, frozenset()).chosen:
+        if not choose([INBOX], run.job.globs, frozenset()).chosen:
             raise NotFoundError(
-                f"{run.job.name} has no folder like {', '.join(globs)}", hint="POP3 has one folder, INBOX."
+                f"{run.job.name} has no folder like {', '.join(run.job.globs)}", hint="POP3 has one folder, INBOX."
             )
         self._here = self._index.unique_ids(self._hash)
         self._check_folder()

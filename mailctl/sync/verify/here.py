@@ -64,7 +64,7 @@ def litter(contents: Contents, now: float) -> list[Entry]:
     ]
 
 
-def tell(here: Here, contents: Contents, mode: Mode, now: float, found: FolderFindings) -> None:
+def tell(contents: Contents, mode: Mode, now: float, found: FolderFindings) -> None:
     """Note what can be said of one folder without the server."""
     for text in contents.broken:
         found.add(Kind.UNREADABLE, Outlook.STAYS, text)

@@ -37,12 +37,11 @@ class ImapVerify:
         by_path: dict[tuple[str, ...], FolderFindings] = {}
         try:
             listing = self._connected().folders()
-            globs = run.job.folders or self._inbound.folders or ("*",)
-            choice = choose(listing.folders, globs, self._connected().capabilities)
+            choice = choose(listing.folders, run.job.globs, self._connected().capabilities)
             run.notes += [choice.note] if choice.note else []
             if not choice.chosen and run.job.folders:
                 raise none_like(run.job.name, run.job.folders, listing.folders)
-            for glob in unmatched(listing.folders, globs):
+            for glob in unmatched(listing.folders, run.job.globs):
                 run.warn(f"no folder is like {glob}")
             paths = assign(listing.folders, self._root.listing)
             for folder in choice.chosen:
@@ -79,7 +78,7 @@ class ImapVerify:
             found.here = sum(entry.name is not None for entry in contents.entries)
             told = f"no such folder on the server; {found.here} messages are kept here"
             found.add(Kind.FOLDER_MISSING_THERE, Outlook.WANTED, told)
-            tell(self._here, contents, self._mode, self._run.tools.clock(), found)
+            tell(contents, self._mode, self._run.tools.clock(), found)
             findings.append(found)
         return findings
 
@@ -110,7 +109,7 @@ class ImapVerify:
         ids = {uid: message_id(header) for uid, header in mailbox.headers(sorted(there), ("Message-ID",))}
         contents = self._here.folders.get(path.parts)
         if contents is not None:
-            tell(self._here, contents, self._mode, run.tools.clock(), found)
+            tell(contents, self._mode, run.tools.clock(), found)
         stands_for = folder_hash(self._root.account, name)
         held, digests, lost = self._held(path.parts, stands_for, validity, found)
         seen = self._state.folders().get(name)

@@ -45,7 +45,7 @@ class PopVerify:
         by_path = {path.parts: found}
         for parts, contents in sorted(self._here.folders.items()):
             into = by_path.setdefault(parts, FolderFindings("/".join(parts), "/".join(parts)))
-            tell(self._here, contents, Mode.ARCHIVE, run.tools.clock(), into)
+            tell(contents, Mode.ARCHIVE, run.tools.clock(), into)
         stands_for = folder_hash(self._root.account, INBOX.name)
         files = {
             e.name.uidl: e for e in self._here.messages() if e.name and e.name.uidl and e.name.folder == stands_for

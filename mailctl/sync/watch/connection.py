@@ -94,8 +94,7 @@ class Parked:
             self.close()
             return WatchState.POLL, False
         if self._folder is None:
-            globs = job.folders or job.inbound.folders or ("*",)
-            chosen = choose(mailbox.folders().folders, globs, mailbox.capabilities).chosen
+            chosen = choose(mailbox.folders().folders, job.globs, mailbox.capabilities).chosen
             if not chosen:
                 self.close()
                 return WatchState.POLL, False
