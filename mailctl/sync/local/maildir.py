@@ -5,6 +5,7 @@ what was seen a moment ago. Symbolic links are refused. Writing messages is in `
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -172,7 +173,11 @@ class MaildirFolder:
             self.keywords.changed = False
 
     def _read_keywords(self) -> Keywords:
-        data = self.files.read_small(self.directory, KEYWORDS_FILE)
+        try:
+            data = self.files.read_small(self.directory, KEYWORDS_FILE)
+        except OSError as error:
+            self.close()
+            raise not_a_file(f"{self.path}/{KEYWORDS_FILE}", error) from error
         return Keywords.parse((data or b"").decode("utf-8", "replace"))
 
     def clean(self, now: float) -> int:
@@ -194,7 +199,15 @@ class MaildirFolder:
             status = os.stat(name, dir_fd=self.descriptors["tmp"], follow_symlinks=False)
         except FileNotFoundError:
             return False
+        if stat.S_ISDIR(status.st_mode):  # never left by a delivery
+            return False
         return max(status.st_mtime, status.st_atime) < now - LITTER_AGE
+
+
+def not_a_file(shown: str, error: OSError) -> StorageError:
+    """The error for one of mailctl's small files that can't be read: a link or a directory, mostly."""
+    text = f"{shown} can't be read: {error.strerror or error}"
+    return StorageError(text, hint="Put the file itself in its place, or remove what is there.", code="not_a_folder")
 
 
 def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[LocalFile]:

@@ -12,7 +12,7 @@ from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
-from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, opened
+from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, not_a_file, opened
 from mailctl.sync.local.names import MessageName, parse_name
 from mailctl.sync.local.paths import NAME_FILE
 
@@ -61,11 +61,12 @@ def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
 
 
 def _folder(files: Files, directory: int, names: list[str], shown: str) -> LocalFolder:
-    folder = LocalFolder(
-        name_file=_text(files, directory, NAME_FILE),
-        keywords=Keywords.parse(_text(files, directory, KEYWORDS_FILE)),
-        missing=tuple(name for name in ("cur", "new") if name not in names),
-    )
+    folder = LocalFolder(missing=tuple(name for name in ("cur", "new") if name not in names))
+    try:
+        folder.name_file = _text(files, directory, NAME_FILE)
+        folder.keywords = Keywords.parse(_text(files, directory, KEYWORDS_FILE))
+    except OSError as error:
+        folder.broken = not_a_file(f"{shown}/{KEYWORDS_FILE} or {NAME_FILE}", error)
     found: dict[str, LocalFile] = {}
     for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
         if subdirectory not in names:

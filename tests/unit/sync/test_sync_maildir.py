@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode, StorageError
 from mailctl.sync.local import maildir
 from mailctl.sync.local.files import storing
@@ -271,3 +272,37 @@ def test_D5_what_stands_where_a_message_was_is_no_deletion(
     place.file(2).unlink()
     assert place.sync(propagate_deletes=True).removed == 1
     assert set(server.folders["INBOX"].messages) == before - {2}
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_a_directory_in_tmp_holds_nothing_up(place: Place, server: MemoryServer, mode: Mode) -> None:
+    place.sync(mode=mode)
+    odd = place.mail / "INBOX" / "tmp" / "odd"
+    odd.mkdir()
+    os.utime(odd, (1, 1))
+    server.folders["INBOX"].add(mail(9))
+    report = place.sync(mode=mode)
+    assert (report.ok, report.fetched) == (True, 1)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("how", ["link", "directory"])
+def test_D5_keywords_that_are_no_file_concern_their_folder_alone(
+    place: Place, server: MemoryServer, mode: Mode, how: str
+) -> None:
+    place.sync(mode=mode)
+    file = place.mail / "INBOX" / "dovecot-keywords"
+    file.unlink(missing_ok=True)
+    if how == "link":
+        file.symlink_to("/etc/passwd")
+    else:
+        file.mkdir()
+    held = dict(server.folders["INBOX"].messages)
+    server.folders["INBOX"].add(mail(9), flags=["keyword"])
+    server.folders["Later"] = MemoryFolder()
+    server.folders["Later"].add(mail(10))
+    report = place.sync(mode=mode)
+    assert (report.ok, report.fetched) == (False, 1)
+    assert report.error is not None
+    assert "dovecot-keywords" in report.error.message
+    assert held.keys() <= server.folders["INBOX"].messages.keys()
