@@ -119,7 +119,7 @@ class MirrorSync:
             self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))
         intents.done(intents.old)
         self._state.end()
-        return sum(len(work.agreed) if work.still else len(work.files) + work.tally.fetched for work in works.values())
+        return self._state.count()
 
     def _works(
         self, mailbox: ImapMailbox, listing: FolderListing, here: Mapping[Parts, LocalFolder]

@@ -149,6 +149,13 @@ def test_H9_an_empty_listing_needs_a_word_before_anything_is_deleted_here(place:
     assert go(place).ok
 
 
+def test_messages_are_counted_as_they_are_after_the_run(place: Place, server: MemoryServer) -> None:
+    place.file(1).unlink()
+    del server.folders["INBOX"].messages[2]
+    (place.mail / "Work/cur/new:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
+    assert go(place).messages == 2
+
+
 def test_many_deletions_here_need_a_word_before_anything_is_deleted_there(place: Place, server: MemoryServer) -> None:
     many(place, server, 40)
     for path in (place.mail / "INBOX" / "new").iterdir():
