@@ -1,11 +1,11 @@
 """The brake: so many messages deleted here that deleting them on the server too needs a person's word."""
 
 from mailctl.errors import SafetyError
-from mailctl.sync.here import Here
+from mailctl.sync.archive.here import Here
+from mailctl.sync.archive.plan import brakes
 from mailctl.sync.local.names import folder_hash, uidl_token
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Index, Root
-from mailctl.sync.plan import brakes
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 

@@ -145,7 +145,7 @@ def _with_state(run: Run, state: State) -> int:
 def _archive(run: Run, state: State, root: Root) -> None:
     """Archive mode. What a protocol needs is imported when it is: half of a run that changes nothing is start-up."""
     if run.job.protocol is Protocol.IMAP:
-        from mailctl.sync.imap import ImapSync
+        from mailctl.sync.archive.imap import ImapSync
 
         ImapSync(run, state, root).sync()
     else:

@@ -5,12 +5,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
+from mailctl.sync.archive.plan import remember
 from mailctl.sync.bulk.bring import bring
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.writer import lost_keywords
-from mailctl.sync.plan import remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed
 

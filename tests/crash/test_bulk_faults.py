@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from mailctl.errors import AuthError, ExitCode, NetworkError
-from mailctl.sync import fast
+from mailctl.sync.archive import fast
 from mailctl.sync.bulk import load
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mailctl.sync import fast
+from mailctl.sync.archive import fast
 from mailctl.sync.bulk import load
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.cutter import Cut, Cutter, How

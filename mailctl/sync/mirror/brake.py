@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from mailctl.sync.archive.plan import brakes
 from mailctl.sync.deletions import stop
 from mailctl.sync.mirror.work import Work
-from mailctl.sync.plan import brakes
 from mailctl.sync.run import Run
 
 _EMPTIED = frozenset({"\\trash", "\\junk"})

@@ -7,17 +7,17 @@ from mailctl.domain.changes import FlagChange
 from mailctl.domain.mailbox import FolderListing
 from mailctl.domain.when import counted
 from mailctl.errors import RefusedError, SafetyError
+from mailctl.sync.archive.carry import pieces
 from mailctl.sync.bulk.load import Load
-from mailctl.sync.carry import pieces
 from mailctl.sync.fetch import fetch, tell_missing
 from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.removal import remove_file, remove_folder
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.connection import Connection
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import look_here
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.place import Placer
-from mailctl.sync.mirror.removal import remove_file, remove_folder
 from mailctl.sync.mirror.show import tell
 from mailctl.sync.mirror.strays import Fate
 from mailctl.sync.mirror.work import Found, Work, fingerprint, index

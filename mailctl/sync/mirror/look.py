@@ -12,6 +12,8 @@ from mailctl.domain.mailbox import FolderStatus, ImapMailbox
 from mailctl.domain.when import counted
 from mailctl.errors import RefusedError
 from mailctl.sync.adopt import Stranger, adopt
+from mailctl.sync.archive.plan import remember
+from mailctl.sync.archive.still import same_there
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.paths import FolderPath
@@ -23,10 +25,8 @@ from mailctl.sync.mirror.plan import Rules, Sides, plan_messages
 from mailctl.sync.mirror.strays import Likeness, Origin
 from mailctl.sync.mirror.there import backwards, likenesses, look_there
 from mailctl.sync.mirror.work import Found, Index, Work, fingerprint, index
-from mailctl.sync.plan import remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
-from mailctl.sync.still import same_there
 
 
 class Looker:

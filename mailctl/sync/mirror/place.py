@@ -12,6 +12,7 @@ from itertools import groupby
 from mailctl.domain.changes import Placed, PlacingError, Upload
 from mailctl.domain.mailbox import MessageMeta
 from mailctl.errors import RefusedError, StorageError
+from mailctl.sync.archive.plan import as_meta, remember
 from mailctl.sync.local.flags import SYSTEM, strange_letters, to_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
@@ -24,7 +25,6 @@ from mailctl.sync.mirror.strays import Fate, Origin, Way, match_arrivals
 from mailctl.sync.mirror.there import likenesses
 from mailctl.sync.mirror.upload import Batch, batches
 from mailctl.sync.mirror.work import Found, Work
-from mailctl.sync.plan import as_meta, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 

@@ -10,8 +10,8 @@ from dataclasses import field, replace
 
 from mailctl.domain.mailbox import MessageMeta
 from mailctl.domain.record import dataclass
+from mailctl.sync.archive.plan import another_message, remember
 from mailctl.sync.local.flags import SYSTEM, canonical, merge_down
-from mailctl.sync.plan import another_message, remember
 from mailctl.sync.state import Agreed
 
 _SYSTEM = frozenset(SYSTEM.values())

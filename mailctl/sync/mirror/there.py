@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
+from mailctl.sync.archive.plan import as_meta
+from mailctl.sync.archive.still import same_there
 from mailctl.sync.mirror.octets import HEADER, Digest
 from mailctl.sync.mirror.strays import Likeness
-from mailctl.sync.plan import as_meta
 from mailctl.sync.rematch import message_id
 from mailctl.sync.state import Agreed, FolderState
-from mailctl.sync.still import same_there
 
 HEADERS_AT_ONCE = 500
 

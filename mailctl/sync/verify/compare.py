@@ -7,8 +7,8 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.domain.when import show_size
+from mailctl.sync.archive.plan import SEEN, Policy
 from mailctl.sync.local.flags import canonical
-from mailctl.sync.plan import SEEN, Policy
 from mailctl.sync.state import Agreed
 from mailctl.sync.verify.differences import FolderFindings, Kind, Outlook
 

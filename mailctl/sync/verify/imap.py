@@ -6,14 +6,14 @@ from hashlib import sha256
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
 from mailctl.errors import NetworkError, RefusedError
-from mailctl.sync.carry import pieces
+from mailctl.sync.archive.carry import pieces
+from mailctl.sync.archive.plan import Policy
 from mailctl.sync.choose import choose, none_like, unmatched
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.inspect import Entry, Reader
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import FolderPath, assign
 from mailctl.sync.local.root import Root
-from mailctl.sync.plan import Policy
 from mailctl.sync.rematch import message_id
 from mailctl.sync.run import Run
 from mailctl.sync.state import State

@@ -10,11 +10,7 @@ from hypothesis import strategies as st
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import FolderStatus
-from mailctl.sync.job import Skipped
-from mailctl.sync.local.files import Files
-from mailctl.sync.local.maildir import MaildirFolder
-from mailctl.sync.local.paths import FolderPath
-from mailctl.sync.look import (
+from mailctl.sync.archive.look import (
     COARSE,
     FINE,
     UNKNOWN,
@@ -27,8 +23,12 @@ from mailctl.sync.look import (
     reliable,
     stands,
 )
+from mailctl.sync.archive.still import fingerprint, grew, nothing_asked, read_left_out, takes_all, write_left_out
+from mailctl.sync.job import Skipped
+from mailctl.sync.local.files import Files
+from mailctl.sync.local.maildir import MaildirFolder
+from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import FolderState
-from mailctl.sync.still import fingerprint, grew, nothing_asked, read_left_out, takes_all, write_left_out
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailctl.domain.mailbox import Folder, MessageMeta
+from mailctl.sync.archive.plan import SEEN, FolderPlan, Policy, View, brakes, plan_folder, remember
 from mailctl.sync.choose import choose, matches
 from mailctl.sync.local.names import uidl_token
-from mailctl.sync.plan import SEEN, FolderPlan, Policy, View, brakes, plan_folder, remember
 from mailctl.sync.pop3.plan import Maildrop, PopPolicy, Verdict, doubtful, plan_maildrop
 from mailctl.sync.rematch import Likeness, message_id, rematch
 from mailctl.sync.state import Agreed

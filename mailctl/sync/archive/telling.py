@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
 from mailctl.domain.when import counted, show_size
+from mailctl.sync.archive.plan import SEEN, FolderPlan
 from mailctl.sync.describe import Description, describe
 from mailctl.sync.job import FolderTally
-from mailctl.sync.plan import SEEN, FolderPlan
 from mailctl.sync.run import Run
 
 MOST_DESCRIBED = 50

@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from mailctl.domain.mailbox import FolderStatus, MessageMeta
 from mailctl.domain.visits import Opened
-from mailctl.sync.folder_task import FolderTask
-from mailctl.sync.here import Found
+from mailctl.sync.archive.folder_task import FolderTask
+from mailctl.sync.archive.here import Found
+from mailctl.sync.archive.look import UNKNOWN, Difference, local_file, place_of
+from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.writer import Writer, Written, lost_keywords
-from mailctl.sync.look import UNKNOWN, Difference, local_file, place_of
-from mailctl.sync.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import AT_WORK, FolderState, State

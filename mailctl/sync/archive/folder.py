@@ -6,23 +6,23 @@ from dataclasses import replace
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt
-from mailctl.sync.carry import Carrier
+from mailctl.sync.archive.carry import Carrier
+from mailctl.sync.archive.folder_task import FolderTask
+from mailctl.sync.archive.here import Here
+from mailctl.sync.archive.look import UNKNOWN, Watch, place_of
+from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
+from mailctl.sync.archive.stay import folder_state
+from mailctl.sync.archive.still import changes_server, fingerprint, read_left_out, write_left_out
+from mailctl.sync.archive.telling import show, tell
 from mailctl.sync.due import Due
-from mailctl.sync.folder_task import FolderTask
-from mailctl.sync.here import Here
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root, vanished_folder
-from mailctl.sync.look import UNKNOWN, Watch, place_of
-from mailctl.sync.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
-from mailctl.sync.stay import folder_state
-from mailctl.sync.still import changes_server, fingerprint, read_left_out, write_left_out
-from mailctl.sync.telling import show, tell
 
 
 class FolderSync:

@@ -16,15 +16,15 @@ from dataclasses import replace
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
-from mailctl.sync.folder_task import FolderTask
+from mailctl.sync.archive.folder_task import FolderTask
+from mailctl.sync.archive.look import place_of
+from mailctl.sync.archive.plan import remember
 from mailctl.sync.local.flags import Keywords, from_letters, strange_letters, to_letters
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash, parse_name, with_letters
 from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.removal import remove_folder
 from mailctl.sync.local.root import Root
-from mailctl.sync.look import place_of
-from mailctl.sync.mirror.removal import remove_folder
-from mailctl.sync.plan import remember
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
 

@@ -8,13 +8,13 @@ from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
 from mailctl.errors import MailctlError, RefusedError
+from mailctl.sync.archive.look import place_of
+from mailctl.sync.archive.plan import SEEN, FolderPlan
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.fetch import fetch, tell_missing
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.writer import MOST_MESSAGES
-from mailctl.sync.look import place_of
-from mailctl.sync.plan import SEEN, FolderPlan
 from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State

@@ -14,24 +14,24 @@ from mailctl.errors import (
     SafetyError,
     StorageError,
 )
+from mailctl.sync.archive.folder_task import FolderTask
+from mailctl.sync.archive.here import Here
+from mailctl.sync.archive.look import Difference, Times, stands
+from mailctl.sync.archive.still import fingerprint, nothing_asked, read_left_out
 from mailctl.sync.choose import choose, none_like, unmatched
 from mailctl.sync.due import Due
-from mailctl.sync.folder_task import FolderTask
-from mailctl.sync.here import Here
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import assign
 from mailctl.sync.local.root import Root
-from mailctl.sync.look import Difference, Times, stands
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
-from mailctl.sync.still import fingerprint, nothing_asked, read_left_out
 
 if TYPE_CHECKING:
     from typing import Protocol as Interface
 
     from mailctl.domain.mailbox import ImapMailbox
     from mailctl.domain.visits import ImapPipeline
-    from mailctl.sync.fast import FastLane
+    from mailctl.sync.archive.fast import FastLane
 
     class ReadingMailbox(ImapMailbox, ImapPipeline, Interface):
         """A signed-in IMAP connection that reads one folder, or many at once."""
@@ -76,7 +76,7 @@ class ImapSync:
 
     def _bring(self, tasks: Sequence[FolderTask]) -> None:
         """Bring folders up to date."""
-        from mailctl.sync.fast import FastLane
+        from mailctl.sync.archive.fast import FastLane
 
         run = self._run
         lane = FastLane(run, self._state, self._root, self._here)
@@ -112,7 +112,7 @@ class ImapSync:
         listed = {folder.name for folder in listing.folders}
         unseen = any(task.seen is None or not task.seen.uidvalidity for task in tasks)
         if unseen and not self._state.folders().keys() <= listed:
-            from mailctl.sync.renamed import follow_renames
+            from mailctl.sync.archive.renamed import follow_renames
 
             follow_renames(self._run, self._connected(), self._state, self._root, listed, tasks)
 
@@ -173,7 +173,7 @@ class ImapSync:
 
         again: whether that was done.
         """
-        from mailctl.sync.folder import FolderSync
+        from mailctl.sync.archive.folder import FolderSync
 
         run = self._run
         tally = run.folder(task.name, str(task.path))

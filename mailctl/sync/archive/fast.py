@@ -13,18 +13,18 @@ from dataclasses import replace
 from mailctl.domain.mailbox import BodySink
 from mailctl.domain.visits import Arrived, Closed, ImapPipeline, Opened, Visit
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
+from mailctl.sync.archive.folder_task import FolderTask
+from mailctl.sync.archive.here import Found, Here
+from mailctl.sync.archive.stay import Stay, folder_state
+from mailctl.sync.archive.still import fingerprint, grew, same_there, takes_all
 from mailctl.sync.bulk.fetcher import Unwanted
 from mailctl.sync.bulk.load import WORTH_UNSIZED
-from mailctl.sync.folder_task import FolderTask
-from mailctl.sync.here import Found, Here
 from mailctl.sync.local.durable import FEW, Durability, reliable_syncfs
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.root import Root
 from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, commit
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
-from mailctl.sync.stay import Stay, folder_state
-from mailctl.sync.still import fingerprint, grew, same_there, takes_all
 
 MOST_OPEN = 32
 """Folders whose directories stay open until what came for them is made durable together."""

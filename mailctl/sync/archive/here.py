@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
+from mailctl.sync.archive.look import UNKNOWN, Difference, Times, Watch, compare, look, read_names, stands
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root
-from mailctl.sync.look import UNKNOWN, Difference, Times, Watch, compare, look, read_names, stands
 from mailctl.sync.state import FolderState, State
 
 _LOOKED = "looked"

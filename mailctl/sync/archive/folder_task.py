@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.record import dataclass
+from mailctl.sync.archive.still import same_there
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import FolderState
-from mailctl.sync.still import same_there
 
 if TYPE_CHECKING:
     from mailctl.domain.visits import Visit
