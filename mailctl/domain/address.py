@@ -1,12 +1,12 @@
 """E-mail addresses as mailctl needs them: a local part and a domain, checked and bounded (RFC 5321 section 4.5.3.1)."""
 
-import re
 from typing import NamedTuple
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import UsageError
 
-_ATOMS = re.compile(r"[^\s\x00-\x20\x7f<>()\[\],;:\\\"@]+")
-_LABEL = re.compile(r"(?!-)(?:[a-z0-9-]|[^\x00-\x7f\s]){1,63}(?<!-)")
+_ATOMS = pattern(r"[^\s\x00-\x20\x7f<>()\[\],;:\\\"@]+")
+_LABEL = pattern(r"(?!-)(?:[a-z0-9-]|[^\x00-\x7f\s]){1,63}(?<!-)")
 """Shape only: letters, digits, hyphens, and whatever isn't ASCII, marks of Indic scripts too."""
 
 

@@ -1,17 +1,17 @@
 """What discovery asks and what it found out: values alone; `mailctl.providers.discovery` does the work."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import field
 from enum import StrEnum
 from typing import Protocol as Interface
 
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.pattern import pattern
 from mailctl.domain.provider import SignIn
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import Endpoint, Protocol, Security, Server
 
-_HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_HOST = pattern(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 def host_name(text: str) -> str:

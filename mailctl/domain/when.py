@@ -3,11 +3,12 @@
 import re
 from datetime import UTC, date, datetime, time, timedelta
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import UsageError
 
-_DURATION = re.compile(r"(\d{1,9}) ?(s|m|h|d|w)", re.ASCII)
+_DURATION = pattern(r"(\d{1,9}) ?(s|m|h|d|w)", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_SIZE = re.compile(r"(\d{1,15}) ?([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
+_SIZE = pattern(r"(\d{1,15}) ?([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
 def parse_duration(text: str) -> timedelta:

@@ -2,6 +2,7 @@
 
 import re
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, TlsError
@@ -19,9 +20,9 @@ GREETING = 1 << 16
 LOOK = 2000
 """Octets that are kept of a greeting in another protocol."""
 RELAY = 25
-_FTP = re.compile(r"\b(?:\w+-?)?ftpd?\b(?![.-])", re.IGNORECASE)
+_FTP = pattern(r"\b(?:\w+-?)?ftpd?\b(?![.-])", re.IGNORECASE)
 """What programs for files call themselves in greetings that else look like SMTP's (RFC 959); a host name is none."""
-_MAIL = re.compile(r"smtp|mail", re.IGNORECASE)
+_MAIL = pattern(r"smtp|mail", re.IGNORECASE)
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 _OTHERS = (
     (b"* OK", "IMAP"),

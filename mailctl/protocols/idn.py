@@ -1,10 +1,9 @@
 """Host names as DNS and certificates spell them: A-labels (IDNA 2008, RFC 5891)."""
 
-import re
-
+from mailctl.domain.pattern import pattern
 from mailctl.errors import NetworkError
 
-_LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_LABEL = pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
 def a_labels(host: str) -> str:

@@ -6,14 +6,15 @@ for the whole, and it speaks before it checks what it was given; what remains of
 
 import re
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.errors import ProtocolError
 from mailctl.protocols.wire import Wire
 
 LINES = 200
 """Lines that one reply may have; EHLO replies have about twenty."""
-_LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?\n", re.DOTALL)
-_ENHANCED = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
+_LINE = pattern(rb"([2-5][0-9]{2})(?:([ -])(.*))?\r?\n", re.DOTALL)
+_ENHANCED = pattern(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?: |$)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """TLS: whom to believe (`CertificatePolicy`), the handshake, and what it taught."""
 
 import os
-import re
 import socket
 import ssl
 import sys
@@ -9,6 +8,7 @@ from contextlib import suppress
 from threading import get_ident
 from weakref import WeakValueDictionary
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import CertificatePolicy
 from mailctl.errors import ConfigError, TlsError
@@ -19,7 +19,7 @@ from mailctl.protocols.tls_faults import failure
 HANDSHAKE = 4.5
 """Seconds that a handshake may take: two round trips, so that even a bad line needs no more."""
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-_LINK = re.compile(r"[0-9a-f]{8}\.\d+")
+_LINK = pattern(r"[0-9a-f]{8}\.\d+")
 UNVERIFIED = "The certificate is not checked (verification is switched off): anyone on the way could read along."
 
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from time import monotonic
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.secret import MASK, mask
 
-_SECRETS = re.compile(
+_SECRETS = pattern(
     rb"(?i)^((?:[^ ]+ )?LOGIN|PASS|APOP [^ ]+|(?:[^ ]+ )?AUTHENTICATE [^ ]+|AUTH [^ ]+)( .*)$", re.DOTALL
 )
 """Commands whose further arguments can be secret: IMAP LOGIN, AUTHENTICATE; POP3 PASS, APOP, AUTH; SMTP AUTH."""

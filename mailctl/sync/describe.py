@@ -2,11 +2,12 @@
 
 import re
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 
 MOST_HEADER = 1 << 16
 """Octets of a header that are looked at."""
-_FIELD = re.compile(rb"^(from|subject|date|message-id)[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_FIELD = pattern(rb"^(from|subject|date|message-id)[ \t]*:((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
 _RAW = 1000
 _SHOWN = 200
 

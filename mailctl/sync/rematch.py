@@ -9,12 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 
 N = TypeVar("N")
 
-_MESSAGE_ID = re.compile(rb"^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
-_END_OF_HEADER = re.compile(rb"(?:\A|\r?\n)\r?\n")
+_MESSAGE_ID = pattern(rb"^message-id[ \t]*:((?:[^\r\n]|\r?\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+_END_OF_HEADER = pattern(rb"(?:\A|\r?\n)\r?\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.asked import NEWS, Asked
 from mailctl.protocols.imap.channel import LINE, Answer, Channel
@@ -19,8 +20,8 @@ ITEMS = b"(UID FLAGS INTERNALDATE BODY.PEEK[])"
 """What is asked of each message whose body is fetched."""
 _ANOTHER = frozenset({"CLOSED", "UIDVALIDITY"})
 """Codes that belong to the opening of a folder: UIDs are no longer those of the one that was open."""
-_BODY = re.compile(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
-_COMMON = re.compile(
+_BODY = pattern(rb"BODY\[\] ~?\{-?[0-9]+\+?\}\Z", re.IGNORECASE)
+_COMMON = pattern(
     rb'\* [0-9]{1,10} FETCH \((?:UID ([0-9]{1,10}) )?FLAGS \(([^()"{\r\n]*)\) (?:UID ([0-9]{1,10}) )?'
     rb'INTERNALDATE "([^"\\\r\n]*)" BODY\[\] \{([0-9]{1,18})\}\r\n'
 )

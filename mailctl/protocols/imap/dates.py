@@ -1,15 +1,16 @@
 """INTERNALDATE (RFC 9051, date-time) from and to seconds since the epoch, and ISO dates as SEARCH wants them."""
 
-import re
 from datetime import date
 from functools import lru_cache
 
+from mailctl.domain.pattern import pattern
+
 MONTHS = (b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec")
 _NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)}
-_DATE_TIME = re.compile(
+_DATE_TIME = pattern(
     rb" ?(\d{1,2}-[A-Za-z]{3}-\d{4}) ([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60) ([+-])([01]\d|2[0-3])([0-5]\d)"
 )
-_TIME = re.compile(rb"([01]\d|2[0-3]):([0-5]\d)")
+_TIME = pattern(rb"([01]\d|2[0-3]):([0-5]\d)")
 _EPOCH = date(1970, 1, 1).toordinal()
 EARLIEST, LATEST = -(2**31), 2**33
 """What file systems can keep as a time: 1901 to 2242."""

@@ -1,12 +1,12 @@
 """Flags as commands carry them (RFC 9051 section 9, flag and flag-keyword)."""
 
-import re
 from collections.abc import Iterable
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import UsageError
 from mailctl.protocols import arguments
 
-_FLAG = re.compile(r"\\?[!#$&'+-\[\]-z|}~]+")  # printable ASCII but ( ) { % * " and the backslash
+_FLAG = pattern(r"\\?[!#$&'+-\[\]-z|}~]+")  # printable ASCII but ( ) { % * " and the backslash
 _RECENT = "\\recent"
 
 

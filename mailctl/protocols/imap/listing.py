@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError, UsageError
 from mailctl.protocols.imap.channel import Answer, Channel, Response, quoted
 from mailctl.protocols.imap.names import is_list, parse_listing
@@ -18,8 +19,8 @@ from mailctl.protocols.imap.uids import MAX_UID
 
 AT_ONCE = 50
 """STATUS commands in flight."""
-_STATUS = re.compile(rb"\* STATUS ", re.IGNORECASE)
-_COMMON = re.compile(rb'\* STATUS (?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9./_-]+)) \(([A-Za-z0-9 ]*)\) *', re.IGNORECASE)
+_STATUS = pattern(rb"\* STATUS ", re.IGNORECASE)
+_COMMON = pattern(rb'\* STATUS (?:"((?:[^"\\]|\\.)*)"|([A-Za-z0-9./_-]+)) \(([A-Za-z0-9 ]*)\) *', re.IGNORECASE)
 _LEAST = {b"MESSAGES": 0, b"UIDNEXT": 1, b"UIDVALIDITY": 1, b"HIGHESTMODSEQ": 1}
 _MOST = {b"MESSAGES": MAX_UID, b"UIDNEXT": MAX_UID, b"UIDVALIDITY": MAX_UID, b"HIGHESTMODSEQ": MAX_NUMBER}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError, RefusedError, UsageError
 from mailctl.protocols.imap.bodies import allowance, checked_fetch, read_rows
 from mailctl.protocols.imap.changes import Changing
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
-_FIELD = re.compile(r"[A-Za-z0-9-]{1,76}")
-_ESEARCH = re.compile(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
+_FIELD = pattern(r"[A-Za-z0-9-]{1,76}")
+_ESEARCH = pattern(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
 
 
 class Mailbox(Changing, FolderChanges, Waiting):

@@ -5,16 +5,15 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Sequence
 
 from mailctl.domain.mailbox import Folder, FolderListing
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.tokens import Atom, Value, parse_values
 
-_PLAIN = re.compile(rb"[\x20-\x25\x27-\x7e]*")
-_UNPLAIN = re.compile(r"&|[^\x20-\x7e]+")
-_SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)-")
-_LIST = re.compile(rb"\* (?:LIST|XLIST|LSUB) ", re.IGNORECASE)
-_COMMON = re.compile(
-    rb'\* LIST \(([\\A-Za-z0-9$ -]*)\) (?:"([!#-\[\]-~])"|NIL) (?:"([^"\\\r\n]*)"|([A-Za-z0-9./_&,+-]+))'
-)
+_PLAIN = pattern(rb"[\x20-\x25\x27-\x7e]*")
+_UNPLAIN = pattern(r"&|[^\x20-\x7e]+")
+_SHIFTED = pattern(rb"&([A-Za-z0-9+,]*)-")
+_LIST = pattern(rb"\* (?:LIST|XLIST|LSUB) ", re.IGNORECASE)
+_COMMON = pattern(rb'\* LIST \(([\\A-Za-z0-9$ -]*)\) (?:"([!#-\[\]-~])"|NIL) (?:"([^"\\\r\n]*)"|([A-Za-z0-9./_&,+-]+))')
 """A LIST response as most servers send it: attributes, delimiter, name with or without quotes."""
 _INBOX = "inbox"
 

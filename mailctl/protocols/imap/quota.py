@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.tokens import number, parse_values
 
-_QUOTA = re.compile(rb"\* QUOTA ", re.IGNORECASE)
+_QUOTA = pattern(rb"\* QUOTA ", re.IGNORECASE)
 _UNITS = {b"STORAGE": 1024, b"MESSAGE": 1}
 """STORAGE counts in units of 1,024 octets (RFC 9208 section 5.1)."""
 

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mailctl.domain.mailbox import MessageMeta
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.dates import parse_internaldate
 from mailctl.protocols.imap.tokens import Atom, Value, number, parse_values
 from mailctl.protocols.imap.uids import check_uid
 
-_PREFIX = re.compile(rb"\* ([0-9]{1,10}) FETCH ", re.IGNORECASE)
-_COMMON = re.compile(
+_PREFIX = pattern(rb"\* ([0-9]{1,10}) FETCH ", re.IGNORECASE)
+_COMMON = pattern(
     rb"""\*\ ([0-9]{1,10})\ FETCH\ \((?=[A-Z])
     (?: UID\ (?P<uid>[0-9]+)
       | FLAGS\ \((?P<flags>[^()"{\r\n]*)\)
@@ -30,7 +31,7 @@ _COMMON = re.compile(
 )
 
 
-SCANNED = re.compile(
+SCANNED = pattern(
     rb'\* ([0-9]{1,10}) FETCH \(UID ([0-9]{1,10}) FLAGS \(([^()"{\r\n]*)\) RFC822\.SIZE ([0-9]{1,18}) '
     rb'INTERNALDATE "([^"\\\r\n]*)"(?: MODSEQ \(([0-9]{1,18})\))?\)\r\n'
 )

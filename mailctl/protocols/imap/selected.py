@@ -4,17 +4,18 @@ import re
 from collections.abc import Iterable
 
 from mailctl.domain.mailbox import FolderStatus
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
 from mailctl.protocols.imap.rows import parse_flags
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID
 
-EXISTS = re.compile(rb"\* ([0-9]{1,19}) EXISTS *", re.IGNORECASE)
-_CODE = re.compile(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) ([0-9]{1,20})\]", re.IGNORECASE)
-OBJECT_ID = re.compile(rb"[A-Za-z0-9_-]{1,255}")
+EXISTS = pattern(rb"\* ([0-9]{1,19}) EXISTS *", re.IGNORECASE)
+_CODE = pattern(rb"\* OK \[(UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ) ([0-9]{1,20})\]", re.IGNORECASE)
+OBJECT_ID = pattern(rb"[A-Za-z0-9_-]{1,255}")
 """RFC 8474 section 7."""
-_MAILBOX_ID = re.compile(rb"\* OK \[MAILBOXID \((" + OBJECT_ID.pattern + rb")\)\]", re.IGNORECASE)
-_PERMANENT = re.compile(rb"\* OK \[PERMANENTFLAGS \(([^()]*)\)\]", re.IGNORECASE)
+_MAILBOX_ID = pattern(rb"\* OK \[MAILBOXID \((" + OBJECT_ID.pattern + rb")\)\]", re.IGNORECASE)
+_PERMANENT = pattern(rb"\* OK \[PERMANENTFLAGS \(([^()]*)\)\]", re.IGNORECASE)
 MAX_MESSAGES = 2**32 - 1
 
 

@@ -2,12 +2,13 @@
 
 import re
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.errors import AuthError, MailctlError, NetworkError, ProtocolError, RefusedError
 
-_STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*)| *)", re.IGNORECASE | re.DOTALL)
-_CODE = re.compile(rb"\[([A-Za-z][A-Za-z0-9-]*)(?: ([^\x00\r\n]*?))?\] ?")
-_FULL = re.compile(r"\bover ?quota\b|\bquota (?:is )?exceeded\b", re.IGNORECASE)
+_STATUS = pattern(rb"(OK|NO|BAD|BYE|PREAUTH)(?: (.*)| *)", re.IGNORECASE | re.DOTALL)
+_CODE = pattern(rb"\[([A-Za-z][A-Za-z0-9-]*)(?: ([^\x00\r\n]*?))?\] ?")
+_FULL = pattern(r"\bover ?quota\b|\bquota (?:is )?exceeded\b", re.IGNORECASE)
 
 CAUSES: dict[str, str] = {
     # RFC 5530 section 3, RFC 9051 section 7.1 and RFC 4469 (TOOBIG): the code alone tells why

@@ -3,11 +3,11 @@
 Evidence only: whatever a server answers, or doesn't, a check that came here has passed.
 """
 
-import re
 from collections.abc import Sequence
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.pattern import pattern
 from mailctl.errors import MailctlError, UsageError
 from mailctl.protocols.imap.channel import Answer, Channel, quoted
 from mailctl.protocols.imap.names import is_list, parse_listing
@@ -22,7 +22,7 @@ AT_ONCE = 50
 NAMED = 20
 """Folders of one kind that are named."""
 _REPLY = 500
-_USES = re.compile(r"\\(sent|drafts|trash|junk|spam|archive|all|allmail|flagged)")
+_USES = pattern(r"\\(sent|drafts|trash|junk|spam|archive|all|allmail|flagged)")
 _ALIASES = {"spam": "junk", "allmail": "all"}
 """What servers that know only XLIST call them."""
 

@@ -6,6 +6,7 @@ A response arrives as its parts: a line without CRLF, then for each literal its 
 import re
 from collections.abc import Sequence
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
 
 MAX_DEPTH = 32
@@ -14,7 +15,7 @@ MAX_DEPTH = 32
 MAX_NUMBER = 2**63 - 1
 """The largest number that IMAP has (RFC 7162, mod-sequence-value)."""
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     rb"""[ ]*(?:
       (?P<open>\()
     | (?P<close>\))
@@ -24,8 +25,8 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE,
 )
-_ESCAPED = re.compile(rb"\\(.)")
-_LITERAL_END = re.compile(rb"~?\{(-?[0-9]+)\+?\}\Z")
+_ESCAPED = pattern(rb"\\(.)")
+_LITERAL_END = pattern(rb"~?\{(-?[0-9]+)\+?\}\Z")
 
 
 class Atom(bytes):

@@ -1,15 +1,15 @@
 """UIDs: checked numbers, and sets of them as commands carry and responses bring them (RFC 9051, sequence-set)."""
 
-import re
 from collections.abc import Iterable, Iterator
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
 
 MAX_UID = 2**32 - 1
 SET_OCTETS = 7_800
 """A command line must stay below 8,000 octets (RFC 2683 section 3.2.1.5, RFC 7162 section 4); the rest is for it."""
 
-_SET = re.compile(rb"[0-9]{1,10}(?::[0-9]{1,10})?(?:,[0-9]{1,10}(?::[0-9]{1,10})?)*")
+_SET = pattern(rb"[0-9]{1,10}(?::[0-9]{1,10})?(?:,[0-9]{1,10}(?::[0-9]{1,10})?)*")
 
 
 def check_uid(digits: bytes) -> int:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from time import monotonic
 
 from mailctl.domain.deadline import Deadline
+from mailctl.domain.pattern import pattern
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError
 from mailctl.protocols.imap.channel import STRING, Answer, Channel, Response
 from mailctl.protocols.imap.connection import Connection
@@ -23,8 +24,8 @@ _NOTIFY = b"NOTIFY SET (selected %s) (personal %s)" % (
     _EVENTS % b"",
     _EVENTS % b" MailboxName SubscriptionChange",
 )
-_COUNT = re.compile(rb"\* ([0-9]{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
-_NEWS = re.compile(rb"\* (VANISHED|STATUS|LIST) ", re.IGNORECASE)
+_COUNT = pattern(rb"\* ([0-9]{1,10}) (EXISTS|EXPUNGE|FETCH)\b", re.IGNORECASE)
+_NEWS = pattern(rb"\* (VANISHED|STATUS|LIST) ", re.IGNORECASE)
 
 
 class Waiting(Connection):

@@ -12,15 +12,16 @@ Mail clients change only what follows `:2,`. Pure.
 import re
 from hashlib import sha256
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 
-_NAME = re.compile(
+_NAME = pattern(
     r"(?P<stem>(?:(?P<uidvalidity>\d{1,10})\.(?P<uid>\d{10})|pop3\.(?P<uidl>[a-z0-9.-]{1,80}))_(?P<folder>[0-9a-f]{12})"
     r"\.mailctl)(?P<verbatim>,V)?(?:,[^:/]*)?(?::2,(?P<letters>[^:/]*))?",
     re.ASCII,
 )
-_PLAIN_UIDL = re.compile(r"[a-z0-9.-]{1,70}", re.ASCII)
-_PART = re.compile(r"part\.(?P<number>\d{1,20})_(?P<folder>[0-9a-f]{12})\.mailctl", re.ASCII)
+_PLAIN_UIDL = pattern(r"[a-z0-9.-]{1,70}", re.ASCII)
+_PART = pattern(r"part\.(?P<number>\d{1,20})_(?P<folder>[0-9a-f]{12})\.mailctl", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

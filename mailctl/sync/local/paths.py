@@ -21,6 +21,7 @@ from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
 
 from mailctl.domain.mailbox import Folder
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.sync.local.names import canonical_folder
 
@@ -28,14 +29,14 @@ NAME_FILE = ".mailctl-name"
 MOST_BYTES = 255
 MOST_PATH_BYTES = 1000
 
-_ALWAYS = re.compile(
+_ALWAYS = pattern(
     '[\x00-\x1f\x7f-\x9f%/\\\\:*?"<>|\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff0-\ufffb'
     "\ud800-\udfff\U000e0000-\U000e0fff]"
 )
-_EDGES = re.compile(r"\A[. ]|[. ]\Z")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-_TAIL = re.compile(r"%=[0-9a-f]{8}\Z")
-_CODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_EDGES = pattern(r"\A[. ]|[. ]\Z")
+_NOT_ASCII = pattern(r"[^\x00-\x7f]")
+_TAIL = pattern(r"%=[0-9a-f]{8}\Z")
+_CODED = pattern(r"(?:%[0-9A-Fa-f]{2})+")
 _FILES = ("dovecot-keywords", "dovecot-uidlist", "maildirfolder", "subscriptions")
 _RESERVED = {"cur", "new", "tmp", *_FILES, *(f"{name}.part" for name in _FILES)}
 
