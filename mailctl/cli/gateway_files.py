@@ -28,7 +28,7 @@ def at_rest(context: Context, name: str) -> Iterator[None]:
 
 @contextmanager
 def _without_sync(context: Context, name: str) -> Iterator[None]:
-    from mailctl.sync.local.root import Lock
+    from mailctl.sync.local.lock import Lock
 
     path = context.paths.state / "sync" / f"{name}.lock"
     if not path.parent.is_dir():  # never synced

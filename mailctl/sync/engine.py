@@ -11,7 +11,8 @@ from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, StorageError, combined_exit_code
 from mailctl.sync.job import Failure, SyncJob, SyncReport, Task, done
 from mailctl.sync.local.files import storing
-from mailctl.sync.local.root import Lock, Root
+from mailctl.sync.local.lock import Lock
+from mailctl.sync.local.root import Root
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import MIRRORED, State
 

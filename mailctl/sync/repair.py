@@ -15,10 +15,11 @@ from pathlib import Path
 from mailctl.domain.gateway import Mode
 from mailctl.sync.local.flags import from_letters, strange_letters, to_letters
 from mailctl.sync.local.inspect import Contents, Entry, Reader
+from mailctl.sync.local.lock import Lock
 from mailctl.sync.local.maildir import SUBDIRECTORIES, LocalFile, MaildirFolder
 from mailctl.sync.local.names import folder_hash, with_letters
 from mailctl.sync.local.paths import FolderPath
-from mailctl.sync.local.root import Lock, Root
+from mailctl.sync.local.root import Root
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 from mailctl.sync.verify.compare import YEAR_9999

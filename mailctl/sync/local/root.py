@@ -1,4 +1,4 @@
-"""The Maildir root of a gateway: is it there, whose is it, what lies in it; and the lock that keeps a second run out.
+"""The Maildir root of a gateway: is it there, whose is it, what lies in it.
 
 The file `.mailctl` in the root names the account whose mail it holds. Names of messages depend on that word, so that it
 outlives a change of the gateway's address, and another account's mail is never taken for this one's.
@@ -175,49 +175,3 @@ def vanished_folder(path: FolderPath, messages: int, gateway: str) -> SafetyErro
         hint=f"Bring it back, or fetch everything of this gateway again with `mailctl sync {gateway} --start-afresh`.",
         code="maildir_vanished",
     )
-
-
-class Lock:
-    """Keeps a second run for the same gateway out while it is held. A dead process holds nothing.
-
-    who: what the second run is told ("process 12 on host h, since …").
-    """
-
-    def __init__(self, path: Path, gateway: str, who: Callable[[], str]) -> None:
-        self._path, self._gateway, self._who = path, gateway, who
-        self._fd = -1
-
-    def __enter__(self) -> Self:
-        import fcntl
-
-        private_directory(self._path.parent)
-        while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._is_at_path(fd):
-                    break
-            except BlockingIOError as error:
-                holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip() or "another process"
-                os.close(fd)
-                raise LockedError(
-                    f"{self._gateway} is in use by {holder}", hint="Wait for it to end, then run it again."
-                ) from error
-            except BaseException:
-                os.close(fd)
-                raise
-            os.close(fd)  # the file was removed (the gateway renamed) between the two calls
-        self._fd = fd
-        with suppress(OSError):  # only tells others who holds it; a full disk is met where it matters
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, self._who().encode(), 0)
-        return self
-
-    def _is_at_path(self, fd: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(fd), os.stat(self._path))
-        except FileNotFoundError:
-            return False
-
-    def __exit__(self, *error: object) -> None:
-        os.close(self._fd)

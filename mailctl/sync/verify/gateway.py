@@ -7,7 +7,8 @@ from pathlib import Path
 from mailctl.domain.server import Protocol
 from mailctl.domain.when import counted
 from mailctl.errors import LockedError, SafetyError
-from mailctl.sync.local.root import Lock, Root
+from mailctl.sync.local.lock import Lock
+from mailctl.sync.local.root import Root
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 from mailctl.sync.verify.differences import Verified, verified

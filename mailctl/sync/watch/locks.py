@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mailctl.errors import LockedError
-from mailctl.sync.local.root import Lock
+from mailctl.sync.local.lock import Lock
 
 
 class WatchLocks:

@@ -10,7 +10,7 @@ from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode, LockedError, MailctlError, NetworkError
 from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import Failure, SyncJob, SyncReport
-from mailctl.sync.local.root import Lock
+from mailctl.sync.local.lock import Lock
 from mailctl.sync.run import Tools
 from mailctl.sync.state import FolderState, State
 from mailctl.sync.watch.connection import Parked

@@ -7,7 +7,7 @@ import pytest
 
 from mailctl.domain.standing import Standing
 from mailctl.errors import ExitCode
-from mailctl.sync.local.root import Lock
+from mailctl.sync.local.lock import Lock
 from mailctl.sync.run import Run, Tools
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place

@@ -10,7 +10,7 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode, NetworkError
 from mailctl.sync.job import Task
-from mailctl.sync.local.root import Lock
+from mailctl.sync.local.lock import Lock
 from mailctl.sync.verify.differences import Kind, Outlook, Verified
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.pop3 import MemoryDrop

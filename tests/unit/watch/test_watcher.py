@@ -15,7 +15,7 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.heartbeat import WatchState
 from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import SyncJob, SyncReport
-from mailctl.sync.local.root import Lock
+from mailctl.sync.local.lock import Lock
 from mailctl.sync.run import Tools
 from mailctl.sync.watch.local import directory_times
 from mailctl.sync.watch.plan import Standing
