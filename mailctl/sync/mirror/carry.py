@@ -70,6 +70,7 @@ class Carry:
             self._alone(work, self._delete_here)
         for work in sorted(busy, key=lambda work: len(work.path.parts), reverse=True):  # what is inside goes first
             self._alone(work, self._finish)
+        for work in self._works.values():
             work.tally.error = work.tally.error or work.refusal
 
     def _alone(self, work: Work, step: Callable[[Work], None]) -> None:

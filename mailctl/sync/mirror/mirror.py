@@ -173,12 +173,12 @@ class MirrorSync:
 
     def _spare(self, works: Collection[Work]) -> None:
         """What seems to be deleted here may lie where this run can't look: it stays on the server."""
-        if not any(work.blocked for work in works):
+        if not any(work.blocked or work.refusal for work in works):
             return
         for work in works:
             if work.plan.delete_there:
                 work.plan.delete_there = []
-                self._run.warn(f"{work.name}: nothing is deleted on the server while a folder here can't be looked at")
+                self._run.warn(f"{work.name}: nothing is deleted on the server while something here can't be looked at")
 
     def _paths(
         self, there: Mapping[str, Folder], here: Mapping[Parts, LocalFolder], delimiter: str | None

@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from mailctl.sync.local.files import storage_error
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.root import Root
@@ -46,7 +47,7 @@ class Reader:
         self._keys = itertools.count(1)
 
     def read(self, files: Iterable[tuple[Work, LocalFile]]) -> list[Found]:
-        """What they are; those that have gone are left out."""
+        """What they are; those that have gone are left out, and those that can't be read: their folders' refusals."""
         wanted = sorted(files, key=lambda each: (each[0].name, each[1].filename))
         found: list[Found] = []
         for _, group in itertools.groupby(wanted, key=lambda each: each[0].name):
@@ -59,7 +60,14 @@ class Reader:
             return
         with MaildirFolder(self._root.files, self._root.descriptor, work.path, create=self._make) as maildir:
             for _, file in files:
-                measured, identity = _read(maildir, file)
+                try:
+                    measured, identity = _read(maildir, file)
+                except OSError as error:
+                    refusal = storage_error(f"read {work.path}/{file.subdirectory}/{file.filename}", error)
+                    if not isinstance(error, PermissionError):
+                        raise refusal from error
+                    work.refusal = refusal
+                    continue
                 if measured is not None:
                     stray = Stray(next(self._keys), work.name, Likeness(identity, measured.octets))
                     table = self._tables.get(file.name.folder, work.local.keywords)

@@ -1,5 +1,6 @@
 """Mirror mode against odd Maildirs and servers that change their mind: nothing is deleted, or put, on a guess."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode
 from mailctl.sync.job import SyncReport
+from mailctl.sync.mirror import unnamed
+from mailctl.sync.mirror.octets import open_message
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 
@@ -240,3 +243,31 @@ def test_subscriptions_that_are_no_file_end_nothing(place: Place, server: Memory
     assert report.ok
     assert len(report.warnings) == 1
     assert all(folder.subscribed for folder in server.folders.values())
+
+
+def test_a_file_that_cannot_be_read_is_told_and_holds_up_no_other(
+    place: Place, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cur = place.mail / "INBOX" / "cur"
+    moved = place.file(1)
+    moved.rename(cur / "1.other:2,")
+    (cur / "2.h:2,").write_bytes(NEW)
+    server.folders["INBOX"].add(mail(9))
+
+    def refused(directory: int, filename: str) -> int | None:
+        if filename == "1.other:2,":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return open_message(directory, filename)
+
+    monkeypatch.setattr(unnamed, "open_message", refused)
+    for _ in range(2):
+        report = go(place)
+        assert report.error is not None
+        assert report.error.exit_code is ExitCode.STORAGE
+        assert "1.other" in report.error.message
+        assert mail(1) in bodies(server, "INBOX")
+    assert NEW.replace(b"\n", b"\r\n") in bodies(server, "INBOX")
+    assert mail(9) in [path.read_bytes().replace(b"\n", b"\r\n") for path in cur.parent.glob("*/*.mailctl*")]
+    monkeypatch.undo()
+    assert go(place).ok
+    assert sorted(place.bodies()) == bodies(server, "INBOX")
