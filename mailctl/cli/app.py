@@ -19,7 +19,7 @@ class Root(Group):
         "gateway": ("mailctl.cli.gateway", "Gateways: one mailbox on one server each."),
         "test": ("mailctl.cli.check", "Prove that IMAP, POP3 and SMTP work, or say exactly why not."),
         "explain": ("mailctl.cli.explain", "What an error text or a whole log means, offline."),
-        "sync": ("mailctl.cli.sync", "Bring mail down into Maildir."),
+        "sync": ("mailctl.cli.sync", "Bring mail down into Maildir, or keep both sides alike."),
         "watch": ("mailctl.cli.watch", "Keep mail synced as it comes."),
         "schedule": ("mailctl.cli.schedule", "Sync by itself: install, remove, show; by systemd or cron."),
         "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),

@@ -14,9 +14,10 @@ def named(context: Context, names: list[str]) -> list[str]:
     if default:
         return [default]
     known = context.config.gateway_names()
-    there = (
-        f"There are: {', '.join(known[:_LISTED])}." if known else "There is none yet; `mailctl gateway add` makes one."
-    )
+    there = "There is none yet; `mailctl gateway add` makes one."
+    if known:
+        more = ", …" if len(known) > _LISTED else ""
+        there = f"Name one of {', '.join(known[:_LISTED])}{more}, or set it: `mailctl gateway default NAME`."
     raise UsageError("Which gateway? None was named, and there is no default gateway", hint=there, code="no_name")
 
 

@@ -62,7 +62,9 @@ def install(
         list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="What to sync; every gateway that is enabled.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every gateway that is enabled, also later ones.")] = False,
-    interval: Annotated[str, typer.Option("--every", metavar="15m", help="Sync at this interval.")] = "",
+    interval: Annotated[
+        str, typer.Option("--every", metavar="TIME", help="Sync at this interval, 1m to 7d; default 15m.")
+    ] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Sync as mail comes, by `mailctl watch`.")] = False,
     command: Annotated[
         str, typer.Option("--exec", metavar="COMMAND", help="With --watch: run this after changes.")
@@ -71,9 +73,10 @@ def install(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Sync by itself from now on: by a timer of systemd, or by cron where there is none.
+    """Sync by itself from now on, by systemd or cron.
 
-    Another schedule of this configuration is replaced; installing the same once more changes nothing.
+    Cron does it where systemd runs no services of yours. Another schedule of this configuration is
+    replaced; installing the same once more changes nothing.
     """
     context = Context.of(ctx)
     if names and every:
@@ -124,7 +127,7 @@ def remove(ctx: typer.Context, dry_run: DryRun = False, yes: Yes = False) -> Non
 
 @app.verb()
 def show(ctx: typer.Context) -> None:
-    """What is installed, whether it is enabled, when it runs next, and how the last run ended."""
+    """What is installed, when it runs next, how the last run ended."""
     context = Context.of(ctx)
     rows, warnings = Scheduling(context).show()
     view = Table(

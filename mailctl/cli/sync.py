@@ -1,4 +1,4 @@
-"""`mailctl sync`: bring mail down into Maildir."""
+"""`mailctl sync`: bring mail down into Maildir, or keep both alike."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -56,10 +56,11 @@ def sync(
         typer.Option("--repair", help="Make the sync state anew from what is there; mend the Maildir."),
     ] = False,
 ) -> None:
-    """Bring mail down into Maildir, as far as it isn't there yet; nothing that is there disappears.
+    """Bring mail down into Maildir; in mirror mode, carry what changed on either side to the other.
 
-    Without a name it syncs the default gateway. A message's file name tells which one it is, so any run can be
-    interrupted and repeated. Of more messages than `max_per_run`, the newest come first.
+    Without a name it syncs the default gateway. In archive mode, nothing that is in the Maildir
+    disappears. A message's file name tells which one it is, so any run can be interrupted and repeated. Of more
+    messages than `max_per_run`, the newest come first.
 
     --verify ends with 11 if anything differs that no sync mends. --repair fetches nothing and keeps the old state;
     messages that were deleted here and are still on the server come again with the next sync.

@@ -29,11 +29,12 @@ def check_name(name: str, what: str = "name") -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that looks most like `name`, or None if none is near."""
+    """The known name that looks most like `name`, in whatever case, or None if none is near."""
     from difflib import get_close_matches
 
-    matches = get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return matches[0] if matches else None
+    folded = {each.lower(): each for each in known}
+    matches = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return folded[matches[0]] if matches else None
 
 
 def not_found(what: str, name: str, known: Iterable[str]) -> NotFoundError:

@@ -3,6 +3,7 @@
 An event is identified by its run and its number in it, so that importing an export twice adds nothing.
 """
 
+import errno
 import json
 import os
 import sqlite3
@@ -129,9 +130,11 @@ class Journal:
                 with self._connection:
                     yield self._connection
             except (sqlite3.Error, OSError) as error:
+                full = "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
+                damaged = "If the file is damaged, move it away; mailctl begins a new one."
                 raise StorageError(
                     f"the mailer log {self._path} can't be used: {error}",
-                    hint="If the file is damaged, move it away; mailctl begins a new one.",
+                    hint="Free some space." if full else damaged,
                     code="journal_unusable",
                 ) from error
 

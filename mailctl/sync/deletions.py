@@ -38,7 +38,11 @@ def stop(run: Run, what: str) -> None:
     if run.job.dry_run:
         run.warn(f"{what}; without --confirm-deletes, the sync stops before it does anything")
         return
-    hint = f"If that is what you want: `mailctl sync {run.job.name} --confirm-deletes`."
+    name = run.job.name
+    hint = (
+        f"If that is what you want: `mailctl sync {name} --confirm-deletes`. If not, `mailctl sync {name} --repair` "
+        "forgets it, and the next sync puts the messages back."
+    )
     raise SafetyError(what, hint=hint, code="many_deletions")
 
 

@@ -100,8 +100,8 @@ def _synced(run: Run) -> int:
         return run.repaired.adopted
     if job.inbound.mode is Mode.MIRROR and job.protocol is not Protocol.IMAP:
         raise ConfigError(
-            f"{job.name}: only IMAP has a mirror mode: POP3 knows no folders, and takes no messages",
-            hint=f"mailctl gateway edit {job.name} --mode archive",
+            "only IMAP has a mirror mode: POP3 knows no folders, and takes no messages",
+            hint=f"`mailctl gateway edit {job.name} --mode archive` makes it one that can be synced.",
             code="mode_unsupported",
         )
     path = Path(job.state)

@@ -191,6 +191,7 @@ def test_status_reads_the_log(filled: Cli) -> None:
     assert (work["ok"], work["errors"], home["ok"]) == (False, 1, True)
     assert [row["gateway"] for row in filled.json("status", "home")["result"]] == ["home"]
     assert filled.json("status", "hom", code=3)["error"]["hint"] == "Did you mean 'home'?"
+    assert filled.json("status", "HOME", code=3)["error"]["hint"] == "Did you mean 'home'?"
     assert "smtp:tls_expired" in filled.ok("status").out
 
 

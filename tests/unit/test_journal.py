@@ -1,6 +1,7 @@
 """The mailer log: kept, found, exchanged, pruned; the status read off it."""
 
 import json
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -203,3 +204,13 @@ def test_status_after_a_failed_check_and_a_good_sync() -> None:
     assert row.last_sync is not None
     assert (row.last_sync.fetched, row.messages, row.errors) == (7, 90, 1)
     assert row.next_due == NOW - timedelta(minutes=3) + timedelta(seconds=900)
+
+
+def test_a_full_disk_is_not_called_damage(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: object, **options: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    with pytest.raises(StorageError) as caught:
+        journal.write([(1, event())])
+    assert caught.value.hint == "Free some space."

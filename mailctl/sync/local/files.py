@@ -39,6 +39,8 @@ def storage_error(what: str, error: OSError) -> StorageError:
     """The StorageError for an OSError met while doing `what` ("write a message of INBOX")."""
     code = _FULL.get(error.errno or 0, "storage")
     hint = "Free some space and run it again; nothing is lost." if code == "disk_full" else ""
+    if error.errno == errno.EROFS:
+        hint = "The file system of the Maildir is mounted read-only; make it writable, and run it again."
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
         return StorageError(f"can't {what}: a symbolic link or a file is where a folder should be", code="not_a_folder")
     where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""

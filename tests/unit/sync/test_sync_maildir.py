@@ -1,5 +1,6 @@
 """Sync and what lies in the Maildir: other programs, links, litter, lost and damaged states."""
 
+import errno
 import fcntl
 import os
 import random
@@ -306,3 +307,9 @@ def test_D5_keywords_that_are_no_file_concern_their_folder_alone(
     assert report.error is not None
     assert "dovecot-keywords" in report.error.message
     assert held.keys() <= server.folders["INBOX"].messages.keys()
+
+
+def test_a_read_only_file_system_is_called_so() -> None:
+    with pytest.raises(StorageError, match="Read-only file system") as caught, storing("write a file"):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    assert "mounted read-only" in caught.value.hint

@@ -8,7 +8,7 @@ import pytest
 from mailctl.domain.changes import Placed, PlacingError
 from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode, RefusedError
-from mailctl.sync.job import SyncReport
+from mailctl.sync.job import SyncReport, Task
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 
@@ -167,6 +167,20 @@ def test_many_deletions_here_need_a_word_before_anything_is_deleted_there(place:
     job = replace(place.job(mode=Mode.MIRROR), confirm_deletes=True)
     assert place.sync(job).removed == 43
     assert not server.folders["INBOX"].messages
+
+
+def test_what_the_brake_stopped_is_taken_back_as_its_hint_says(place: Place, server: MemoryServer) -> None:
+    server.folders["INBOX"].add(*(mail(n) for n in range(10, 70)))
+    assert go(place).ok
+    del server.folders["INBOX"].messages[1]
+    for number in range(10, 50):
+        place.file(number).unlink()
+    stopped = go(place)
+    assert stopped.error is not None
+    assert "`mailctl sync box --repair`" in stopped.error.hint
+    assert place.sync(replace(place.job(mode=Mode.MIRROR), task=Task.REPAIR)).ok
+    assert (go(place).fetched, len(place.bodies())) == (40, 63)
+    assert len(server.folders["INBOX"].messages) == 63
 
 
 def test_H9_a_listing_without_folders_is_believed_only_twice_and_needs_a_word(
