@@ -9,6 +9,7 @@ from mailctl.domain.gateway import Gateway, Inbound
 from mailctl.domain.mailbox import ImapMailbox, PopMailbox
 from mailctl.domain.secret import mask
 from mailctl.domain.server import Endpoint, Protocol
+from mailctl.domain.when import counted, show_size
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.sync.describe import Description
 from mailctl.sync.verify.differences import Repaired, Verified
@@ -202,6 +203,21 @@ class FolderTally:
         """Note messages that were left out; what: the one, if its header is known."""
         what = what or Description()
         self.skipped.append(Skipped(self.name, uid, reason, code, count, what.sender, what.subject, what.date))
+
+    def skip_large(self, uid: int, octets: int, most: int, what: Description | None = None) -> None:
+        """Note a message of more than `most` octets (max_size)."""
+        self.skip("too_large", f"{show_size(octets)}, more than max_size ({show_size(most)})", uid=uid, what=what)
+
+    def skip_old(self, since: str, count: int) -> None:
+        """Note messages from before `since`, if there are any."""
+        if count:
+            self.skip("too_old", f"older than {since}: {counted(count, 'message')}", count=count)
+
+    def skip_rest(self, count: int) -> None:
+        """Note messages for which this run had no budget left, if there are any."""
+        if count:
+            reason = f"left for the next run (max_per_run): {counted(count, 'message')}"
+            self.skip("over_limit", reason, count=count)
 
     def step(
         self,

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
-from mailctl.domain.when import counted, show_size
 from mailctl.sync.archive.plan import SEEN, FolderPlan
 from mailctl.sync.describe import Description, describe
 from mailctl.sync.job import FolderTally
@@ -17,16 +16,11 @@ def tell(
     plan: FolderPlan, server: Mapping[int, MessageMeta], run: Run, tally: FolderTally, mailbox: ImapMailbox
 ) -> None:
     """Note what is left out, and why."""
-    most = show_size(run.job.inbound.max_size or 0)
     described = _described(mailbox, plan.too_large)
     for uid in reversed(plan.too_large):  # the newest are described
-        reason = f"{show_size(server[uid].size or 0)}, more than max_size ({most})"
-        tally.skip("too_large", reason, uid=uid, what=described.get(uid))
-    if plan.too_old:
-        tally.skip("too_old", f"older than {run.job.since}: {counted(plan.too_old, 'message')}", count=plan.too_old)
-    if plan.over_budget:
-        reason = f"left for the next run (max_per_run): {counted(plan.over_budget, 'message')}"
-        tally.skip("over_limit", reason, count=plan.over_budget)
+        tally.skip_large(uid, server[uid].size or 0, run.job.inbound.max_size or 0, described.get(uid))
+    tally.skip_old(run.job.since, plan.too_old)
+    tally.skip_rest(plan.over_budget)
     for uid in plan.changed:
         tally.skip("identity_changed", "the server shows another message under this UID", uid=uid)
     if plan.shrunken:

@@ -17,7 +17,6 @@ from time import monotonic
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import ImapMailbox
-from mailctl.domain.when import show_size
 from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
 from mailctl.sync.bulk.crew import Crew, Shift
 from mailctl.sync.bulk.fetcher import Came, Fetcher
@@ -111,8 +110,7 @@ def _last_words(crew: Crew | None, shift: Shift) -> Iterator[Came]:
 
 def _placed(maildir: MaildirFolder, load: Load, tally: FolderTally, came: Came) -> list[Written]:
     for uid, octets in came.too_large:
-        most = show_size(load.max_size or 0)
-        tally.skip("too_large", f"{show_size(octets)}, more than max_size ({most})", uid=uid)
+        tally.skip_large(uid, octets, load.max_size or 0)
     if not came.parts:
         return []
     try:

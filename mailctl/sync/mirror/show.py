@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from mailctl.domain.when import counted, show_size
 from mailctl.sync.job import Step
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.strays import Fate, Way
@@ -60,16 +59,10 @@ def _messages(run: Run, work: Work) -> None:
 def tell(run: Run, work: Work) -> None:
     """Note what a plan leaves out, and the conflicts that it settles."""
     plan, tally = work.plan, work.tally
-    most = show_size(run.job.inbound.max_size or 0)
     for uid in plan.too_large:
-        size = show_size(work.server[uid].size or 0)
-        tally.skip("too_large", f"{size}, more than max_size ({most})", uid=uid)
-    if plan.too_old:
-        left = counted(plan.too_old, "message")
-        tally.skip("too_old", f"older than {run.job.since}: {left}", count=plan.too_old)
-    if plan.over_budget:
-        left = counted(plan.over_budget, "message")
-        tally.skip("over_limit", f"left for the next run (max_per_run): {left}", count=plan.over_budget)
+        tally.skip_large(uid, work.server[uid].size or 0, run.job.inbound.max_size or 0)
+    tally.skip_old(run.job.since, plan.too_old)
+    tally.skip_rest(plan.over_budget)
     for uid in plan.changed:
         tally.skip("identity_changed", "the server shows another message under this UID", uid=uid)
     for uid in plan.ahead:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, PopMailbox
-from mailctl.domain.when import counted, show_size
+from mailctl.domain.when import counted
 from mailctl.errors import MailctlError, NetworkError, NotFoundError, SafetyError
 from mailctl.sync.choose import choose
 from mailctl.sync.deletions import check_deletions
@@ -215,20 +215,14 @@ class PopSync:
 
     def _tell(self, plan: PopPlan, described: dict[int, Description], tally: FolderTally) -> None:
         """Note what is left out, and why."""
-        most = show_size(self._inbound.max_size or 0)
         for number, _, octets in reversed(plan.too_large):  # the newest are described
-            reason = f"{show_size(octets)}, more than max_size ({most})"
-            tally.skip("too_large", reason, uid=number, what=described.get(number))
-        if plan.too_old:
-            reason = f"older than {self._job.since}: {counted(len(plan.too_old), 'message')}"
-            tally.skip("too_old", reason, count=len(plan.too_old))
+            tally.skip_large(number, octets, self._inbound.max_size or 0, described.get(number))
+        tally.skip_old(self._job.since, len(plan.too_old))
         for number, uidl, _ in plan.copies:
             tally.skip("same_unique_id", f"has unique-id and size of another message, {uidl}", uid=number)
         for number, _, _ in plan.changed:
             tally.skip("identity_changed", "the server shows another message under this unique-id", uid=number)
-        if plan.over_budget:
-            reason = f"left for the next run (max_per_run): {counted(plan.over_budget, 'message')}"
-            tally.skip("over_limit", reason, count=plan.over_budget)
+        tally.skip_rest(plan.over_budget)
 
     def _show(self, plan: PopPlan, described: dict[int, Description], tally: FolderTally) -> None:
         """The plan as steps; their UIDs are message numbers."""
