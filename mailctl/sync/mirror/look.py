@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import FolderStatus, ImapMailbox
+from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox
 from mailctl.domain.when import counted
 from mailctl.errors import RefusedError
 from mailctl.sync.adopt import Stranger, adopt
@@ -62,7 +62,10 @@ class Looker:
         """One folder. status: what is known of it without opening it."""
         if work.folder is None:
             work.take_in(self._index)
-            if work.fate is FolderFate.GONE_THERE:
+            if work.fate is FolderFate.GONE_THERE and self._hidden(work.name):
+                work.left = True
+                self._run.warn(f"{work.name}: the server no longer lists it, though it is there: it is left alone")
+            elif work.fate is FolderFate.GONE_THERE:
                 sides = Sides({}, work.flags(), work.agreed, work.away, 1 << 32)
                 work.plan = plan_messages(sides, Rules(readable=work.readable()))
             return
@@ -74,6 +77,16 @@ class Looker:
             work.left, work.tally.error = True, error
             return
         self._opened(work, work.status, mirrored)
+
+    def _hidden(self, name: str) -> bool:
+        """Whether a folder that isn't listed is there, or may be, as far as a name in ASCII can tell (RFC 5530)."""
+        if not (name.isascii() and name.isprintable()) or "&" in name:
+            return False
+        try:
+            self._mailbox.select(Folder(name, name.encode()), read_only=True)
+        except RefusedError as error:
+            return error.cause not in ("", "no_such_mailbox")
+        return True
 
     def _quiet(self, work: Work, status: FolderStatus | None, mirrored: bool) -> bool:
         """Whether nothing is to be done, as far as can be told without opening the folder."""

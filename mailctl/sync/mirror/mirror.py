@@ -155,6 +155,9 @@ class MirrorSync:
                 raise vanished_folder(path, len(work.agreed), run.job.name)
             work.tally.error = self._blocked(work)
             work.left = work.blocked = work.tally.error is not None
+            if listing.set_aside and work.fate is FolderFate.GONE_THERE:
+                work.left = True  # it may be the one whose name can't be read
+                run.warn(f"{name}: not listed by a name that can be read: it is left alone")
             works[name] = work
         return works
 

@@ -8,7 +8,7 @@ import pytest
 
 from mailctl.domain.changes import Placed, Upload
 from mailctl.domain.gateway import Mode
-from mailctl.domain.mailbox import Folder
+from mailctl.domain.mailbox import Folder, FolderListing
 from mailctl.errors import NetworkError
 from mailctl.sync.job import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer
@@ -234,3 +234,30 @@ def test_H9_a_server_that_does_not_show_all_that_it_has_takes_nothing_away(
     monkeypatch.undo()
     rests(server, place)
     assert len(place.bodies()) == len(server.folders["INBOX"].messages) == 5
+
+
+@pytest.mark.parametrize("aside", [(), (b"W&ork",)])
+@pytest.mark.parametrize("gone", [True, False])
+def test_H9_a_folder_that_is_left_out_of_the_listing_was_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, aside: tuple[bytes, ...], gone: bool
+) -> None:
+    server, place = made(tmp_path)
+    server.folders["Work"].add(mail(50))
+    assert go(place).ok
+    survey = MemoryMailbox.survey
+
+    def without(self: MemoryMailbox) -> FolderListing:
+        listing = survey(self)
+        return replace(listing, folders=tuple(f for f in listing.folders if f.name != "Work"), set_aside=aside)
+
+    monkeypatch.setattr(MemoryMailbox, "survey", without)
+    server.folders["Work"].gone = gone
+    report = go(place)
+    assert report.removed == (1 if gone and not aside else 0)
+    if report.removed == 0:
+        assert any("left alone" in text for text in report.warnings)
+        assert place.bodies("Work") == bodies(server, "Work") == [mail(50)]
+        monkeypatch.undo()
+        server.folders["Work"].gone = False
+        assert go(place).ok
+        assert place.bodies("Work") == bodies(server, "Work") == [mail(50)]
