@@ -3,6 +3,7 @@
 The only module that builds adapters. Each is built when first asked for, so that a command pays for what it uses.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -168,12 +169,10 @@ class Context(Configured):
 
     def new_recorder(self) -> "JournalRecorder":
         """Where the events of one more run go, for a command that makes several."""
-        import secrets
-
         from mailctl.domain.event import new_run_id
         from mailctl.journal.recorder import JournalRecorder
 
-        run = new_run_id(self.now(), secrets.token_hex(3))
+        run = new_run_id(self.now(), os.urandom(3).hex())
         return JournalRecorder(self.journal, run, self.now, self.config.settings.log_keep_days, self.emitter.warn)
 
     @cached_property

@@ -53,7 +53,8 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
 
 def _look_up(name: str, port: int) -> list[Address]:
     found: dict[str, Address] = {}
-    for family, _, _, _, sockaddr in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM):
+    octets = name.encode("ascii")  # of text it would make the same, by a codec that takes a while to load
+    for family, _, _, _, sockaddr in socket.getaddrinfo(octets, port, type=socket.SOCK_STREAM):
         ip = str(sockaddr[0])
         found.setdefault(ip, Address(family, ip, sockaddr))
     return list(found.values())

@@ -93,7 +93,8 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
     try:
         connection.settimeout(HANDSHAKE if seconds is None else min(seconds, HANDSHAKE))
         trust = _shared(policy)
-        secured = trust.wrap_socket(connection, server_hostname=a_labels(host))
+        name = a_labels(host).encode("ascii")  # as octets, since the codec for text takes a while to load
+        secured = trust.wrap_socket(connection, server_hostname=name)
     except (OSError, ssl.SSLError) as error:
         connection.close()
         raise failure(host, error, {}) from error
