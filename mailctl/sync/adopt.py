@@ -1,11 +1,14 @@
 """Gives files that carry another UIDVALIDITY the names that their messages have now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
+from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.root import Root
 from mailctl.sync.rematch import Likeness, message_id, rematch
 
 
@@ -24,6 +27,24 @@ class Adopted:
     maildir: MaildirFolder
     old: LocalFile
     new: LocalFile
+
+
+def open_strangers(
+    root: Root, files: Iterable[tuple[tuple[str, ...], LocalFile]], stack: ExitStack, own: MaildirFolder | None = None
+) -> list[Stranger]:
+    """`files`, each with the path of its folder, as strangers; `stack` closes the folders opened for them.
+
+    own: the folder that is open already.
+    """
+    opened = {own.path.parts: own} if own is not None else {}
+    found = []
+    for path, file in files:
+        if path not in opened:
+            assert root.descriptor is not None  # noqa: S101 - a file was found below it
+            folder = MaildirFolder(root.files, root.descriptor, FolderPath(path), create=False)
+            opened[path] = stack.enter_context(folder)
+        found.append(Stranger(opened[path], file))
+    return found
 
 
 def adopt(

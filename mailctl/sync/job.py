@@ -204,6 +204,13 @@ class FolderTally:
         what = what or Description()
         self.skipped.append(Skipped(self.name, uid, reason, code, count, what.sender, what.subject, what.date))
 
+    def around(self, uids: Sequence[int]) -> list[int]:
+        """`uids` without those at which the server broke the protocol (see `avoid`), which are noted."""
+        for uid in uids:
+            if uid in self.avoid:
+                self.skip("bad_response", "the server breaks the protocol when this message is asked for", uid=uid)
+        return [uid for uid in uids if uid not in self.avoid]
+
     def skip_large(self, uid: int, octets: int, most: int, what: Description | None = None) -> None:
         """Note a message of more than `most` octets (max_size)."""
         self.skip("too_large", f"{show_size(octets)}, more than max_size ({show_size(most)})", uid=uid, what=what)

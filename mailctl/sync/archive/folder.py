@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.errors import SafetyError
-from mailctl.sync.adopt import Stranger, adopt
+from mailctl.sync.adopt import Stranger, adopt, open_strangers
 from mailctl.sync.archive.carry import Carrier
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Here
@@ -19,7 +19,6 @@ from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
-from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root, vanished_folder
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
@@ -108,10 +107,7 @@ class FolderSync:
             seen.messages if seen else 0,
         )
         plan = plan_folder(view, policy)
-        avoided = [uid for uid in plan.fetch if uid in self.tally.avoid]
-        plan.fetch = [uid for uid in plan.fetch if uid not in self.tally.avoid]
-        for uid in avoided:
-            self.tally.skip("bad_response", "the server breaks the protocol when this message is asked for", uid=uid)
+        plan.fetch = self.tally.around(plan.fetch)
         tell(plan, server, self._run, self.tally, self._mailbox)
         if self._job.dry_run:
             show(plan, server, self._run, self.tally, self._mailbox)
@@ -267,15 +263,6 @@ class FolderSync:
 
     def _strangers(self, validity: int, stack: ExitStack) -> list[Stranger]:
         """This folder's files under other UIDVALIDITYs, also those that were moved; `stack` closes what is opened."""
-        opened: dict[tuple[str, ...], MaildirFolder] = {}
-        if self._maildir is not None:
-            opened[self._path.parts] = self._maildir
-        found = []
-        for path, file in self._root.whole.by_folder.get(self._hash, ()):
-            if file.name.uidvalidity == validity or self._root.descriptor is None:
-                continue
-            if path not in opened:
-                folder = MaildirFolder(self._root.files, self._root.descriptor, FolderPath(path), create=False)
-                opened[path] = stack.enter_context(folder)
-            found.append(Stranger(opened[path], file))
-        return found
+        files = self._root.whole.by_folder.get(self._hash, ())
+        others = [(path, file) for path, file in files if file.name.uidvalidity != validity]
+        return open_strangers(self._root, others, stack, self._maildir)

@@ -11,12 +11,10 @@ from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox
 from mailctl.domain.when import counted
 from mailctl.errors import RefusedError
-from mailctl.sync.adopt import Stranger, adopt
+from mailctl.sync.adopt import Stranger, adopt, open_strangers
 from mailctl.sync.archive.plan import remember
 from mailctl.sync.archive.still import same_there
-from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName
-from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import LocalFolder, Parts
@@ -145,10 +143,7 @@ class Looker:
         recent = set(self._mailbox.uids(since=since)) if since else None
         sides = Sides(work.server, work.flags(), work.agreed, work.away, status.uidnext, recent)
         work.plan = plan_messages(sides, work.rules)
-        for uid in sorted(work.tally.avoid & set(work.plan.fetch)):
-            work.plan.fetch.remove(uid)
-            reason = "the server breaks the protocol when this message is asked for"
-            work.tally.skip("bad_response", reason, uid=uid)
+        work.plan.fetch = work.tally.around(work.plan.fetch)
         if self._run.budget is not None:
             self._run.budget -= len(work.plan.fetch)
         self._recognise(work, {message.size for message in before.values()})
@@ -195,14 +190,10 @@ class Looker:
         self._run.record("sync.folder.rematched", text, level=Level.INFO, folder=work.name)
 
     def _strangers(self, work: Work, stack: ExitStack) -> list[Stranger]:
-        opened: dict[Parts, MaildirFolder] = {}
-        found = []
-        for parts, folder in self._here.items():
-            for file in folder.named:
-                if file.name.folder != work.hash or file.name.uidvalidity == work.validity:
-                    continue
-                if parts not in opened and self._root.descriptor is not None:
-                    maildir = MaildirFolder(self._root.files, self._root.descriptor, FolderPath(parts), create=False)
-                    opened[parts] = stack.enter_context(maildir)
-                found.append(Stranger(opened[parts], file))
-        return found
+        others = [
+            (parts, file)
+            for parts, folder in self._here.items()
+            for file in folder.named
+            if file.name.folder == work.hash and file.name.uidvalidity != work.validity
+        ]
+        return open_strangers(self._root, others, stack)
