@@ -1,6 +1,9 @@
-"""The import rule: who may import whom, on the import graph of the whole package."""
+"""The import rule: who may import whom, on the import graph of the whole package; and which libraries it needs."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +47,6 @@ ADAPTERS = {"protocols", "secrets"}
 """Rooms that a command reaches through the context alone."""
 
 ONLY_IN: dict[str, str | tuple[str, ...]] = {
-    "imapclient": "protocols/imap",
     "imaplib": "protocols/imap",
     "smtplib": "protocols",
     "poplib": "protocols",
@@ -96,3 +98,12 @@ def test_a_room_imports_only_what_it_may(file: Path) -> None:
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(PACKAGE)))
 def test_a_file_stays_readable(file: Path) -> None:
     assert len(file.read_text().splitlines()) <= 330, "split it by noun"
+
+
+def test_the_libraries_that_are_used_are_those_that_are_declared() -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"[\w-]+", each)[0] for each in project["dependencies"]}  # type: ignore[index]  # each has a name
+    declared = {"dns" if name == "dnspython" else name.replace("-", "_") for name in names}
+    needed = [file for file in SOURCES if file.relative_to(PACKAGE).parts[0] != "demo"]  # an extra
+    used = {name.split(".")[0] for file in needed for name in imports(file)}
+    assert used - sys.stdlib_module_names - {"mailctl"} == declared
