@@ -161,6 +161,13 @@ class State(Store):
         """By UID, where a message's file is in the folder (`cur/NAME`); None: it was moved away, or deleted here."""
         return dict(self._of("uid, file", folder, uids))
 
+    def places(self, folder: str) -> set[str]:
+        """Where the files of all known messages of a folder are, as far as that is known."""
+        # one text is read in half the time of as many rows; no name has a line end in it
+        query = "SELECT group_concat(file, char(10)) FROM message WHERE folder = ?"
+        ((text,),) = self._all(query, self._id(folder))
+        return set(text.split("\n")) if text else set()
+
     def letters(self, folder: str) -> str:
         """All Maildir letters that names of known files end in, those of a folder."""
         query = (

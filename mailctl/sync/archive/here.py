@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
-from mailctl.sync.archive.look import UNKNOWN, Difference, Times, Watch, compare, look, read_names, stands
+from mailctl.sync.archive.look import UNKNOWN, Difference, Times, Watch, compare, compare_more, look, read_names, stands
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import FolderPath
@@ -94,13 +94,18 @@ class Here:
             if not self._quiet:
                 maildir.clean(self._now)
             watch = Watch(maildir, quiet=self._quiet)
-            (names, links), known = read_names(maildir), self._state.files(folder)
+            names, links = read_names(maildir)
             times, hashed = watch.times(), folder_hash(self._root.account, folder)
             numbers = seen.uidvalidity, seen.uidnext or 0
-            difference = compare(known, names, hashed, *numbers)
-            if difference.gone:
-                names |= read_names(maildir)[0]
-                difference, times = compare(known, names, hashed, *numbers), UNKNOWN
+            difference = compare_more(
+                self._state.places(folder), lambda uids: self._state.files(folder, uids), names, hashed, *numbers
+            )
+            if difference is None:
+                known = self._state.files(folder)
+                difference = compare(known, names, hashed, *numbers)
+                if difference.gone:
+                    names |= read_names(maildir)[0]
+                    difference, times = compare(known, names, hashed, *numbers), UNKNOWN
             if links:  # the full look says which
                 difference = replace(difference, strange=True)
             self.proved = self.proved or times != UNKNOWN

@@ -8,8 +8,8 @@ relied on is 0, which is never found again.
 
 import os
 import stat
-from collections.abc import Mapping, Set
-from dataclasses import field
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import field, replace
 
 from mailctl.domain.record import dataclass
 from mailctl.sync.local.files import Files
@@ -140,6 +140,30 @@ def compare(
             moved[uid] = file
     messages = len(known) - len(vanished) + sum(".mailctl" in name for name in appeared)
     return Difference(moved, frozenset(vanished - moved.keys()), strange, messages)
+
+
+def compare_more(
+    known: Set[str],
+    remembered: Callable[[Sequence[int]], Mapping[int, str | None]],
+    names: Set[str],
+    folder: str,
+    uidvalidity: int,
+    uidnext: int,
+) -> Difference | None:
+    """As `compare`, but for less of the memory: None if a file that is remembered isn't there.
+
+    known: all places that are remembered. remembered: those of these messages.
+    """
+    if not known <= names:
+        return None
+    appeared = names - known
+    files = [file for name in appeared if (file := local_file(name))]
+    those = remembered(
+        sorted({f.name.uid for f in files if (f.name.folder, f.name.uidvalidity) == (folder, uidvalidity)})
+    )
+    there = {name for name in those.values() if name}
+    found = compare(those, appeared | there, folder, uidvalidity, uidnext)
+    return replace(found, messages=found.messages + len(known) - len(there))
 
 
 def local_file(name: str) -> LocalFile | None:

@@ -1,6 +1,7 @@
 """When a directory's time can be relied on, what names tell, which folders stand still."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mailctl.sync.archive.look import (
     Times,
     Watch,
     compare,
+    compare_more,
     look,
     read_names,
     reliable,
@@ -90,6 +92,32 @@ def test_what_names_tell() -> None:
 def test_a_copy_of_a_file_takes_no_turns_with_it() -> None:
     found = compare({1: name(1)}, {name(1), name(1, "FS")}, HASH, 7, 10)
     assert found == Difference()
+
+
+PLACES = st.sampled_from(["", "S", "FS"])
+
+
+@given(
+    st.dictionaries(st.integers(1, 12), st.none() | PLACES, max_size=6),
+    st.sets(st.tuples(st.integers(1, 12), PLACES, st.sampled_from([HASH, "f" * 12]), st.integers(7, 8))),
+)
+def test_less_of_the_memory_tells_the_same(
+    letters: dict[int, str | None], found: set[tuple[int, str, str, int]]
+) -> None:
+    remembered = {uid: None if each is None else name(uid, each) for uid, each in letters.items()}
+    known = {place for place in remembered.values() if place}
+    names = {name(*each) for each in found} | {"cur/other:2,"}
+
+    def those(uids: Sequence[int]) -> dict[int, str | None]:
+        return {uid: remembered[uid] for uid in uids if uid in remembered}
+
+    def less(names: set[str]) -> Difference | None:
+        return compare_more(known, those, names, HASH, 7, 10)
+
+    whole, less_of_it = compare(remembered, names | known, HASH, 7, 10), less(names | known)
+    assert less_of_it is not None
+    assert (less_of_it, less_of_it.messages) == (whole, whole.messages)
+    assert (less(names) is None) == (not known <= names)
 
 
 @pytest.fixture
