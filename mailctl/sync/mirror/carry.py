@@ -51,11 +51,12 @@ class Carry:
         """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next."""
         busy = [work for work in self._works.values() if not work.left and not work.still]
         for work in self._works.values():
+            if not work.left:
+                tell(self._run, work)
             if work.local.litter and not work.blocked and self._root.descriptor is not None:
                 with MaildirFolder(self._root.files, self._root.descriptor, work.path, create=True) as maildir:
                     maildir.clean(self._run.tools.clock())
         for work in busy:
-            tell(self._run, work)
             if work.fate is FolderFate.NEW_HERE:
                 self._alone(work, self._make_there)
             self._alone(work, self._remember)
