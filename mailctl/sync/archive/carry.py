@@ -19,6 +19,8 @@ from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, State
 
+_KEPT = Agreed(frozenset())
+
 
 @dataclass
 class Carrier:
@@ -87,7 +89,7 @@ class Carrier:
 
     def _keep(self, new: Mapping[int, Agreed], places: Mapping[int, str | None]) -> None:
         self.state.save_messages(self.name, new, places)
-        self.fetched.update(new)
+        self.fetched.update(new if self.mark_seen else dict.fromkeys(new, _KEPT))
 
     def _same(self, uid: int) -> bool:
         """Whether the file that was found under a name is the message that the server shows, by size and date."""

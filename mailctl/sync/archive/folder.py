@@ -162,7 +162,8 @@ class FolderSync:
         assert self._watch is not None  # noqa: S101 - only a dry run may have none
         name, tally = self._folder.name, self.tally
         places = {**{uid: place_of(file) for uid, file in self._files.items()}, **carrier.places}
-        kept = self._state.files(name)
+        all_new = not carrier.leaving and self._state.known(name) == len(carrier.fetched)
+        kept = {} if all_new else self._state.files(name)
         old = (item for item in kept.items() if item[0] not in carrier.fetched)  # those were saved with their messages
         moved = {uid: places.get(uid) for uid, place in old if places.get(uid) != place}
         left_out = None if plan.shrunken or plan.changed or tally.warnings else write_left_out(tally.skipped)
