@@ -103,6 +103,11 @@ class MaildirFolder:
         names = (parse_name(name) for each in ("new", "cur") for name in os.listdir(self.descriptors[each]))
         return {name.uid for name in names if name and (name.folder, name.uidvalidity) == (folder, uidvalidity)}
 
+    def tokens(self, folder: str) -> set[str]:
+        """POP3: the same of messages known by their UIDL."""
+        names = (parse_name(name) for each in ("new", "cur") for name in os.listdir(self.descriptors[each]))
+        return {name.uidl for name in names if name and name.folder == folder and name.uidl}
+
     def find(self, stem: str) -> LocalFile | None:
         """The file of one message as it is called now, or None."""
         return next((file for file in self.scan() if file.name.stem == stem), None)

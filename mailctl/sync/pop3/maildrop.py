@@ -132,7 +132,7 @@ class PopSync:
         self._note(drop, plan, described)
         durable = self._fetch(mailbox, plan, tally)
         leaving = [] if self._inbound.keep_on_server else durable
-        here = self._root.index().unique_ids(self._hash) if plan.delete else set()  # one look can miss a file
+        here = self._still_here() if plan.delete else set()  # one look can miss a file
         deleted = [message for message in plan.delete if uidl_token(plan.keys[message[0]]) not in here]
         self._remove(mailbox, plan, sorted([*plan.remove, *deleted, *leaving]), tally)
         state.save_folder(INBOX.name, FolderState(0, messages=len(shown)))
@@ -142,6 +142,12 @@ class PopSync:
                 "let them be compared; they were left alone, and nothing was removed",
                 code="identity_changed",
             )
+
+    def _still_here(self) -> set[str]:
+        """Tokens of all messages whose names are anywhere in the Maildir now, whatever bears them."""
+        assert self._root.descriptor is not None  # noqa: S101 - only a dry run has none
+        with MaildirFolder(self._root.files, self._root.descriptor, self._path, create=False) as maildir:
+            return self._root.index().unique_ids(self._hash) | maildir.tokens(self._hash)
 
     def _policy(self) -> PopPolicy:
         inbound, after = self._inbound, self._inbound.delete_after

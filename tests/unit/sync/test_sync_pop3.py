@@ -385,3 +385,13 @@ def test_D5_what_lies_behind_a_link_or_has_vanished_was_not_deleted(
     assert report.error is not None
     assert report.error.code in ("maildir_vanished", "not_a_folder")
     assert len(drop.messages) == 5
+
+
+def test_D5_a_folder_where_a_message_was_is_no_deletion(place: Place, drop: MemoryDrop) -> None:
+    place.sync(propagate_deletes=True)
+    first, second, *_ = sorted((place.mail / "INBOX" / "new").iterdir())
+    first.unlink()
+    first.mkdir()
+    second.unlink()
+    assert place.sync(propagate_deletes=True).removed == 1
+    assert len(drop.messages) == 4
