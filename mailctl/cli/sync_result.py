@@ -1,9 +1,9 @@
 """What `mailctl sync` has to say: the summary to check at the end, the plan of a dry run, what went wrong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mailctl.cli.sync_verify import differences, mended, repaired_view, verified_view
+from mailctl.domain.record import dataclass
 from mailctl.domain.when import show_size
 from mailctl.errors import ExitCode, MailctlError, combined_exit_code
 from mailctl.output.emitter import Outcome

@@ -1,11 +1,11 @@
 """Names of servers and gateways: what they may look like, and what the user may have meant."""
 
-import re
 from collections.abc import Iterable
 
+from mailctl.domain.pattern import pattern
 from mailctl.errors import NotFoundError, UsageError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 """Names become file names: never a path, never hidden, never longer than a file name may be."""
 
 

@@ -1,12 +1,13 @@
 """One gateway's sync as a value in (the job) and a value out (the report); both pickle, neither holds a secret."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol as Interface
 
 from mailctl.domain.gateway import Gateway, Inbound
 from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import mask
 from mailctl.domain.server import Endpoint, Protocol
 from mailctl.domain.when import counted, show_size

@@ -4,9 +4,11 @@ Named tuples, since every sync loads them.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import NamedTuple
+
+from mailctl.domain.record import dataclass
 
 
 class Kind(StrEnum):
