@@ -118,7 +118,8 @@ class MirrorHistories(RuleBasedStateMachine):
         """A mail client removes one."""
 
         def removed(path: Path) -> None:
-            self.deleted.add(octets(path))
+            if parse_name(path.name) is not None:  # else a run that was killed may have uploaded it: it comes back
+                self.deleted.add(octets(path))
             path.unlink()
 
         self.on_file(data, removed)
