@@ -246,4 +246,4 @@ def test_G10_noted_before_told_and_named_before_remembered(tmp_path: Path, monke
     regular = ["create", "write", "utime", "fsync", "rename", "fsync_directory"]
     named = ["rename", "fsync_directory", "fsync_directory"]
     got = [kind for kind in order if kind not in ("unlink", "mkdir")]
-    assert got == [*regular, "note", "append", *named, "note done", "remember"]
+    assert got == [*regular, "note", "append", *named, "remember", "note done", "remember"]

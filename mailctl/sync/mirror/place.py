@@ -90,6 +90,7 @@ class Placer:
             target.sync_directories()
         if goal is not work:
             maildir.sync_directories()
+        self._agree(goal, [goal.server[fate.source.uid] for fate, _ in some if fate.source is not None])
 
     def _transfer(
         self, way: Way, work: Work, source: Work, maildir: MaildirFolder, some: Sequence[tuple[Fate, Found]]
@@ -122,6 +123,7 @@ class Placer:
             if new in work.files and meta.internaldate not in (None, int(by_uid[uid].measured.date)):
                 redate(maildir, work.files[new], meta.internaldate)
         maildir.sync_directories()
+        self._agree(work, [work.server[new] for new in told.values()])
         if way is Way.MOVE and not moving:
             source.plan.delete_there = sorted({*source.plan.delete_there, *told})
         elif moving:
@@ -188,11 +190,16 @@ class Placer:
             work.tally.uploaded += 1
             work.tally.bytes += found.measured.octets
         maildir.sync_directories()
+        self._agree(work, [work.server[uid] for uid in there.values()])
         if len(there) + len(batch.refused) == len(batch.found):
             self._intents.done([intent])
         if there:
             text = f"{work.name}: {len(there)} messages uploaded"
             self._run.record("sync.messages.uploaded", text, folder=work.name, uids=sorted(there.values()))
+
+    def _agree(self, work: Work, metas: Iterable[MessageMeta]) -> None:
+        """Both sides have these durably, with the server's flags; what is deleted of them from now on was deleted."""
+        self._state.save_messages(work.name, {meta.uid: remember(meta) for meta in metas})
 
     def _intend(self, work: Work, strays: Iterable[Found]) -> Intent:
         uidnext = self._connection.uidnext(work)
