@@ -81,8 +81,9 @@ def _adopt(run: Run, sync: Sync, state: State, mended: list[Mended], aside: str)
         delete_after=None,
         propagate_deletes=False,
         mark_seen=False,
+        max_per_run=0,
     )
-    inner = Run(replace(run.job, inbound=inbound), run.tools, 0)
+    inner = Run(replace(run.job, inbound=inbound), run.tools, inbound.max_per_run)
     inner.tallies, inner.warnings, inner.notes = run.tallies, run.warnings, run.notes
     sync(inner, state)
     left = 0

@@ -67,6 +67,18 @@ def test_a_sound_maildir_gets_a_new_state_and_nothing_else(place: Place) -> None
     assert (again.fetched, again.flagged) == (0, 0)
 
 
+def test_a_folder_that_was_emptied_is_not_fetched_again(tmp_path: Path, inbox: MemoryFolder) -> None:
+    capabilities = frozenset({"IMAP4REV1", "CONDSTORE", "ENABLE", "QRESYNC"})
+    place = Place(tmp_path, MemoryServer({"INBOX": inbox, "Sent": inbox}, capabilities))
+    place.sync()
+    for file in (place.mail / "INBOX").rglob("*.mailctl*"):
+        file.unlink()
+    report = repair(place)
+    assert report.repaired is not None
+    assert (report.fetched, report.repaired.adopted, report.repaired.left) == (0, 5, 5)
+    assert place.sync().fetched == 5
+
+
 def test_flags_are_united_and_nothing_is_fetched_or_removed_there(place: Place, inbox: MemoryFolder) -> None:
     inbox.flag(1, ["\\Flagged"])
     file = place.file(2)
