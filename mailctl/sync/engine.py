@@ -179,8 +179,10 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
         code = combined_exit_code([failure.exit_code for failure in failed])
         error = failed[0]
         if len(failed) > 1:
-            error = MailctlError(f"{len(failed)} folders failed; the first: {failed[0].message}", hint=failed[0].hint)
-            error.code, error.cause, error.exit_code = failed[0].code, failed[0].cause, code
+            first = failed[0]
+            text = f"{len(failed)} folders failed; the first: {first.message}"
+            error = MailctlError(text, hint=first.hint, cause=first.cause, server_text=first.server_text)
+            error.code, error.exit_code = first.code, code
     if error is not None and not error.hint and error.exit_code in _TESTED:
         error.hint = f"`mailctl test {run.job.name}` shows where it fails, why, and what to do."
     return SyncReport(

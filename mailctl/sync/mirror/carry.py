@@ -46,6 +46,7 @@ class Carry:
         self._run, self._connection, self._state, self._root = run, connection, state, root
         self._works, self._strays, self._intents = works, strays, intents
         self._delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
+        self._below_inbox = all(folder.name.upper().startswith("INBOX") for folder in listing.folders)
 
     def carry_out(self, fates: Sequence[Fate]) -> None:
         """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next."""
@@ -84,7 +85,12 @@ class Carry:
             work.tally.error = error
 
     def _make_there(self, work: Work) -> None:
-        work.folder = self._connection.mailbox.make(work.name, self._delimiter)
+        try:
+            work.folder = self._connection.mailbox.make(work.name, self._delimiter)
+        except RefusedError as error:
+            if self._below_inbox and work.path.parts[0].upper() != "INBOX":
+                error.hint = f"A server with all folders below INBOX takes it as INBOX/{work.path} in the Maildir."
+            raise
         work.status = self._connection.select(work)
         work.rules = replace(work.rules, permanent=work.status.permanent_flags or None if work.status else None)
         work.leaving = {uid: work.files[uid] for uid in work.plan.delete_here}

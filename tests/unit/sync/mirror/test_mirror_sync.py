@@ -329,6 +329,25 @@ def test_a_folder_that_the_server_could_not_give_its_name_is_told(place: Place, 
     assert set(server.folders) == {"INBOX", "Work"}
 
 
+def test_a_server_that_makes_folders_only_below_inbox_is_told_of(place: Place, server: MemoryServer) -> None:
+    del server.folders["Work"]
+    for name in ("cur", "new", "tmp"):
+        (place.mail / "Work" / name).rmdir()
+    assert go(place).ok
+    for name in ("A", "B"):
+        (place.mail / name / "cur").mkdir(parents=True)
+
+    def refuse(command: str) -> None:
+        if command == "make":
+            raise RefusedError("the server refused CREATE", server_text="NO Invalid mailbox name.")
+
+    server.before = refuse
+    error = go(place).error
+    assert error is not None
+    assert (error.message.split(";")[0], error.server_text) == ("2 folders failed", "NO Invalid mailbox name.")
+    assert error.hint == "A server with all folders below INBOX takes it as INBOX/A in the Maildir."
+
+
 def test_subscriptions_go_both_ways(place: Place, server: MemoryServer) -> None:
     file = place.mail / "subscriptions"
     assert file.read_text().split("\n\n")[1].split() == ["INBOX", "Work"]
