@@ -48,7 +48,8 @@ def test_every_field_is_an_option(cli: Cli, tmp_path: Path) -> None:
         "--owner", "anna", "--shared", "--display-name", "Änna [x]", "--reply-to", "r@example.org", "--order", "7",
         "--disabled", "--allow-plaintext", "--inbound", "--protocol", "pop3", "--mode", "mirror", "--folder", "INBOX",
         "--folder", "Été/*", "--no-keep-on-server", "--delete-after", "14d", "--mark-seen", "--propagate-deletes",
-        "--since", "90d", "--max-per-run", "100", "--max-size", "25MB", "--interval", "5m", "--maildir", str(tmp_path / "m"),
+        "--since", "90d", "--max-per-run", "100", "--max-size", "25MB", "--interval", "5m",
+        "--maildir", str(tmp_path / "m"),
         "--no-outbound", "--no-upload-sent", "--attachment-limit", "10MiB", "--daily-limit", "500",
     ]  # fmt: skip
     found = add(cli, "g", *arguments)["result"]
