@@ -1,5 +1,6 @@
 """`mailctl watch`: keep gateways synced, as it happens."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -44,14 +45,15 @@ def watch(
     context = Context.of(ctx)
     if every and names:
         raise UsageError("--all and names exclude each other")
-    Watching(context, tuple(names or ()), every, side_by_side(context, jobs), _words(command)).run()
+    Watching(context, tuple(names or ()), every, side_by_side(context, jobs), _words(command, context.env)).run()
 
 
-def _words(command: str) -> list[str]:
-    """The command's words. UsageError if there are none, or a quote is left open."""
+def _words(command: str, env: Mapping[str, str]) -> list[str]:
+    """The command's words. UsageError if there are none, a quote is left open, or there is no such program."""
     if not command:
         return []
     import shlex
+    import shutil
 
     try:
         words = shlex.split(command)
@@ -59,4 +61,9 @@ def _words(command: str) -> list[str]:
         raise UsageError(f"--exec {command!r} can't be read: {error}") from None
     if not words:
         raise UsageError("--exec needs a command")
+    if shutil.which(words[0], path=env.get("PATH")) is None:
+        raise UsageError(
+            f"--exec: there is no program {words[0]!r} that can be run",
+            hint="Name it with its whole path; several commands go into a script.",
+        )
     return words

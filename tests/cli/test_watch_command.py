@@ -27,6 +27,7 @@ def cli(tmp_path: Path) -> Cli:
     [
         (["work", "--exec", "it's"], 2, "can't be read"),
         (["work", "--exec", "  "], 2, "needs a command"),
+        (["work", "--exec", "/no/such --fast"], 2, "no program '/no/such'"),
         (["work", "--jobs", "0"], 2, "1 to 256"),
         (["work", "--all"], 2, "exclude each other"),
         (["wrok"], 3, "wrok"),
