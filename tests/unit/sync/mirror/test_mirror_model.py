@@ -46,7 +46,7 @@ class MirrorHistories(RuleBasedStateMachine):
         self.there: set[bytes] = set()  # touched on the server since the last whole sync
         self.here: set[bytes] = set()  # touched here since then
         self.doubled: set[bytes] = set()  # may be twice for good
-        self.sent: set[bytes] = set()  # had no name yet when a run died: it may be on the server, which nobody knows
+        self.underway: set[bytes] = set()  # went up or came down when a run died: nobody knows that both sides had it
         self.returned: set[bytes] = set()
         self.fresh = False
         self.synced()
@@ -165,7 +165,9 @@ class MirrorHistories(RuleBasedStateMachine):
 
     def died(self) -> None:
         """A sync that ends somewhere."""
-        self.sent |= {octets(path) for path in self.files() if parse_name(path.name) is None}
+        there = {message.body for folder in self.server.folders.values() for message in folder.messages.values()}
+        named = {octets(path) for path in self.files() if parse_name(path.name) is not None}
+        self.underway |= (there | {octets(path) for path in self.files()}) - named
         with suppress(Killed):
             self.run()
         self.fresh = False
@@ -182,7 +184,7 @@ class MirrorHistories(RuleBasedStateMachine):
         assert report.ok, report.error
         both = self.here & self.there
         self.doubled |= both
-        self.returned, self.sent = self.sent, set()
+        self.returned, self.underway = self.underway, set()
         self.here, self.there = set(), set()
         self.fresh = True
 
