@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0
 """Time for the child to import the keyring library; it asks nobody anything while it does."""
 PAUSE_SECONDS = 30.0
-"""After a call that timed out, later ones fail at once for this long: fifty gateways must not wait fifty times."""
+"""After a call that timed out, later ones fail at once for this long: fifty gateways must not wait fifty times.
+
+So long, too, one that found no keyring is believed: the library looks for backends once in a process.
+"""
 
 WAYS_ON = (
     "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "
@@ -67,6 +71,7 @@ class SystemKeyring:
         self._lock = Lock()
         self._child: Popen[bytes] | None = None
         self._paused_until = 0.0
+        self._stale_at = inf
 
     def get(self, service: str, user: str) -> Entry:
         """What is kept there."""
@@ -88,7 +93,7 @@ class SystemKeyring:
 
     def close(self) -> None:
         """End the child; the next call starts another."""
-        child, self._child = self._child, None
+        child, self._child, self._stale_at = self._child, None, inf
         if child is not None:
             end(child)
 
@@ -96,6 +101,8 @@ class SystemKeyring:
         with self._lock:
             if monotonic() < self._paused_until:
                 raise _timeout(self._seconds)
+            if monotonic() >= self._stale_at:
+                self.close()
             try:
                 child = self._child or self._start()
                 assert child.stdin is not None  # noqa: S101 - a pipe, by Popen's arguments
@@ -114,6 +121,8 @@ class SystemKeyring:
             except BaseException:  # Ctrl-C in the middle of an answer: the next call must not read the rest of it
                 self.close()
                 raise
+            if answer.get("fault") in _FOUND_NONE:
+                self._stale_at = min(self._stale_at, monotonic() + PAUSE_SECONDS)
         if "fault" in answer:
             raise _refusal(answer)
         return answer
@@ -197,6 +206,10 @@ _FAULTS: dict[str, tuple[str, str]] = {
     "config": ("secret_unavailable", "The keyring's backend can't be loaded"),
     "failed": ("secret_unavailable", "The keyring failed"),
 }
+
+
+_FOUND_NONE = frozenset({"none", "null", "plaintext", "config"})
+"""Faults of what the library found when it looked for backends; D-Bus may be up by now."""
 
 
 def _refusal(answer: Mapping[str, Any]) -> SecretError:

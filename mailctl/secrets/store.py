@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from math import inf
 from threading import Lock
+from time import monotonic
 
 from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
@@ -32,13 +33,18 @@ class SecretCheck:
     error: SecretError | None = None
 
 
+FAILURE_HOLDS = 30.0
+"""Seconds for which a password command that failed is not asked again: what it asks may be unlocked by then."""
+
+
 class _Answer:
-    """What a password command answered, once it has."""
+    """What a password command answered, once it has; failed_at: when it failed, in seconds on a monotonic scale."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.secret: Secret | None = None
         self.error: SecretError | None = None
+        self.failed_at = 0.0
 
 
 class SecretStore:
@@ -211,13 +217,14 @@ class SecretStore:
         with self._lock:
             answer = self._answers.setdefault(argv, _Answer())
         with answer.lock:
-            if answer.error:
+            if answer.error and monotonic() < answer.failed_at + FAILURE_HOLDS:
                 raise answer.error
             if answer.secret is None:
+                answer.error = None
                 try:
                     answer.secret = secret_from_command(argv, child_env(self._env, self._withheld()), seconds=seconds)
                 except SecretError as error:
-                    answer.error = error
+                    answer.error, answer.failed_at = error, monotonic()
                     raise
             return answer.secret
 

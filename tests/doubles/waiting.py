@@ -4,19 +4,23 @@ import os
 from dataclasses import dataclass, field
 from threading import Lock
 
-from mailctl.errors import AuthError, NetworkError
+from mailctl.errors import AuthError, NetworkError, SecretError
 from mailctl.sync.job import SyncJob
 from tests.doubles.imap import MemoryMailbox, MemoryServer
 
 
 @dataclass
 class WaitingServer(MemoryServer):
-    """how: `notify`, `idle` or "". refuse: whether sign-ins are refused, with these words; away: nobody answers."""
+    """how: `notify`, `idle` or "". refuse: whether sign-ins are refused, with these words; away: nobody answers.
+
+    locked: whether the keyring is, which has the password.
+    """
 
     how: str = "idle"
     refuse: bool = False
     words: str = "NO [AUTHENTICATIONFAILED] no"
     away: bool = False
+    locked: bool = False
     attempts: int = 0
     mailboxes: list["WaitingMailbox"] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
@@ -27,6 +31,8 @@ class WaitingServer(MemoryServer):
             self.attempts += 1
             if self.away:
                 raise NetworkError("localhost does not answer", cause="tcp_refused")
+            if self.locked:
+                raise SecretError("the keyring is locked", code="keyring_locked")
             if self.refuse:
                 raise AuthError("the server refused the sign-in", server_text=self.words)
             self.connections += 1

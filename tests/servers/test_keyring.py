@@ -156,6 +156,20 @@ def test_E8_no_keyring_at_all(without_keyring: dict[str, str]) -> None:
             assert "DBUS_SESSION_BUS_ADDRESS" in failure(call, "keyring_none")
 
 
+def test_a_bus_that_is_up_later_is_found(keyring_session: Keyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At boot a service may be there before the session's bus is."""
+    keyring_session.stop()
+    Path(keyring_session.env["DBUS_SESSION_BUS_ADDRESS"].removeprefix("unix:path=")).unlink(missing_ok=True)
+    with using(keyring_session.env) as ring:
+        failure(lambda: ring.get(*WORK), "keyring_none")
+        keyring_session.start()
+        failure(lambda: ring.get(*WORK), "keyring_none")  # the library looks for backends once in a process
+        ring._stale_at = time.monotonic()
+        assert ring.get(*WORK).secret is None
+        ring.set(*WORK, Secret("hunter2"))
+        assert ring.get(*WORK).secret == Secret("hunter2")
+
+
 def test_E8_the_fail_backend(backend: Callable[..., SystemKeyring]) -> None:
     assert "fail.Keyring" in failure(lambda: backend("keyring.backends.fail.Keyring").get(*WORK), "keyring_none")
 

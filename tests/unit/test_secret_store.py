@@ -99,6 +99,20 @@ def test_a_failing_command_is_asked_once_too(tmp_path: Path) -> None:
     assert count.read_text().split() == ["asked"]
 
 
+def test_a_command_that_failed_long_ago_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tmp_path / "opened"
+    asks = SecretSource(SourceKind.COMMAND, ("/bin/sh", "-c", f"cat {opened}"))
+    secrets = SecretStore({"PATH": "/usr/bin:/bin"}, never)
+    with pytest.raises(SecretError, match="status 1"):
+        secrets.get("work", LoginRole.LOGIN, asks)
+    opened.write_text("hunter2\n")
+    with pytest.raises(SecretError, match="status 1"):
+        secrets.get("work", LoginRole.LOGIN, asks)
+    monkeypatch.setattr("mailctl.secrets.store.FAILURE_HOLDS", 0.0)
+    for _ in range(2):
+        assert secrets.get("work", LoginRole.LOGIN, asks) == Secret("hunter2")
+
+
 def test_a_command_may_be_given_less_time() -> None:
     sleeps = SecretSource(SourceKind.COMMAND, ("sleep", "600"))
     with pytest.raises(SecretError, match=r"after 0\.5 s"):

@@ -6,7 +6,7 @@ Moments are seconds on one monotonic scale. `luck` is a random number in [0, 1) 
                         │                   └──lost──> backing off ──> due
                         ├── it failed ──> backing off ──> due
                         ├── another process has the gateway ──> busy ──> due
-                        └── sign-in refused, no secret, a brake, configuration ──> stopped, for good
+                        └── sign-in refused, no password kept, a brake, configuration ──> stopped, for good
 """
 
 import re
@@ -32,7 +32,7 @@ REFRESH = 25 * 60.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 15 * 60.0
 """Seconds before the next attempt, at least and at most."""
 TEMPORARY_BACKOFF = 60.0
-"""The least of them where the server said that it can't check passwords for now."""
+"""The least of them where no sign-in was possible for now: each try may ask a person, or count as one at the server."""
 STABLE = 60.0
 """Seconds without a failure after which earlier failures are forgotten."""
 BUSY = 10.0
@@ -45,6 +45,10 @@ _AT_REST = WAITING | {WatchState.DUE, WatchState.BACKING_OFF, WatchState.BUSY}
 _FINAL = frozenset({ExitCode.AUTH, ExitCode.SECRET, ExitCode.SAFETY, ExitCode.CONFIG, ExitCode.USAGE})
 _TEMPORARY = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SYS/TEMP|IN-USE|LOGIN-DELAY)\b", re.IGNORECASE)
 """RFC 5530, RFC 3206, RFC 2449: the server did not look at the password."""
+_UNOPENED = frozenset(
+    {"keyring_locked", "keyring_timeout", "keyring_none", "keyring_refused", "secret_unavailable", "secret_command"}
+)
+"""Codes of secrets that may be had later: nobody has unlocked the keyring yet, or D-Bus is not up."""
 
 
 class Step(Enum):
@@ -164,7 +168,8 @@ def failed(standing: Standing, t: float, error: Failure | None, luck: float) -> 
     """There is no connection any more."""
     stable = standing.well_since is not None and t - standing.well_since >= STABLE
     failures = 1 if stable else standing.failures + 1
-    least = TEMPORARY_BACKOFF if error is not None and error.exit_code is ExitCode.AUTH else FIRST_BACKOFF
+    unsigned = error is not None and error.exit_code in (ExitCode.AUTH, ExitCode.SECRET)
+    least = TEMPORARY_BACKOFF if unsigned else FIRST_BACKOFF
     at = t + backoff(failures, luck, least)
     return Standing(WatchState.BACKING_OFF, t, at=at, failures=failures, error=error)
 
@@ -179,6 +184,8 @@ def woke(standing: Standing, t: float) -> Standing:
 def final(error: Failure) -> bool:
     """Whether trying again by itself would be wrong: it could lock an account, or do what a person must agree to."""
     if error.exit_code is ExitCode.AUTH and _TEMPORARY.search(error.server_text):
+        return False
+    if error.exit_code is ExitCode.SECRET and error.code in _UNOPENED:
         return False
     return error.exit_code in _FINAL
 

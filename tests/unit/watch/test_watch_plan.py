@@ -18,7 +18,13 @@ CUT = Failure.of(NetworkError("cut"))
 LOCKED = Failure("locked", "box is in use", exit_code=ExitCode.STORAGE)
 REFUSED = Failure("refused", "no", exit_code=ExitCode.REFUSED)
 FINAL = [
-    Failure.of(error) for error in (AuthError("no"), SecretError("none"), SafetyError("many"), ConfigError("broken"))
+    Failure.of(error)
+    for error in (
+        AuthError("no"),
+        SecretError("none", code="secret_missing"),
+        SafetyError("many"),
+        ConfigError("broken"),
+    )
 ]
 ENDS = st.one_of(
     st.builds(Ended, HOWS, st.booleans(), st.booleans(), st.booleans(), st.sampled_from([None, REFUSED])),
@@ -118,6 +124,23 @@ def test_a_server_that_can_not_check_passwords_now_is_asked_again_in_a_minute(sa
 @pytest.mark.parametrize("said", ["NO [AUTHENTICATIONFAILED] no", "-ERR [AUTH] no", "NO wrong [password]"])
 def test_a_refused_password_is_refused(said: str) -> None:
     assert plan.final(Failure.of(AuthError("refused", server_text=said)))
+
+
+@pytest.mark.parametrize("code", ["keyring_locked", "keyring_timeout", "keyring_none", "secret_command"])
+def test_a_password_that_nobody_has_unlocked_yet_is_asked_for_again_not_too_often(code: str) -> None:
+    error = Failure.of(SecretError("not now", code=code))
+    standing = plan.begin(0.0)
+    for _ in range(12):
+        t = standing.at
+        standing = plan.ended(plan.started(standing, t), t, Ended(None, error=error), 900.0, 0.99)
+        assert standing.state is WatchState.BACKING_OFF
+        assert 60 <= standing.at - t <= 900
+    assert standing.at - t > 800, "growing pauses"
+
+
+@pytest.mark.parametrize("code", ["secret_missing", "secret_invalid", "secret_file_unsafe", "oauth_unsupported"])
+def test_a_password_that_was_never_given_is_not_asked_for_again(code: str) -> None:
+    assert plan.final(Failure.of(SecretError("none", code=code)))
 
 
 def test_another_process_has_it() -> None:

@@ -17,6 +17,7 @@ from mailctl.sync.engine import sync_gateway
 from mailctl.sync.job import SyncJob, SyncReport
 from mailctl.sync.local.lock import Lock
 from mailctl.sync.run import Tools
+from mailctl.sync.watch import plan
 from mailctl.sync.watch.local import directory_times
 from mailctl.sync.watch.plan import Standing
 from mailctl.sync.watch.watcher import Watcher, WatchTools
@@ -157,6 +158,21 @@ def test_a_sign_in_that_is_refused_for_another_reason_than_the_password_is_tried
         until(lambda: watched.state() is WatchState.BACKING_OFF)
         assert watched.standings["box"].at > time.monotonic() + 30
     assert watched.events() == ["watch.failed"]
+
+
+def test_a_keyring_that_is_locked_at_the_start_is_tried_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "TEMPORARY_BACKOFF", 0.3)
+    watched.server.locked = True
+    with watched.running(watched.job()):
+        until(lambda: watched.state() is WatchState.BACKING_OFF)
+        assert watched.here() == 0
+        watched.server.locked = False
+        until(lambda: watched.state() is WatchState.IDLE)
+        assert watched.here() == 1
+    assert watched.events()[0] == "watch.failed"
+    assert "watch.stopped" not in watched.events()
 
 
 def test_a_lost_connection_is_made_anew(watched: Watched) -> None:
