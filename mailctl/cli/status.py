@@ -75,7 +75,8 @@ def _cells(row: GatewayStatus, now: datetime) -> list[Cell]:
         age = show_age((now - row.last_sync.time).total_seconds())
         said = row.last_sync.cause or "ok"
         exact = f"{said} {row.last_sync.time.isoformat(timespec='seconds')}"
-        sync = Styled(f"{said}, {age} ago", "" if row.last_sync.ok else "bad", plain=exact)
+        fine = row.last_sync.ok or said == "interrupted"
+        sync = Styled(f"{said}, {age} ago", "" if fine else "bad", plain=exact)
     due: Cell = None
     if row.next_due:
         wait = (row.next_due - now).total_seconds()

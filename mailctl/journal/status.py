@@ -9,7 +9,7 @@ from mailctl.domain.heartbeat import Watched
 from mailctl.domain.record import dataclass
 
 CHECK_EVENTS = ("check.passed", "check.failed")
-SYNC_EVENTS = ("sync.finished", "sync.failed")
+SYNC_EVENTS = ("sync.finished", "sync.failed", "sync.interrupted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class LastCheck:
 
 @dataclass(frozen=True, slots=True)
 class LastSync:
-    """The last sync. cause: the cause, or the error's code, if it failed."""
+    """The last sync. cause: the cause, or the error's code, if it failed; `interrupted` if somebody ended it."""
 
     ok: bool
     time: datetime
@@ -82,7 +82,7 @@ def gateway_status(
         gateway=gateway.name,
         email=gateway.email,
         enabled=gateway.enabled,
-        ok=all(check.ok for check in checks) and (last_sync is None or last_sync.ok),
+        ok=all(check.ok for check in checks) and (synced is None or synced.event != "sync.failed"),
         checks=checks,
         last_sync=last_sync,
         messages=_count(last_good, "messages") if last_good else None,

@@ -225,10 +225,11 @@ def _record_end(run: Run, report: SyncReport) -> None:
         run.record("sync.finished", text, **fields)
     else:
         failure = report.error
+        stopped = failure.exit_code is ExitCode.INTERRUPTED
         run.record(
-            "sync.failed",
+            "sync.interrupted" if stopped else "sync.failed",
             failure.message,
-            level=Level.ERROR,
+            level=Level.WARNING if stopped else Level.ERROR,
             **fields,
             code=failure.code,
             cause=failure.cause,

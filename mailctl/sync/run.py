@@ -170,10 +170,11 @@ class Run:
                 count=skipped.count,
             )
         if tally.error is not None:
+            stopped = isinstance(tally.error, StoppedError)
             self.record(
-                "sync.folder.failed",
+                "sync.folder.interrupted" if stopped else "sync.folder.failed",
                 f"{tally.name}: {tally.error.message}",
-                level=Level.ERROR,
+                level=Level.WARNING if stopped else Level.ERROR,
                 folder=tally.name,
                 code=tally.error.code,
                 cause=tally.error.cause,

@@ -206,6 +206,14 @@ def test_status_after_a_failed_check_and_a_good_sync() -> None:
     assert row.next_due == NOW - timedelta(minutes=3) + timedelta(seconds=900)
 
 
+def test_status_after_an_interruption_tells_of_it_and_of_no_failure() -> None:
+    ended = event(-2, "sync.interrupted", fields={"fetched": 2, "code": "interrupted"})
+    row = gateway_status(GATEWAY, INBOUND_DEFAULTS, [event(-9), ended], event(-9), 0, NOW)
+    assert row.ok
+    assert row.last_sync is not None
+    assert (row.last_sync.ok, row.last_sync.cause, row.last_sync.time) == (False, "interrupted", ended.time)
+
+
 def test_a_full_disk_is_not_called_damage(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: object, **options: object) -> sqlite3.Connection:
         raise sqlite3.OperationalError("database or disk is full")

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from mailctl.domain.event import Level
 from mailctl.domain.standing import Standing
 from mailctl.errors import ExitCode
 from mailctl.sync.local.lock import Lock
@@ -122,6 +123,9 @@ def test_G14_a_stop_ends_after_the_step_in_hand(place: Place, server: MemoryServ
     assert report.error.exit_code is ExitCode.INTERRUPTED
     assert 0 < report.fetched < 5
     assert place.litter() == []
+    told = [(event, fields["level"]) for event, fields in place.recorder.events if fields["level"] is not Level.INFO]
+    assert told[-1] == ("sync.interrupted", Level.WARNING)
+    assert {(event.rpartition(".")[2], level) for event, level in told} == {("interrupted", Level.WARNING)}
     place.stop.clear()
     assert place.sync().fetched == 5 - report.fetched
     assert place.bodies() == served(inbox)
