@@ -92,7 +92,7 @@ class ImapChanges(Interface):
         sent.
         """
 
-    def expunge(self, uids: Sequence[int]) -> None:
+    def expunge(self, uids: Sequence[int], *, unchanged_since: int | None = None) -> list[int]:
         """See `ImapMailbox.expunge`."""
 
     def make(self, name: str, delimiter: str | None) -> Folder:

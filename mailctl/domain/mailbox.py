@@ -137,10 +137,11 @@ class ImapMailbox(Interface):
     def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
         """UID STORE +FLAGS.SILENT; RefusedError if the folder is read-only."""
 
-    def expunge(self, uids: Sequence[int]) -> None:
-        """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315).
+    def expunge(self, uids: Sequence[int], *, unchanged_since: int | None = None) -> list[int]:
+        """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315) → those that were left.
 
-        RefusedError (code no_uidplus) without UIDPLUS: never a blind EXPUNGE.
+        unchanged_since: messages with a greater mod-sequence are left as they are (RFC 7162 section 3.1.3; needs
+        CONDSTORE). RefusedError (code no_uidplus) without UIDPLUS: never a blind EXPUNGE.
         """
 
     def compress(self) -> bool:

@@ -86,14 +86,17 @@ class MemoryChanges:
                 if after != before:
                     folder.flag(uid, after)
 
-    def expunge(self, uids: Sequence[int]) -> None:
+    def expunge(self, uids: Sequence[int], *, unchanged_since: int | None = None) -> list[int]:
         self._command("expunge", list(uids))
         if "UIDPLUS" not in self.capabilities:
             raise RefusedError("the server lacks UIDPLUS", code="no_uidplus")
         self._refuse_read_only()
-        for uid in uids:
-            self._folder().messages.pop(uid, None)
+        held = self._folder().messages
+        left = [uid for uid in uids if uid in held and unchanged_since and held[uid].modseq > unchanged_since]
+        for uid in set(uids) - set(left):
+            held.pop(uid, None)
         self._server.after("expunge")
+        return left
 
     def make(self, name: str, delimiter: str | None) -> Folder:
         from tests.doubles.imap import MemoryFolder

@@ -99,6 +99,17 @@ def test_flags_and_expunge_by_uid(site: Site, box: Box) -> None:
     assert found == {uids[1]: {"\\Deleted"}, uids[2]: {"\\Seen"}}, "what others marked stays"
 
 
+def test_what_changed_since_is_not_expunged(site: Site, box: Box) -> None:
+    uids = [site.add(SMALL, []), site.add(BARE, []), site.add(BODY, [])]
+    modseq = box.select(inbox(box), read_only=False).highestmodseq
+    site.flag(uids[1], ["\\Flagged"])
+    assert box.expunge([*uids, 4_000_000], unchanged_since=modseq) == [uids[1]]
+    assert {meta.uid: meta.flags - {"\\Recent"} for meta in box.scan()} == {uids[1]: {"\\Flagged"}}
+    modseq = box.select(inbox(box), read_only=False).highestmodseq
+    assert box.expunge(uids, unchanged_since=modseq) == []
+    assert box.uids() == []
+
+
 def test_read_only_refuses_changes(site: Site, box: Box) -> None:
     uid = site.add(SMALL, [])
     box.select(inbox(box), read_only=True)

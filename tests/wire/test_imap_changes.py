@@ -414,6 +414,41 @@ def test_very_many_messages_are_removed_in_bounded_answers() -> None:
         mailbox.move(range(1, 120_001), INBOX)
 
 
+@pytest.mark.parametrize(
+    ("answered", "left", "expunged"),
+    [
+        ("OK done", [], "2:5"),
+        ("OK [MODIFIED 3] some changed", [3], "2,4:5"),
+        ("OK [MODIFIED 5:3,900] as ranges, and one that was not asked for", [3, 4, 5], "2"),
+        ("OK [MODIFIED 1:4294967295] all of them", [2, 3, 4, 5], ""),
+        ("NO [MODIFIED 4] some are gone besides", [2, 3, 4, 5], ""),
+    ],
+)
+def test_what_the_server_says_was_modified_is_left(answered: str, left: list[int], expunged: str) -> None:
+    def script(peer: Peer) -> None:
+        tag = peer.command("UID STORE 2:5 (UNCHANGEDSINCE 77) +FLAGS.SILENT (\\Deleted)")
+        peer.line(f"{tag} {answered}")
+        if expunged:
+            peer.line(f"{peer.command(f'UID EXPUNGE {expunged}')} OK")
+        answer(peer, "NOOP")
+
+    with changing(script, f"{PLUS} CONDSTORE") as mailbox:
+        assert mailbox.expunge([2, 3, 4, 5], unchanged_since=77) == left
+        mailbox.noop()
+
+
+@pytest.mark.parametrize(
+    ("answered", "error"),
+    [("NO [NOPERM] not yours", RefusedError), ("BAD what?", ProtocolError), ("OK [MODIFIED x] all", ProtocolError)],
+)
+def test_nothing_is_expunged_if_the_mark_was_refused(answered: str, error: type[Exception]) -> None:
+    def script(peer: Peer) -> None:
+        peer.line(f"{peer.command('UID STORE')} {answered}")
+
+    with changing(script, f"{PLUS} CONDSTORE") as mailbox, pytest.raises(error):
+        mailbox.expunge([2, 3], unchanged_since=77)
+
+
 def test_nothing_of_a_message_is_in_the_trace() -> None:
     def script(peer: Peer) -> None:
         peer.line(f"{take(peer, 2)} OK [APPENDUID 7 9:10] x")

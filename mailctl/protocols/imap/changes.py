@@ -8,7 +8,7 @@ from mailctl.errors import RefusedError
 from mailctl.protocols.imap.channel import Answer, quoted
 from mailctl.protocols.imap.connection import Connection
 from mailctl.protocols.imap.flags import format_flags
-from mailctl.protocols.imap.uids import SET_OCTETS, format_sets
+from mailctl.protocols.imap.uids import SET_OCTETS, format_sets, parse_ranges
 
 if TYPE_CHECKING:
     from mailctl.domain.changes import FlagChange, Placed
@@ -17,6 +17,7 @@ FLIGHT = 20_000
 """Messages that are changed in one flight: each brings a response, its mod-sequence (CONDSTORE) or its EXPUNGE."""
 COMMANDS = 200
 """STORE commands of one flight."""
+_UNCHANGED = b"UID STORE %s (UNCHANGEDSINCE %d) +FLAGS.SILENT (\\Deleted)"
 
 
 class Changing(Connection):
@@ -37,10 +38,11 @@ class Changing(Connection):
             for answer in answers:
                 answer.checked("UID STORE")
 
-    def expunge(self, uids: Sequence[int]) -> None:
+    def expunge(self, uids: Sequence[int], *, unchanged_since: int | None = None) -> list[int]:
         """UID STORE +FLAGS.SILENT (\\Deleted), then UID EXPUNGE of exactly these (RFC 4315), never another's.
 
-        RefusedError (code no_uidplus) without UIDPLUS.
+        unchanged_since: what has a greater mod-sequence is left (RFC 7162 section 3.1.3), and returned. RefusedError
+        (code no_uidplus) without UIDPLUS.
         """
         if not self._channel.offers("UIDPLUS"):
             raise RefusedError(
@@ -48,9 +50,26 @@ class Changing(Connection):
                 hint="Nothing was removed: EXPUNGE would also remove what others marked.",
                 code="no_uidplus",
             )
-        self.add_flags(uids, ["\\Deleted"])
-        for text, _ in _sets(uids):
+        left = self._mark(uids, unchanged_since) if unchanged_since is not None else set()
+        if unchanged_since is None:
+            self.add_flags(uids, ["\\Deleted"])
+        for text, _ in _sets(uid for uid in uids if uid not in left):
             self._channel.run(f"UID EXPUNGE {text}".encode()).checked("UID EXPUNGE")
+        return sorted(left)
+
+    def _mark(self, uids: Sequence[int], modseq: int) -> set[int]:
+        """UID STORE (UNCHANGEDSINCE) +FLAGS.SILENT (\\Deleted) → those that changed since, and were not stored."""
+        self._writable()
+        left: set[int] = set()
+        for text, held in _sets(uids, len(_UNCHANGED)):
+            answer = self._channel.run(_UNCHANGED % (text.encode(), modseq))
+            if answer.status.code != "MODIFIED":
+                answer.checked("UID STORE")
+            elif answer.status.ok:
+                left |= _within(answer.status.argument, held)
+            else:  # NO: which of the others were stored is not told with certainty
+                left |= set(held)
+        return left
 
     def copy(self, uids: Sequence[int], folder: Folder) -> "Placed":
         """UID COPY (RFC 9051 section 6.4.7), the new UIDs by COPYUID."""
@@ -98,6 +117,12 @@ def _sets(uids: Iterable[int], besides: int = 0) -> Iterator[tuple[str, list[int
     ascending = sorted(set(uids))
     for start in range(0, len(ascending), FLIGHT):
         yield from format_sets(ascending[start : start + FLIGHT], max(1, SET_OCTETS - besides))
+
+
+def _within(text: bytes, asked: Sequence[int]) -> set[int]:
+    """Those of `asked` that a set names."""
+    ranges = parse_ranges(text)
+    return {uid for uid in asked if any(low <= uid <= high for low, high in ranges)}
 
 
 def _flights(commands: Iterable[tuple[bytes, int]]) -> Iterator[list[bytes]]:

@@ -194,7 +194,7 @@ class Carry:
             self._run.check_stop()
             self._connection.select(work)
             if expunges:
-                self._connection.mailbox.expunge(batch)
+                batch = self._unchanged(work, batch)
                 self._state.forget_messages(work.name, batch)
             else:
                 self._connection.mailbox.change_flags([FlagChange(tuple(batch), frozenset({_DELETED}))])
@@ -204,6 +204,16 @@ class Carry:
             work.tally.removed += len(batch)
             text = f"{work.name}: {counted(len(batch), 'message')} removed from the server"
             self._run.record("sync.messages.removed", text, folder=work.name, uids=batch, reason="was deleted here")
+
+    def _unchanged(self, work: Work, uids: Sequence[int]) -> list[int]:
+        """Expunge what did not change since it was looked at, as far as the server can tell (RFC 7162) → what went."""
+        modseq = work.status.highestmodseq if work.status else None
+        left = set(self._connection.mailbox.expunge(uids, unchanged_since=modseq or None))
+        for uid in sorted(left):
+            text = "deleted here, but it changed on the server meanwhile: it stays there"
+            work.tally.skip("changed_meanwhile", text, uid=uid)
+            self._run.record("sync.conflict", f"{work.name} UID {uid}: {text}", folder=work.name, uid=uid)
+        return [uid for uid in uids if uid not in left]
 
     def _delete_here(self, work: Work) -> None:
         """What was deleted on the server, if its file still is as it was when that was decided."""

@@ -68,7 +68,7 @@ def test_a_server_that_changes_no_flags_though_it_says_OK(
 
 def test_a_server_that_expunges_nothing_though_it_says_OK(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server, place = made(tmp_path)
-    monkeypatch.setattr(MemoryMailbox, "expunge", lambda self, uids: None)
+    monkeypatch.setattr(MemoryMailbox, "expunge", lambda self, uids, **_: [])
     place.file(2).unlink()
     rests(server, place)
     assert bodies(server, "INBOX") == sorted(place.bodies())

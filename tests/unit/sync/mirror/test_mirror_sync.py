@@ -448,3 +448,21 @@ def test_pop3_has_no_mirror_mode(place: Place) -> None:
     report = place.sync(replace(place.job(mode=Mode.MIRROR), protocol=Protocol.POP3))
     assert report.error is not None
     assert (report.error.exit_code, report.error.code) == (ExitCode.CONFIG, "mode_unsupported")
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_what_is_flagged_on_the_server_while_it_is_being_deleted(tmp_path: Path, knows: bool) -> None:
+    server = MemoryServer({"INBOX": MemoryFolder()}, ALL if knows else ALL - {"CONDSTORE"})
+    inbox = server.folders["INBOX"]
+    inbox.add(mail(1), mail(2))
+    place = Place(tmp_path, server)
+    assert go(place).ok
+    for uid in (1, 2):
+        place.file(uid).unlink()
+    server.before = lambda command: inbox.flag(1, ["\\Flagged"]) if command == "expunge" else None
+    report = go(place)
+    server.before = lambda command: None
+    assert (report.ok, report.removed, sorted(inbox.messages)) == (True, 1 if knows else 2, [1] if knows else [])
+    report = go(place)
+    assert (report.ok, report.fetched, report.removed) == (True, int(knows), 0)
+    assert place.flags() == [{"\\Flagged"}] * knows
