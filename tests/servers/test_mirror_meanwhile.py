@@ -65,11 +65,12 @@ def home(tmp_path: Path, person: Person, other: imaplib.IMAP4_SSL, certificates:
 
 def strike(monkeypatch: pytest.MonkeyPatch, before: bytes, act: Callable[[], object]) -> None:
     """Have another client act right before mailctl sends the first command that begins so."""
-    real, struck = Channel._submit, []
+    real = Channel._submit
+    struck: list[bytes] = []
 
     def submit(self: Channel, commands: list[bytes], *, secret: bool = False) -> list[bytes]:
         if not struck and any(command.startswith(before) for command in commands):
-            struck.append(commands)
+            struck.append(before)
             act()
         return real(self, commands, secret=secret)
 

@@ -67,12 +67,13 @@ class FakeImap:
         for uid in uids:
             there[max(there, default=0) + 1] = self.held[self.selected].pop(uid)
 
-    def expunge(self, uids: Sequence[int]) -> None:
+    def expunge(self, uids: Sequence[int], *, unchanged_since: int | None = None) -> list[int]:
         if not self.uidplus:
             raise RefusedError("no UIDPLUS", code="no_uidplus")
         for uid in uids:
             del self.held[self.selected][uid]
             self.expunged.append((self.selected, uid))
+        return []
 
     def add_flags(self, uids: Sequence[int], flags: Iterable[str]) -> None:
         assert list(flags) == ["\\Deleted"]
