@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,35 +65,35 @@ class Journal:
 
     def read(self, query: Query = Query()) -> Iterator[tuple[int, Event]]:  # noqa: B008 - it is frozen
         """Events with their numbers, oldest first."""
-        if not self._path.exists():
+        if not self._holds_any():
             return
         where, values = _where(query)
         text = (
             f"SELECT * FROM (SELECT {_COLUMNS} FROM event WHERE {where} "  # noqa: S608 - clauses are constants
             "ORDER BY time DESC, run DESC, number DESC LIMIT ?) ORDER BY time, run, number"
         )
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(text, [*values, -1 if query.limit is None else query.limit]).fetchall()
         for row in rows:
             yield _event(row)
 
     def latest(self, events: tuple[str, ...]) -> list[Event]:
         """For each gateway and protocol, the newest event among the names `events`."""
-        if not self._path.exists():
+        if not self._holds_any():
             return []
         marks = ",".join("?" * len(events))
         text = (
             f"SELECT {_COLUMNS}, max(time) FROM event "  # noqa: S608 - only marks are put in
             f"WHERE gateway <> '' AND event IN ({marks}) GROUP BY gateway, protocol"
         )
-        with self._transaction() as connection:
+        with self._reading() as connection:
             return [_event(row[:9])[1] for row in connection.execute(text, events)]
 
     def count_errors(self, since: dict[str, datetime]) -> dict[str, int]:
         """Number of errors of each gateway, from the moment given for it on (all of them where none is given)."""
-        if not self._path.exists():
+        if not self._holds_any():
             return {}
-        with self._transaction() as connection:
+        with self._reading() as connection:
             rows = connection.execute(
                 "SELECT gateway, time FROM event WHERE level >= ? AND gateway <> ''", (LEVELS.index(Level.ERROR),)
             ).fetchall()
@@ -121,35 +121,75 @@ class Journal:
                 self._connection.close()
                 self._connection = None
 
+    def _holds_any(self) -> bool:
+        """Whether there is a log: an empty file is what a full disk left of the try to begin one."""
+        return self._path.exists() and self._path.stat().st_size > 0
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """For reading: on a full disk, where its shared index can't be made, the file is read as it stands."""
+        with self._lock, self._faults():
+            try:
+                connection = self._connection = self._connection or self._open()
+            except (sqlite3.Error, OSError) as error:
+                wal = self._path.with_name(f"{self._path.name}-wal")  # what only it holds would be left out
+                if not _is_full(error) or (wal.exists() and wal.stat().st_size):
+                    raise
+                connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?immutable=1", uri=True)
+                with closing(connection):
+                    yield connection
+            else:
+                yield connection
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                if self._connection is None:
-                    self._connection = self._open()
-                with self._connection:
-                    yield self._connection
-            except (sqlite3.Error, OSError) as error:
-                full = "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC
-                damaged = "If the file is damaged, move it away; mailctl begins a new one."
-                raise StorageError(
-                    f"the mailer log {self._path} can't be used: {error}",
-                    hint="Free some space." if full else damaged,
-                    code="journal_unusable",
-                ) from error
+        with self._lock, self._faults():
+            if self._connection is None:
+                self._connection = self._open()
+            with self._connection:
+                yield self._connection
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            full = _is_full(error)
+            damaged = "If the file is damaged, move it away; mailctl begins a new one."
+            raise StorageError(
+                f"the mailer log {self._path} can't be used: {'the disk is full' if full else error}",
+                hint="Free some space." if full else damaged,
+                code="journal_unusable",
+            ) from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
         connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise sqlite3.DatabaseError(f"it was written by a newer mailctl (format {version})")
-        if version < SCHEMA_VERSION:
-            connection.executescript(_SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION};")
+        try:
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set it up, and make the tables where there are none."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"it was written by a newer mailctl (format {version})")
+    if version < SCHEMA_VERSION:
+        connection.executescript(_SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION};")
+
+
+def _is_full(error: sqlite3.Error | OSError) -> bool:
+    """Whether the disk has no room; SQLite calls it an I/O error where its shared index (-shm) can't be made."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "disk is full" in str(error) or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
 
 
 def _where(query: Query) -> tuple[str, list[object]]:

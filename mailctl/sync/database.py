@@ -134,9 +134,10 @@ def spoilt(error: "sqlite3.Error") -> bool:
 
 def failed(path: object, error: "sqlite3.Error") -> StorageError:
     """The StorageError for an error of SQLite's."""
-    full = "full" in str(error)
+    full = "full" in str(error) or getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_SHMSIZE"
     hint = "Free some space and run it again; nothing is lost." if full else ""
-    return StorageError(f"can't use the sync state {path}: {error}", hint=hint, code="disk_full" if full else "storage")
+    text = "the disk is full" if full else str(error)
+    return StorageError(f"can't use the sync state {path}: {text}", hint=hint, code="disk_full" if full else "storage")
 
 
 def _seal_of(path: Path) -> Path:

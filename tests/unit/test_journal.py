@@ -222,3 +222,38 @@ def test_a_full_disk_is_not_called_damage(journal: Journal, monkeypatch: pytest.
     with pytest.raises(StorageError) as caught:
         journal.write([(1, event())])
     assert caught.value.hint == "Free some space."
+
+
+class _NoIndex(sqlite3.Connection):
+    """On a full disk, what makes the shared index fails."""
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        if "journal_mode" in sql:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+            raise error
+        return super().execute(sql, *values)  # type: ignore[arg-type]  # as it is called
+
+
+def test_a_full_disk_lets_the_log_be_read(journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal.write([(1, event())])
+    journal.close()
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **more: connect(*args, factory=_NoIndex, **more))
+    assert [found for _, found in journal.read()] == [event()]
+    assert [found.event for found in journal.latest(("sync.finished",))] == ["sync.finished"]
+    with pytest.raises(StorageError, match="the disk is full") as caught:
+        journal.write([(2, event())])
+    assert caught.value.hint == "Free some space."
+    (tmp_path / "state/journal.db-wal").write_bytes(b"events of a process that runs")
+    with pytest.raises(StorageError):
+        list(journal.read())
+
+
+def test_a_log_that_a_full_disk_kept_from_beginning_is_none(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/journal.db").touch()
+    assert list(journal.read()) == []
+    assert journal.latest(("sync.finished",)) == []
+    assert journal.count_errors({}) == {}
+    assert (tmp_path / "state/journal.db").stat().st_size == 0
