@@ -114,7 +114,15 @@ class ImapSync:
         if unseen and not self._state.folders().keys() <= listed:
             from mailctl.sync.archive.renamed import follow_renames
 
-            follow_renames(self._run, self._connected(), self._state, self._root, listed, tasks)
+            while True:
+                try:
+                    follow_renames(self._run, self._connected(), self._state, self._root, listed, tasks)
+                except ProtocolError:  # at one folder, which is left out from now on
+                    self._drop()
+                    if self._connections >= MOST_CONNECTIONS:
+                        raise
+                else:
+                    return
 
     def _stands(self, task: FolderTask) -> bool:
         """Whether nothing is to be done in a folder, since nothing changed on either side."""

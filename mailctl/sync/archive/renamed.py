@@ -16,6 +16,7 @@ from dataclasses import replace
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.domain.when import counted
+from mailctl.errors import ProtocolError, RefusedError
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.look import place_of
 from mailctl.sync.archive.plan import remember
@@ -76,18 +77,16 @@ def agree(remembered: Mapping[int, Agreed], shown: Mapping[int, MessageMeta]) ->
 def follow_renames(
     run: Run, mailbox: ImapMailbox, state: State, root: Root, listed: Iterable[str], tasks: Sequence[FolderTask]
 ) -> None:
-    """Find the folders that were renamed, and rename their files; in a dry run, show it. Tasks then know their past."""
-    found: list[Renaming] = []
-    for each in candidates(state.folders(), listed, tasks):
-        remembered = state.agreed(each.old)
-        uids = sorted(remembered)[-MOST_COMPARED:]
-        mailbox.select(each.task.folder, read_only=True)
-        shown = {meta.uid: meta for meta in mailbox.scan(uids)} if uids else {}
-        if agree({uid: remembered[uid] for uid in uids}, shown):
-            found.append(each)
+    """Find the folders that were renamed, and rename their files; in a dry run, show it. Tasks then know their past.
+
+    A folder that can't be looked into is done for this run: as a new one it would be fetched a second time. Where the
+    server breaks the protocol at it, ProtocolError is raised before anything is renamed; the next call leaves it out.
+    """
+    maybe = candidates(state.folders(), listed, [task for task in tasks if not task.done])
+    found = [each for each in maybe if not each.task.done and _is_same(run, mailbox, state.agreed(each.old), each.task)]
     for each in found:
         same = [other for other in found if other.old == each.old or other.task is each.task]
-        if len(same) > 1 or root.descriptor is None:
+        if len(same) > 1 or each.task.done or root.descriptor is None:
             continue
         tally = run.folder(each.task.name, str(each.task.path))
         text = f"renamed on the server: was {each.old}"
@@ -100,6 +99,22 @@ def follow_renames(
         each.task.seen = state.folders()[each.task.name]
         run.notes.append(f"{each.task.name}: {text}; {counted(moved, 'message')} moved here")
         run.record("sync.folder.renamed", f"{each.task.name}: {text}", folder=each.task.name, was=each.old, moved=moved)
+
+
+def _is_same(run: Run, mailbox: ImapMailbox, remembered: Mapping[int, Agreed], task: FolderTask) -> bool:
+    """Whether the folder has the messages that are remembered of another. Its failures are its own."""
+    uids = sorted(remembered)[-MOST_COMPARED:]
+    try:
+        mailbox.select(task.folder, read_only=True)
+        shown = {meta.uid: meta for meta in mailbox.scan(uids)} if uids else {}
+    except (RefusedError, ProtocolError) as error:
+        tally = run.folder(task.name, str(task.path))
+        tally.error, task.done = error, True
+        run.finish_folder(tally)
+        if isinstance(error, ProtocolError):  # the connection is dead
+            raise
+        return False
+    return agree({uid: remembered[uid] for uid in uids}, shown)
 
 
 class _Mover:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailctl.errors import MailctlError, ProtocolError, RefusedError
 from mailctl.sync.local.files import Files
 from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer
@@ -110,6 +111,41 @@ def test_a_dry_run_shows_it(place: Place, server: MemoryServer) -> None:
         ("Archive/2026", "rename_folder", (1, 2, 3, 4, 5))
     ]
     assert sorted(place.folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("error", [RefusedError("NO not now", code="refused"), ProtocolError("what is this")])
+@pytest.mark.parametrize("at", ["select", "scan"])
+def test_one_that_can_not_be_looked_into_concerns_itself_alone(
+    place: Place, server: MemoryServer, error: MailctlError, at: str
+) -> None:
+    place.sync()
+    folder = rename(server)
+    folder.add(mail(50))
+    server.folders["Other"] = MemoryFolder(uidvalidity=5)
+    server.folders["Other"].add(mail(7))
+    server.folders["INBOX"].add(mail(101))
+    looked: list[str] = []
+
+    def refuse(command: str) -> None:
+        looked.append(command)
+        if command == at and server.commands[-1][1] in ("Archive/2026", [1, 2, 3, 4, 5]):
+            raise error
+
+    server.before = refuse
+    report = place.sync()
+    assert at in looked
+    assert not report.ok
+    assert {folder.name: folder.ok for folder in report.folders} == {
+        "INBOX": True,
+        "Other": True,
+        "Archive/2026": False,
+    }
+    assert report.fetched == 2
+    assert len(place.bodies("Work")) == 5, "nothing was moved"
+    server.before = lambda command: None
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 1), "found again, and not fetched again"
+    assert place.bodies("Archive", "2026") == served(folder)
 
 
 @pytest.mark.parametrize("how", ["before", "after"])
