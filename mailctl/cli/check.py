@@ -22,7 +22,8 @@ RESULTS: dict[str, Any] = {"test": Checks}
 def check(
     ctx: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[GATEWAY|ADDRESS]...", help="What to test; the default gateway.")
+        list[str] | None,
+        typer.Argument(metavar="[GATEWAY|ADDRESS]...", help="What to test; the default, or only, gateway."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Test every gateway that is enabled.")] = False,
     imap: Annotated[bool, typer.Option("--imap", help="Test IMAP; these three may be combined.")] = False,
@@ -70,10 +71,10 @@ def check(
 ) -> None:
     """Climb from DNS to an open mailbox, stage by stage, and say what works and what doesn't.
 
-    Without a name it tests the default gateway. An address that is no gateway's name is looked up, its password is
-    asked for, and nothing is saved. --quiet prints the verdicts alone. A report takes the place of an older report,
-    never of another file. With --format nagios the exit codes are those of monitoring plugins: 0 OK, 1 WARNING,
-    2 CRITICAL, 3 UNKNOWN.
+    Without a name it tests the default gateway, or the only one. An address that is no gateway's name is looked up,
+    its password is asked for, and nothing is saved. --quiet prints the verdicts alone. A report takes the place of an
+    older report, never of another file. With --format nagios the exit codes are those of monitoring plugins: 0 OK,
+    1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     """
     context = Context.of(ctx)
     flags = ((imap, Protocol.IMAP), (pop3, Protocol.POP3), (smtp, Protocol.SMTP))

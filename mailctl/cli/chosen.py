@@ -1,4 +1,7 @@
-"""Which gateways a command is about, where it takes names, `--all`, or neither and means the default gateway."""
+"""Which gateways a command is about, where it takes names, `--all`, or neither and means the default gateway.
+
+Where none was made the default, and there is one gateway only, that one is meant.
+"""
 
 from mailctl.cli.context import Context
 from mailctl.errors import UsageError
@@ -7,13 +10,15 @@ _LISTED = 20
 
 
 def named(context: Context, names: list[str]) -> list[str]:
-    """`names`, or the default gateway's if none was given; UsageError (code no_name) if there is none of either."""
+    """`names`, or if none was given the default gateway's, or the only one's; UsageError (code no_name) else."""
     if names:
         return names
     default = context.config.default_gateway
     if default:
         return [default]
     known = context.config.gateway_names()
+    if len(known) == 1:
+        return known
     there = "There is none yet; `mailctl gateway add` makes one."
     if known:
         more = ", …" if len(known) > _LISTED else ""

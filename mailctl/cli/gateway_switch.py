@@ -74,14 +74,17 @@ def default(
     none: Annotated[bool, typer.Option("--none", help="Choose none.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Show or choose the default gateway: the one meant when none is named."""
+    """Show or choose the default gateway: the one meant when none is named. An only gateway needs no choosing."""
     context = Context.of(ctx)
     old = context.config.default_gateway
     if name and none:
         raise UsageError("--none and a gateway exclude each other")
     if not name and not none:
         view = Lines([old] if old else [])
-        notes = [] if old else ["No default gateway; `mailctl gateway default NAME` chooses one."]
+        only = len(context.config.gateway_names()) == 1
+        none_yet = "No default gateway is chosen; the only gateway is meant where none is named."
+        several = "No default gateway; `mailctl gateway default NAME` chooses one."
+        notes = [] if old else [none_yet if only else several]
         context.emit(Outcome(Default(old, False, dry_run), view, notes=notes))
         return
     if name:

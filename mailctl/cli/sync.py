@@ -28,7 +28,7 @@ RESULTS: dict[str, Any] = {"sync": SyncResult}
 def sync(
     ctx: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="What to sync; the default gateway.")
+        list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="What to sync; the default, or only, gateway.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Sync every gateway that is enabled.")] = False,
     folder: Annotated[
@@ -58,7 +58,7 @@ def sync(
 ) -> None:
     """Bring mail down into Maildir; in mirror mode, carry what changed on either side to the other.
 
-    Without a name it syncs the default gateway. In archive mode, nothing that is in the Maildir
+    Without a name it syncs the default gateway, or the only one. In archive mode, nothing that is in the Maildir
     disappears. A message's file name tells which one it is, so any run can be interrupted and repeated. Of more
     messages than `max_per_run`, the newest come first.
 

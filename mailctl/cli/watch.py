@@ -19,7 +19,7 @@ RESULTS: dict[str, Any] = {"watch": Event}
 def watch(
     ctx: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="What to watch; the default gateway.")
+        list[str] | None, typer.Argument(metavar="[GATEWAY]...", help="What to watch; the default, or only, gateway.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Watch every gateway that is enabled.")] = False,
     command: Annotated[

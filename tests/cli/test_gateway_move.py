@@ -239,6 +239,22 @@ def test_enable_and_disable(cli: Cli) -> None:
     assert [row["name"] for row in cli.json("gateway", "list", "--where", "enabled=yes")["result"]] == ["g"]
 
 
+def test_an_only_gateway_is_meant_where_none_is_named(cli: Cli) -> None:
+    for word in ("show", "default"):
+        assert cli.run("gateway", word).code == (2 if word == "show" else 0)
+    assert cli.json("sync", code=2)["error"]["code"] == "no_name"
+    assert "Name one of g, h" in cli.run("sync").err
+    cli.ok("gateway", "remove", "h", "--yes")
+    assert cli.json("gateway", "show")["result"]["name"] == "g"
+    assert "the only gateway is meant" in cli.ok("gateway", "default").err
+    assert cli.json("sync", "--dry-run", code=5)["result"]["gateways"][0]["gateway"] == "g"
+    cli.ok("gateway", "disable", "g")
+    for command in ("sync", "watch"):
+        assert cli.json(command, code=3)["error"]["code"] == "disabled"
+    cli.ok("gateway", "remove", "g", "--yes")
+    assert "There is none yet" in cli.json("sync", code=2)["error"]["hint"]
+
+
 def test_default(cli: Cli) -> None:
     assert cli.json("gateway", "default")["result"]["gateway"] == ""
     assert "No default gateway" in cli.ok("gateway", "default").err
