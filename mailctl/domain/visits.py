@@ -81,8 +81,8 @@ class ImapPipeline(Interface):
     def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Arrived | Closed]:
         """Read folders, several in flight: for each, in order, Opened (unless refused), any Arrived, and Closed.
 
-        Never sets \\Seen. `since` needs QRESYNC enabled (see `quick`). The iterator must be exhausted before the next
-        command, and leaves no folder selected.
+        The first are asked for at once. Never sets \\Seen. `since` needs QRESYNC enabled (see `quick`). The iterator
+        must be exhausted before the next command, and leaves no folder selected.
         """
 
     @property

@@ -44,12 +44,21 @@ def read_visits(
 ) -> Iterator[Opened | Arrived | Closed]:
     """See `domain.visits.ImapPipeline.visit`. largest: octets that one body may have.
 
-    A folder of which too much changed, or not clearly, is Closed with a RefusedError (code `unclear`), and not Opened:
-    it has to be looked at as a whole.
+    The first of them are asked for at once, before anything is read. A folder of which too much changed, or not
+    clearly, is Closed with a RefusedError (code `unclear`), and not Opened: it has to be looked at as a whole.
     """
     queue = deque(visits)
     sent: deque[_Sent] = deque()
     channel.wire.allowance = 0
+    with channel.guarded():
+        _send(channel, queue, sent)
+    return _read(channel, queue, sent, sinks, largest)
+
+
+def _read(
+    channel: Channel, queue: deque[Visit], sent: "deque[_Sent]", sinks: Sinks, largest: int
+) -> Iterator[Opened | Arrived | Closed]:
+    """The answers, and what else there is to ask."""
     with channel.guarded():
         while queue or sent:
             _send(channel, queue, sent)

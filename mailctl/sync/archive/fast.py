@@ -6,7 +6,7 @@ is left for the full look, which finds everything in good order: what came is in
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -26,17 +26,24 @@ from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, commit
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 
+Answers = Iterator[Opened | Arrived | Closed]
+
 MOST_OPEN = 32
 """Folders whose directories stay open until what came for them is made durable together."""
 
 
 class FastLane:
-    """Takes tasks; those that turn out to need a full look are in `careful` afterwards."""
+    """Takes tasks; those that turn out to need a full look are in `careful` afterwards.
+
+    The server is asked first. While it makes its answer ready, what lies here is looked at: the two don't depend on
+    each other, and an answer for a folder that has to be looked at as a whole is dropped.
+    """
 
     def __init__(self, run: Run, state: State, root: Root, here: Here) -> None:
         self._run, self._state, self._root, self._here = run, state, root, here
         self._takes_all, self._policy = takes_all(run.job), fingerprint(run.job)
         self._stays: list[Stay] = []
+        self._stay: Stay | None = None
         self.careful: list[FolderTask] = []
 
     def fits(self, task: FolderTask, *, quick: bool) -> bool:
@@ -49,27 +56,23 @@ class FastLane:
             return known and status.messages <= WORTH_UNSIZED and self._here.empty(task.path)
         if seen.at_work or seen.settled != self._policy or seen.path != str(task.path) or not grew(seen, status):
             return False
+        return quick or same_there(seen, status)
+
+    def _clear(self, task: FolderTask) -> bool:
+        """Whether what lies in a folder is what the state lets expect; files of unknown messages need a full look."""
         found = self._found(task)
-        return (quick or same_there(seen, status)) and found is not None and not found.difference.strange
+        return task.seen is None or (found is not None and not found.difference.strange)
 
     def _found(self, task: FolderTask) -> Found | None:
         return self._here.found(task.name, task.seen, task.path) if task.seen else None
 
     def sync(self, mailbox: ImapPipeline, tasks: Sequence[FolderTask]) -> None:
         """Bring folders up to date: those that are, are done. NetworkError, ProtocolError, StoppedError end it."""
-        self._make_folders([task for task in tasks if task.seen is None])
-        visits: dict[str, tuple[FolderTask, Visit]] = {}
-        with self._state.together():
-            for task in tasks:
-                visit = task.visit()
-                if visit is None:
-                    self._without_visit(task)
-                else:
-                    visits[task.name] = task, visit
-                    self._run.expect(task.expected, 0, task.name)
+        visits = {task.name: (task, visit) for task in tasks if (visit := task.visit()) is not None}
+        answers = mailbox.visit([visit for _, visit in visits.values()], self._sink) if visits else iter(())
+        self._prepare(tasks, visits)
         try:
-            if visits:
-                self._fly(mailbox, visits)
+            self._fly(answers, visits)
         except (NetworkError, ProtocolError, RefusedError, StoppedError):
             self._settle()  # what came whole is kept
             raise
@@ -78,7 +81,21 @@ class FastLane:
                 for stay in self._stays:
                     stack.callback(stay.maildir.close)
                     stack.callback(stay.writer.discard)
-                self._stays = []
+                self._stays, self._stay = [], None
+
+    def _prepare(self, tasks: Sequence[FolderTask], visits: Mapping[str, tuple[FolderTask, Visit]]) -> None:
+        """Look at what is here, and have it ready for what comes."""
+        clear = {task.name for task in tasks if self._clear(task)}
+        self._state.begin([task.name for task in tasks if task.seen is None or task.name in visits])
+        self._make_folders([task for task in tasks if task.seen is None])
+        with self._state.together():
+            for task in tasks:
+                if task.name in visits:
+                    self._run.expect(task.expected, 0, task.name)
+                elif task.name in clear:
+                    self._without_visit(task)
+                else:
+                    self.careful.append(task)
 
     def _make_folders(self, tasks: Sequence[FolderTask]) -> None:
         """All new folders on the disk, durable together."""
@@ -109,26 +126,25 @@ class FastLane:
             self._state.save_folder(task.name, replace(seen, cur=times.cur, new=times.new, files=found.files))
         task.done = True
 
-    def _fly(self, mailbox: ImapPipeline, visits: dict[str, tuple[FolderTask, Visit]]) -> None:
-        current: Stay | None = None
+    def _sink(self, visit: Visit, octets: int) -> BodySink:
+        stay = self._stay
+        if stay is None or stay.left:
+            return Unwanted(lambda octets: self._run.beat(octets, visit.folder.name), lambda uid: None)
+        return stay.writer.sink(octets)
 
-        def sink(visit: Visit, octets: int) -> BodySink:
-            if current is None or current.left:
-                return Unwanted(lambda octets: self._run.beat(octets, visit.folder.name), lambda uid: None)
-            return current.writer.sink(octets)
-
-        for event in mailbox.visit([visit for _, visit in visits.values()], sink):
+    def _fly(self, answers: Answers, visits: Mapping[str, tuple[FolderTask, Visit]]) -> None:
+        for event in answers:
             task = visits[event.visit.folder.name][0]
             match event:
                 case Opened():
-                    current = self._begin(task, event)
+                    self._stay = self._begin(task, event)
                 case Arrived():
                     self._run.came(task.name)
-                    if current is not None and current.writer.full:
+                    if self._stay is not None and self._stay.writer.full:
                         self._settle()
                 case Closed(error=error):
-                    self._end(task, current, error)
-                    current = None
+                    self._end(task, self._stay, error)
+                    self._stay = None
                     self._run.check_stop()
         self._settle()
 
@@ -139,6 +155,8 @@ class FastLane:
         tally = run.folder(task.name, str(task.path))
         tally.messages = opened.status.messages
         if not opened.status.uidvalidity or (seen is not None and not grew(seen, opened.status)):
+            return None
+        if not self._clear(task):
             return None
         try:
             maildir = MaildirFolder(self._root.files, root, task.path, create=False)

@@ -80,10 +80,7 @@ class ImapSync:
 
         run = self._run
         lane = FastLane(run, self._state, self._root, self._here)
-        fast = [task for task in tasks if lane.fits(task, quick=self._connected().quick)]
-        if not run.job.dry_run:
-            self._state.begin([task.name for task in fast if task.seen is None or task.visit() is not None])
-        self._fast(lane, fast)
+        self._fast(lane, [task for task in tasks if lane.fits(task, quick=self._connected().quick)])
         for task in tasks:
             if not task.done:
                 run.check_stop()
