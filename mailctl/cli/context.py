@@ -221,6 +221,12 @@ class Context(Configured):
 
         return tls_library()
 
+    def prepare_imap(self) -> None:
+        """Import what `open_imap` needs."""
+        import mailctl.protocols.imap.session  # noqa: F401
+
+        _ = self.secrets
+
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""
         return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol))

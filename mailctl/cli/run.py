@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from typer._click.exceptions import ClickException
-from typer.exceptions import Abort, Exit
-
 from mailctl.cli.context import Context
-from mailctl.errors import ExitCode, MailctlError, StoppedError, StorageError, UsageError
+from mailctl.cli.quick import run_quickly
+from mailctl.errors import MailctlError, StoppedError, StorageError
 
 if TYPE_CHECKING:
     from mailctl.cli.context import KeyringFactory
@@ -26,34 +24,21 @@ def run_command(
 
     keyring: makes the keyring to use instead of the system's.
     """
-    from typer.main import get_command
-
-    from mailctl.cli.app import app
-
     context = Context(stdin, stdout, stderr, env, keyring=keyring)
     if "--json" in argv:  # known before parsing, so that a usage error is JSON too
         context.set_option("json", True)
     if "--debug" in argv:
         context.set_option("debug", True)
     try:
-        command = get_command(app)  # not its main(), which makes its own mind up on Ctrl-C and closed pipes
-        with command.make_context("mailctl", argv, obj=context) as parsed:
-            command.invoke(parsed)
+        if not run_quickly(context, argv):
+            from mailctl.cli.parsed import run_parsed
+
+            return run_parsed(context, argv)
         return int(context.exit_code)
-    except Exit as end:
-        return int(end.exit_code)
-    except (KeyboardInterrupt, Abort):
+    except KeyboardInterrupt:
         return _fail(context, argv, StoppedError("interrupted"))
     except BrokenPipeError:
         raise
-    except ClickException as error:
-        place = getattr(error, "ctx", None)
-        if place is not None:
-            context.command = place.command_path.removeprefix("mailctl").strip()
-        if type(error).__name__ == "NoArgsIsHelpError":
-            stderr.write(error.format_message() + "\n")
-            return int(ExitCode.USAGE)
-        return _fail(context, argv, _usage(error))
     except MailctlError as error:
         _debug(context)
         return _fail(context, argv, error)
@@ -80,13 +65,6 @@ def _command_of(argv: list[str]) -> str:
 
     words = [word for word in argv if not word.startswith("-")]
     return words[0] if words and words[0] in Root.table else ""
-
-
-def _usage(error: ClickException) -> UsageError:
-    context = getattr(error, "ctx", None)
-    hint = f"`{context.command_path} --help` shows how it is used." if context else ""
-    leads_on = "did you mean" in error.message or "lists them" in error.message
-    return UsageError(error.format_message().rstrip("."), hint="" if leads_on else hint)
 
 
 def _debug(context: Context) -> None:

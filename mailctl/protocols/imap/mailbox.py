@@ -37,6 +37,7 @@ class Mailbox(Changing, FolderChanges, Waiting):
     def __init__(self, channel: Channel, *, largest: int = LARGEST) -> None:
         super().__init__(channel)
         self._largest = largest
+        self._surveyed: FolderListing | None = None
 
     def folders(self) -> FolderListing:
         """LIST "" "*" (RFC 9051 section 6.3.9); names that can't be decoded are set aside."""
@@ -45,7 +46,12 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
     def survey(self) -> FolderListing:
         """The folders with their state; see `domain.visits.ImapPipeline.survey`."""
-        return survey_folders(self._channel)
+        made, self._surveyed = self._surveyed, None
+        return made or survey_folders(self._channel)
+
+    def survey_ahead(self) -> None:
+        """Make a survey now; the next `survey` returns it."""
+        self._surveyed = survey_folders(self._channel)
 
     def append(self, folder: Folder, uploads: "Sequence[Upload]") -> "Placed":
         """APPEND; see `domain.changes.ImapChanges.append`."""

@@ -1,0 +1,80 @@
+"""A sign-in that goes on while the rest of a command is made ready: one waits for the server, the other for nobody."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, cast
+from typing import Protocol as Interface
+
+from mailctl.domain.server import Protocol
+from mailctl.sync.job import Task
+
+if TYPE_CHECKING:
+    from mailctl.cli.context import Context
+    from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+    from mailctl.sync.job import Connector, SyncJob
+
+
+class _Surveyed(Interface):
+    def survey_ahead(self) -> None:
+        """Make the survey that the sync will ask for first."""
+
+
+@contextmanager
+def ahead(context: "Context", jobs: "Sequence[SyncJob]") -> "Iterator[Connector]":
+    """A connector that is signing in already, where one IMAP mailbox alone is to be synced."""
+    if len(jobs) != 1 or jobs[0].protocol is not Protocol.IMAP or jobs[0].task is not Task.SYNC:
+        yield context
+        return
+    connector = _Ahead(context, jobs[0])
+    try:
+        yield connector
+    finally:
+        connector.close()
+
+
+class _Ahead:
+    """Its first connection is being made, and the folders asked for, since it was made; others are made as usual."""
+
+    def __init__(self, context: "Context", job: "SyncJob") -> None:
+        self._context, self._job = context, job
+        self._mailbox: ImapMailbox | None = None
+        self._error: BaseException | None = None
+        self._unwanted = False
+        context.prepare_imap()
+        self._thread: Thread | None = Thread(target=self._connect, daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> None:
+        try:
+            mailbox = self._mailbox = self._context.open_imap(self._job)
+            cast(_Surveyed, mailbox).survey_ahead()
+        except BaseException as error:  # noqa: BLE001 - raised where the connection is asked for
+            self._error = error
+        if self._unwanted:
+            self.close()
+
+    def open_imap(self, job: "SyncJob") -> "ImapMailbox":
+        """See `sync.job.Connector`."""
+        thread, self._thread = self._thread, None
+        if thread is None or job is not self._job:
+            return self._context.open_imap(job)
+        thread.join()
+        mailbox, self._mailbox = self._mailbox, None
+        if self._error is not None:
+            if mailbox is not None:
+                mailbox.close()
+            raise self._error
+        assert mailbox is not None, "it ended without an error"  # noqa: S101
+        return mailbox
+
+    def open_pop3(self, job: "SyncJob") -> "PopMailbox":
+        """See `sync.job.Connector`."""
+        return self._context.open_pop3(job)
+
+    def close(self) -> None:
+        """Drop the connection if nobody asked for it, now or as soon as it is made."""
+        self._unwanted = True
+        mailbox, self._mailbox = self._mailbox, None
+        if mailbox is not None:
+            mailbox.close()

@@ -1,0 +1,108 @@
+"""A connection that is made while the rest of a command is made ready."""
+
+from threading import Event
+from typing import cast
+
+import pytest
+
+from mailctl.cli.ahead import ahead
+from mailctl.cli.context import Context
+from mailctl.domain.gateway import Gateway, Inbound, Login
+from mailctl.domain.mailbox import ImapMailbox
+from mailctl.domain.server import Endpoint, Protocol, Security
+from mailctl.errors import AuthError
+from mailctl.sync.job import SyncJob, Task
+
+
+class Box:
+    """A mailbox that knows what was done with it."""
+
+    def __init__(self) -> None:
+        self.surveyed = self.closed = False
+
+    def survey_ahead(self) -> None:
+        self.surveyed = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class World:
+    """A context that signs in when it is let, with these outcomes."""
+
+    def __init__(self, *outcomes: Box | Exception) -> None:
+        self.outcomes = list(outcomes)
+        self.opened = 0
+        self.begun, self.let = Event(), Event()
+        self.let.set()
+
+    def prepare_imap(self) -> None:
+        pass
+
+    def open_imap(self, job: SyncJob) -> ImapMailbox:
+        self.opened += 1
+        self.begun.set()
+        assert self.let.wait(10)
+        outcome = self.outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return cast(ImapMailbox, outcome)
+
+    @property
+    def context(self) -> Context:
+        return cast(Context, self)
+
+
+def job(protocol: Protocol = Protocol.IMAP, task: Task = Task.SYNC) -> SyncJob:
+    endpoint = Endpoint("mail.example", 993, Security.TLS)
+    return SyncJob(
+        Gateway("box", server="s", email="me@mail.example", login=Login("me")),
+        protocol,
+        endpoint,
+        Inbound(),
+        "/r",
+        "/s",
+        task=task,
+    )
+
+
+def test_the_first_connection_is_made_before_it_is_asked_for_and_later_ones_as_usual() -> None:
+    first, second = Box(), Box()
+    world, wanted = World(first, second), job()
+    with ahead(world.context, [wanted]) as connector:
+        assert world.begun.wait(10)
+        assert connector.open_imap(wanted) is cast(object, first)
+        assert connector.open_imap(wanted) is cast(object, second)
+    assert (first.surveyed, first.closed, second.surveyed, second.closed) == (True, False, False, False)
+
+
+def test_what_went_wrong_is_raised_where_the_connection_is_asked_for() -> None:
+    wanted = job()
+    with ahead(World(AuthError("no")).context, [wanted]) as connector, pytest.raises(AuthError):
+        connector.open_imap(wanted)
+
+
+def test_a_connection_that_nobody_asked_for_is_dropped_also_if_it_comes_late() -> None:
+    for late in (False, True):
+        box = Box()
+        world = World(box)
+        if late:
+            world.let.clear()
+        with ahead(world.context, [job()]) as connector:
+            assert world.begun.wait(10)
+            thread = connector._thread  # type: ignore[attr-defined]  # what is waited for below
+            if not late:
+                thread.join(10)
+        world.let.set()
+        thread.join(10)
+        assert box.closed
+
+
+@pytest.mark.parametrize(
+    "jobs", [[], [job(), job()], [job(Protocol.POP3)], [job(task=Task.VERIFY)]], ids=["none", "two", "pop3", "verify"]
+)
+def test_nothing_is_done_ahead_where_it_may_be_in_vain(jobs: list[SyncJob]) -> None:
+    world = World()
+    with ahead(world.context, jobs) as connector:
+        assert connector is cast(object, world)
+    assert world.opened == 0
