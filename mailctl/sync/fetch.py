@@ -10,7 +10,7 @@ from mailctl.sync.bulk.bring import bring
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.maildir import MaildirFolder
-from mailctl.sync.local.writer import lost_keywords
+from mailctl.sync.local.writer import Written, lost_keywords
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed
 
@@ -23,7 +23,7 @@ def fetch(
     mailbox: ImapMailbox,
     maildir: MaildirFolder,
     load: Load,
-    server: Mapping[int, MessageMeta],
+    server: Mapping[int, MessageMeta] | None,
     tally: FolderTally,
     keep: Keep,
     *,
@@ -31,19 +31,26 @@ def fetch(
 ) -> None:
     """Fetch `load` from the selected folder.
 
-    load: its sizes are taken from `server`, what the server shows by UID. root: see `bring`. Raises MailctlErrors; what
-    came whole before is kept.
+    load: its sizes are taken from `server`, what the server shows by UID; None: not known, what comes with the bodies
+    is kept. root: see `bring`. Raises MailctlErrors; what came whole before is kept.
     """
-    sizes = {uid: size for uid in load.uids if (size := server[uid].size) is not None}
+    sizes = {uid: size for uid in load.uids if (size := server[uid].size) is not None} if server is not None else {}
     run.expect(len(load.uids), sum(sizes.values()))
     with closing(bring(run, mailbox, maildir, replace(load, sizes=sizes), tally, root=root)) as batches:
         for written in batches:
-            new = {w.meta.uid: replace(remember(server[w.meta.uid]), flags=w.meta.flags) for w in written}
+            new = {w.meta.uid: _agreed(w, server) for w in written}
             keep(new, {w.meta.uid: f"{w.subdirectory}/{w.filename}" for w in written})
             tally.fetched += len(new)
             tally.bytes += sum(w.octets for w in written)
             run.homeless(tally.name, lost_keywords(written))
             run.arrived(len(new))
+
+
+def _agreed(written: Written, server: Mapping[int, MessageMeta] | None) -> Agreed:
+    meta = written.meta
+    if server is None:
+        return replace(remember(meta), size=written.octets)
+    return replace(remember(server[meta.uid]), flags=meta.flags)
 
 
 def tell_missing(wanted: Iterable[int], came: Container[int], tally: FolderTally) -> None:

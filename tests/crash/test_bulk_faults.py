@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from mailctl.errors import AuthError, ExitCode, NetworkError
-from mailctl.sync.archive import fast
+from mailctl.sync.archive import fast, folder
 from mailctl.sync.bulk import load
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files
@@ -46,7 +46,8 @@ class Striking(StrikingFiles):
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages are a bulk."""
-    monkeypatch.setattr(fast, "WORTH_UNSIZED", 1)
+    for module in (fast, folder, load):
+        monkeypatch.setattr(module, "WORTH_UNSIZED", 1)
     monkeypatch.setattr(load, "WORTH_OCTETS", 1)
     monkeypatch.setattr(load, "LEAST", 3)
     monkeypatch.setattr(writer, "MOST_MESSAGES", 4)

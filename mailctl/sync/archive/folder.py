@@ -12,8 +12,9 @@ from mailctl.sync.archive.here import Here
 from mailctl.sync.archive.look import UNKNOWN, Watch, place_of
 from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.archive.stay import folder_state
-from mailctl.sync.archive.still import changes_server, fingerprint, read_left_out, write_left_out
+from mailctl.sync.archive.still import changes_server, fingerprint, read_left_out, takes_all, write_left_out
 from mailctl.sync.archive.telling import show, tell
+from mailctl.sync.bulk.load import WORTH_UNSIZED
 from mailctl.sync.due import Due
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import from_letters
@@ -92,6 +93,8 @@ class FolderSync:
         if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
         agreed = self._local(validity, seen)
+        if self._is_fresh(status, seen, agreed) and self._bring_fresh(status):
+            return
         elsewhere = self._elsewhere(validity, seen, agreed)
         server, recent = self._server(status, seen, agreed)
         if seen is None or seen.uidvalidity != validity:
@@ -145,6 +148,32 @@ class FolderSync:
                 hint="Has the server been restored from a backup? Move this folder's Maildir away to fetch it anew.",
                 code="identity_changed",
             )
+
+    def _is_fresh(self, status: FolderStatus, seen: FolderState | None, agreed: dict[int, Agreed]) -> bool:
+        """Whether the folder is large, all of it is wanted, and nothing of it is here or was."""
+        if agreed or self._files or status.messages <= WORTH_UNSIZED:
+            return False
+        if self._maildir is None or not status.uidvalidity or not takes_all(self._job):
+            return False
+        known = seen is None and self._state.complete
+        return known or not self._root.whole.by_folder.get(self._hash)
+
+    def _bring_fresh(self, status: FolderStatus) -> bool:
+        from mailctl.sync.archive.fresh import bring_fresh
+
+        assert self._maildir is not None  # noqa: S101 - it is fresh
+        return bring_fresh(
+            self._run,
+            self._mailbox,
+            self._state,
+            self._maildir,
+            self._folder,
+            self._hash,
+            replace(status, mailbox_id=status.mailbox_id or self._mailbox_id),
+            self.tally,
+            root=self._root.descriptor,
+            others=self._count,
+        )
 
     def _elsewhere(self, validity: int, seen: FolderState | None, agreed: dict[int, Agreed]) -> set[int]:
         """Messages whose files lie in other folders, or were missed here: renamed while the directory was read.

@@ -19,7 +19,7 @@ from mailctl.sync.reflag import reflag
 from mailctl.sync.run import Run
 from mailctl.sync.state import AT_WORK, FolderState, State
 
-_LAST_UID = 0xFFFFFFFF
+LAST_UID = 0xFFFFFFFF
 
 
 class Stay:
@@ -40,7 +40,7 @@ class Stay:
     ) -> None:
         self._run, self._state, self.maildir, self.tally, self.task = run, state, maildir, tally, task
         self._opened, self._status = opened, opened.status
-        self._from = opened.visit.bodies_from or _LAST_UID + 1
+        self._from = opened.visit.bodies_from or LAST_UID + 1
         self._plan = FolderPlan()
         self._files: dict[int, str | None] = {}
         self._arrived: set[int] = set()
@@ -73,7 +73,7 @@ class Stay:
         name, seen, state = self.task.name, self.task.seen, self._state
         changed = {meta.uid: meta for meta in self._opened.changed}
         vanished = set(state.within(name, self._opened.vanished))
-        self._arrived.update(state.within(name, [(self._from, _LAST_UID)]))
+        self._arrived.update(state.within(name, [(self._from, LAST_UID)]))
         self._files |= difference.places
         touched = sorted({*changed, *vanished, *difference.places})
         agreed = state.agreed(name, touched)
@@ -90,7 +90,7 @@ class Stay:
         return files, View(server, flags, agreed.keys() - files.keys(), agreed, None, before, rest)
 
     def _name(self, meta: MessageMeta) -> MessageName | None:
-        uidnext = self._status.uidnext or _LAST_UID + 1  # what came after that is the next run's
+        uidnext = self._status.uidnext or LAST_UID + 1  # what came after that is the next run's
         if not self._from <= meta.uid < uidnext or meta.uid in self._arrived:
             return None
         self._arrived.add(meta.uid)

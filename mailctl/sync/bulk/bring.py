@@ -90,6 +90,8 @@ def _all(run: Run, crew: Crew | None, shift: Shift, fetcher: Fetcher) -> Iterato
             for came in fetcher.fetch(share):
                 others = shift.gather()
                 yield Came(came.parts + others.parts, came.too_large + others.too_large)
+                while shift.waiting:  # in batches: what is in hand is in memory
+                    yield shift.gather()
         elif (crew is not None and crew.busy) or shift.waiting:  # in this order: it brings before it is idle
             came = shift.gather(_LOOK_UP)
             run.beat(shift.beat())

@@ -21,6 +21,7 @@ from mailctl.sync.bulk.worker import STOP, Order, came_of, unpacked
 from mailctl.sync.job import SyncJob
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import part_number
+from mailctl.sync.local.writer import MOST_MESSAGES
 
 NAMESPACE = 10**15
 """Numbers of files in `tmp` that each process has for itself."""
@@ -62,7 +63,7 @@ class Shift:
     def __init__(self, load: Load, shares: Shares) -> None:
         self.load, self.shares = load, shares
         self.fatal: MailctlError | None = None
-        self._came: SimpleQueue[Came] = SimpleQueue()
+        self._came: SimpleQueue[bytes] = SimpleQueue()
         self._octets = 0
         self._lock = Lock()
 
@@ -77,14 +78,17 @@ class Shift:
         return octets
 
     def gather(self, seconds: float = 0.0) -> Came:
-        """What workers brought by now, waiting at most `seconds` for the first of it."""
+        """What workers brought by now, a batch of it, waiting at most `seconds` for the first."""
         whole = Came()
         with suppress(Empty):
-            came = self._came.get(timeout=seconds) if seconds else self._came.get_nowait()
+            packed = self._came.get(timeout=seconds) if seconds else self._came.get_nowait()
             while True:
+                came = came_of(packed, self.load)
                 whole.parts += came.parts
                 whole.too_large += came.too_large
-                came = self._came.get_nowait()
+                if len(whole.parts) >= MOST_MESSAGES:
+                    break
+                packed = self._came.get_nowait()
         return whole
 
     @property
@@ -97,9 +101,9 @@ class Shift:
         with self._lock:
             self._octets += octets
 
-    def bring(self, came: Came) -> None:
-        """What a worker brought."""
-        self._came.put(came)
+    def bring(self, packed: bytes) -> None:
+        """What a worker brought, as it told it."""
+        self._came.put(packed)
 
 
 class Crew:
@@ -230,10 +234,9 @@ class _Hand:
             case "octets":
                 shift.count(value)
             case "came":
-                came = came_of(value, shift.load)
-                shift.bring(came)
-                self._shares[0].difference_update(part.meta.uid for part in came.parts)
-                self._shares[0].difference_update(uid for uid, _ in came.too_large)
+                uids, packed = value
+                shift.bring(packed)
+                self._shares[0].difference_update(uids)
             case "ready" if value == self._number:  # else for a load that was done before it was
                 self._hand_out(shift)
                 self._hand_out(shift)

@@ -1,5 +1,6 @@
 """What is to be brought, how it is cut into shares, and by how many connections. Pure."""
 
+from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field
 from threading import Lock
@@ -70,7 +71,7 @@ class Shares:
     """
 
     def __init__(self, uids: Sequence[int], sizes: Mapping[int, int]) -> None:
-        self._left, self._sizes = list(uids), sizes
+        self._left, self._sizes = array("L", uids), sizes
         self.crowd = 1
         self._left.reverse()  # the next ones last, where they are cheap to take
         typical = sorted(sizes[uid] for uid in uids if uid in sizes)
@@ -97,7 +98,7 @@ class Shares:
     def give_back(self, uids: Collection[int]) -> None:
         """What was taken and not brought."""
         with self._lock:
-            self._left = sorted([*self._left, *uids], reverse=True)
+            self._left = array("L", sorted([*self._left, *uids], reverse=True))
             self._weight = sum(map(self._weigh, self._left))
 
     def __bool__(self) -> bool:

@@ -50,7 +50,8 @@ class Order:
 class Answers:
     """What the worker says: (word, value). For several threads; nothing happens when nobody listens any more.
 
-    ready int (an order's number) · octets int · came rows · done None (a share) · failed dict (an error; the last)
+    ready int (an order's number) · octets int · came (UIDs, packed) · done None (a share)
+    failed dict (an error; the last)
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -116,7 +117,7 @@ class _Worker:
             while isinstance(request := self._requests.get(), list):
                 for came in fetcher.fetch(request):
                     self._tell_octets()
-                    self._answers.say("came", rows(came))
+                    self._answers.say("came", told_of(came))
                 self._answers.say("done")
         return request
 
@@ -148,17 +149,23 @@ class _Worker:
 Row = tuple[str, int, frozenset[str], int | None, float | None, int | None, int, bool]
 
 
-def rows(came: Came) -> tuple[list[Row], list[tuple[int, int]]]:
-    """`came` in plain values, which are pickled fast."""
+def told_of(came: Came) -> tuple[list[int], bytes]:
+    """The UIDs of all that came, and `came` in plain values, pickled: what waits to be placed takes little room."""
+    import pickle
+
     parts: list[Row] = [
         (p.file, p.meta.uid, p.meta.flags, p.meta.size, p.meta.internaldate, p.meta.modseq, p.octets, p.name.verbatim)
         for p in came.parts
     ]
-    return parts, came.too_large
+    uids = [part.meta.uid for part in came.parts] + [uid for uid, _ in came.too_large]
+    return uids, pickle.dumps((parts, came.too_large), 5)
 
 
-def came_of(told: tuple[list[Row], list[tuple[int, int]]], load: Load) -> Came:
-    """What `rows` made plain."""
+def came_of(packed: bytes, load: Load) -> Came:
+    """What `told_of` made plain."""
+    import pickle
+
+    parts, too_large = pickle.loads(packed)  # noqa: S301 - from a process that we started
     return Came(
         [
             Part(
@@ -167,9 +174,9 @@ def came_of(told: tuple[list[Row], list[tuple[int, int]]], load: Load) -> Came:
                 MessageMeta(uid, canonical(flags), size, date, modseq),
                 octets,
             )
-            for file, uid, flags, size, date, modseq, octets, verbatim in told[0]
+            for file, uid, flags, size, date, modseq, octets, verbatim in parts
         ],
-        told[1],
+        too_large,
     )
 
 

@@ -17,7 +17,7 @@ from mailctl.sync.bulk import fetcher, pace
 from mailctl.sync.bulk.fetcher import Came, Fetcher
 from mailctl.sync.bulk.load import LEAST, MOST, Load, Shares, connections
 from mailctl.sync.bulk.pace import Pace, worth_compressing
-from mailctl.sync.bulk.worker import came_of, packed, rows, unpacked
+from mailctl.sync.bulk.worker import came_of, packed, told_of, unpacked
 from mailctl.sync.local.durable import kernel_version
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.maildir import MaildirFolder
@@ -103,13 +103,15 @@ def test_connections_that_are_allowed(own: int | None, published: int | None, ex
     assert connections_allowed(Limits(connections=own), published) == expected
 
 
-def test_rows_are_what_came() -> None:
+def test_what_is_told_is_what_came() -> None:
     flags = frozenset({"\\Seen", "Work"})
     parts = [
         Part("part.1", MessageName(HASH, 7, 3, verbatim=True), MessageMeta(3, flags, 10, 1.5, 9), 10),
         Part("part.2", MessageName(HASH, 7, 4), MessageMeta(4), 20),
     ]
-    assert came_of(rows(Came(parts, [(5, 99)])), load([])) == Came(parts, [(5, 99)])
+    uids, told = told_of(Came(parts, [(5, 99)]))
+    assert uids == [3, 4, 5]
+    assert came_of(told, load([])) == Came(parts, [(5, 99)])
 
 
 @pytest.mark.parametrize("family", sorted(name for name in vars(errors) if name.endswith("Error")))
