@@ -1,5 +1,6 @@
 """Mirror mode with Dovecot at the other end, and what mutt, notmuch and other programs do to the Maildir."""
 
+import datetime as dt
 import os
 import pty
 import shutil
@@ -81,6 +82,22 @@ def test_deletions_and_folders_go_both_ways(home: SyncHome, mailbox: Mailbox) ->
     shutil.rmtree(home.mail / "Lists" / "Été")
     settled(home)
     assert "Lists/Été" not in mailbox.folders()
+
+
+def test_drafts_that_were_edited_are_other_messages(home: SyncHome, mailbox: Mailbox) -> None:
+    """Though they have the Message-ID and the size that they had: one here, one there, which was moved besides."""
+    file(home, 1).unlink()
+    text = "Message-ID: <1@x>\nFrom: a@x.test\nSubject: number 7\n\nhello\n"
+    draft = home.mail / "INBOX" / "cur" / "1.host:2,DS"
+    draft.write_text(text)
+    os.utime(draft, (1_600_000_000, 1_600_000_000))
+    mailbox.expunge("INBOX", 2)
+    before = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    mailbox.deliver("Work", text.replace("<1@x>", "<2@x>").replace("7", "8").replace("\n", "\r\n").encode(), (), before)
+    report = settled(home)
+    assert [report[done] for done in ("uploaded", "fetched", "moved", "removed")] == [1, 1, 0, 2]
+    assert bodies(mailbox, "INBOX") == [b"3", b"7"]
+    assert bodies(mailbox, "Work") == [b"8"]
 
 
 def test_what_mutt_does_is_synced_back(home: SyncHome, mailbox: Mailbox, tmp_path: Path) -> None:

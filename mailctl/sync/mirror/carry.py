@@ -13,7 +13,7 @@ from mailctl.sync.fetch import fetch, tell_missing
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.removal import remove_file, remove_folder
 from mailctl.sync.local.root import Root
-from mailctl.sync.mirror.connection import Connection
+from mailctl.sync.mirror.connection import Connection, folder_of
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import look_here
 from mailctl.sync.mirror.intents import Intents
@@ -131,7 +131,7 @@ class Carry:
         run, connection = self._run, self._connection
         connection.select(work)
         most = run.job.inbound.max_size
-        load = Load(connection.folder(work), work.path, work.hash, work.validity, work.plan.fetch, max_size=most)
+        load = Load(folder_of(work), work.path, work.hash, work.validity, work.plan.fetch, max_size=most)
 
         came: set[int] = set()
 

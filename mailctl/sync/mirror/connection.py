@@ -32,7 +32,7 @@ class Connection:
         RefusedError if its UIDs are not those that were planned with: other messages have them by now.
         """
         self._open = ""
-        status = self.mailbox.select(self.folder(work), read_only=False)
+        status = self.mailbox.select(folder_of(work), read_only=False)
         if work.status is not None and status.uidvalidity != work.status.uidvalidity:
             raise RefusedError(
                 f"{work.name} was made anew on the server meanwhile: nothing more was done in it",
@@ -46,14 +46,7 @@ class Connection:
         """DELETE a folder, which is not open then: some servers end a session whose folder goes."""
         self._open = ""
         self.mailbox.select(self._inbox, read_only=True)
-        self.mailbox.remove(self.folder(work))
-
-    @staticmethod
-    def folder(work: Work) -> Folder:
-        """The folder on the server."""
-        if work.folder is None:
-            raise RefusedError(f"{work.name} is not on the server", cause="no_such_mailbox")
-        return work.folder
+        self.mailbox.remove(folder_of(work))
 
     @staticmethod
     def uidnext(work: Work) -> int:
@@ -78,6 +71,13 @@ class Connection:
 
     def _offers(self, extension: str) -> bool:
         return offers(self.mailbox.capabilities, extension)
+
+
+def folder_of(work: Work) -> Folder:
+    """The folder on the server. RefusedError if it is not there."""
+    if work.folder is None:
+        raise RefusedError(f"{work.name} is not on the server", cause="no_such_mailbox")
+    return work.folder
 
 
 def offers(capabilities: frozenset[str], extension: str) -> bool:

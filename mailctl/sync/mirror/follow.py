@@ -1,8 +1,8 @@
 """Messages that were moved on the server: their files follow, with what changed here; nothing is fetched again.
 
-A message that is gone from one folder and has arrived in another is the same if Message-ID and size agree, or
-without a Message-ID all octets, or if its whole folder was renamed: same UIDVALIDITY, UID, size and date (RFC 9051
-section 2.3.1.1).
+A message that is gone from one folder and has arrived in another is the same if Message-ID, size and date agree, or,
+in doubt or without a Message-ID, all octets (see `doubt`), or if its whole folder was renamed: same UIDVALIDITY, UID,
+size and date (RFC 9051 section 2.3.1.1).
 """
 
 from collections import Counter
@@ -12,6 +12,7 @@ from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.record import dataclass
 from mailctl.errors import RefusedError
 from mailctl.sync.local.maildir import LocalFile
+from mailctl.sync.mirror.doubt import Doubts
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.strays import Fate, Likeness, Origin, Stray, Way, pair
 from mailctl.sync.mirror.there import likenesses
@@ -29,6 +30,12 @@ class _Gone:
     file: LocalFile
 
 
+def _likeness(each: _Gone, one: Found) -> Likeness:
+    """What a message was known by, as the server showed it last."""
+    agreed = each.home.agreed[each.uid]
+    return Likeness(one.stray.likeness.identity, agreed.size, agreed.internaldate)
+
+
 class Follower:
     """Finds where messages went. arrivals: what is known of messages that are new on the server, by folder; grows."""
 
@@ -38,8 +45,10 @@ class Follower:
         reader: Reader,
         works: Mapping[str, Work],
         arrivals: dict[str, dict[int, Likeness]],
+        doubts: Doubts,
     ) -> None:
         self._mailbox, self._reader, self._works, self._arrivals = mailbox, reader, works, arrivals
+        self._doubts = doubts
 
     def follow(self, strays: Collection[Found]) -> tuple[list[Fate], list[Found]]:
         """(fates, their files) of all that can be followed; the plans of the folders are made to fit.
@@ -58,14 +67,19 @@ class Follower:
         nameless = {each.home.agreed[each.uid].size for each, one in rest.items() if not one.measured.message_id}
         for work in self._works.values():
             self._ask(work, sizes, nameless, {origin.uid for origin in taken if origin.folder == work.name})
-        placed |= pair(
-            {each: (one.stray.likeness.identity, each.home.agreed[each.uid].size) for each, one in rest.items()},
+        files, come = self._doubts.clear(
+            {each: _likeness(each, one) for each, one in rest.items()},
             {
-                origin: (like.identity, like.size)
+                origin: like
                 for folder, messages in self._arrivals.items()
                 for uid, like in messages.items()
-                if like.identity and (origin := Origin(folder, uid)) not in taken
+                if (origin := Origin(folder, uid)) not in taken
             },
+            read.__getitem__,
+        )
+        placed |= pair(
+            {each: (like.identity, like.size) for each, like in files.items()},
+            {origin: (like.identity, like.size) for origin, like in come.items() if like.identity},
             prefer=lambda each, origin: origin.folder == each.lying.name,
         )
         away = {each: origin for each, origin in placed.items() if origin.folder != each.lying.name}

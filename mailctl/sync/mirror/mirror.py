@@ -19,7 +19,8 @@ from mailctl.sync.local.paths import FolderPath, assign
 from mailctl.sync.local.root import Root, vanished_folder
 from mailctl.sync.mirror.brake import brake
 from mailctl.sync.mirror.carry import Carry
-from mailctl.sync.mirror.connection import Connection, MirrorMailbox
+from mailctl.sync.mirror.connection import Connection, MirrorMailbox, folder_of
+from mailctl.sync.mirror.doubt import Doubts
 from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of, plan_folders
 from mailctl.sync.mirror.follow import Follower
 from mailctl.sync.mirror.here import LocalFolder, Parts, look_here, obstacle
@@ -94,12 +95,14 @@ class MirrorSync:
             run.check_stop()
             if not work.left:
                 looker.look(work, listing.statuses.get(work.name), work.name in mirrored)
-        follows, following = Follower(mailbox, reader, works, looker.arrivals).follow(found)
+        fresh = works.keys() - mirrored
+        doubts = Doubts(mailbox, reader, works, fresh, lambda work: mailbox.select(folder_of(work), read_only=True))
+        follows, following = Follower(mailbox, reader, works, looker.arrivals, doubts).follow(found)
         moved = {(one.work.name, one.file.filename) for one in following}
         found = [one for one in found if (one.work.name, one.file.filename) not in moved]
         self._removed_there(works, found)
         found = find_again(reader, [work for work in works.values() if not work.blocked], found)
-        fates = [*follows, *self._settle(works, found, looker, intents)]
+        fates = [*follows, *self._settle(works, found, looker, intents, doubts)]
         found += following
         self._spare(works.values())
         self._removed_here(works, {fate.source.folder for fate in follows if fate.source})
@@ -207,7 +210,7 @@ class MirrorSync:
         return paths
 
     def _settle(
-        self, works: Mapping[str, Work], found: Sequence[Found], looker: Looker, intents: Intents
+        self, works: Mapping[str, Work], found: Sequence[Found], looker: Looker, intents: Intents, doubts: Doubts
     ) -> list[Fate]:
         """What becomes of the strays; the plans of the folders are made to fit."""
         there = {name: set(work.agreed if work.still else work.server) for name, work in works.items() if not work.left}
@@ -237,7 +240,8 @@ class MirrorSync:
                 attempt = None
             tried = Origin(attempt.folder, attempt.uidnext) if attempt else None
             strays.append(replace(one.stray, origin=origin, attempt=tried))
-        fates = settle(strays, Surroundings(looker.arrivals, there, here, lost, fixed))
+        strays, come, lost = doubts.clear_strays(strays, looker.arrivals, lost, {one.stray.key: one for one in found})
+        fates = settle(strays, Surroundings(come, there, here, lost, fixed))
         found_there: dict[str, set[int]] = {}
         for fate in fates:
             if fate.source is not None and fate.way in (Way.IS, Way.MOVE):

@@ -69,6 +69,14 @@ def wire(files: Files, fd: int, *, verbatim: bool) -> Iterator[bytes]:
         yield block if verbatim else expand(block)
 
 
+_DIGEST = " sha256:"
+
+
+def is_digest(identity: str) -> bool:
+    """Whether it is what `Digest` makes of octets, and no Message-ID."""
+    return identity.startswith(_DIGEST)
+
+
 class Digest:
     """What stands for a message that has no Message-ID: a word of its octets that is like no Message-ID."""
 
@@ -84,7 +92,7 @@ class Digest:
     @property
     def identity(self) -> str:
         """The word."""
-        return f" sha256:{self._hash.hexdigest()}"
+        return f"{_DIGEST}{self._hash.hexdigest()}"
 
 
 def regular(blocks: Iterator[bytes]) -> Iterator[bytes]:

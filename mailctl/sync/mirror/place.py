@@ -17,12 +17,14 @@ from mailctl.sync.local.flags import SYSTEM, strange_letters, to_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.root import Root
-from mailctl.sync.mirror.connection import Connection
+from mailctl.sync.mirror.connection import Connection, folder_of
+from mailctl.sync.mirror.doubt import Doubts
 from mailctl.sync.mirror.intents import Intent, Intents
 from mailctl.sync.mirror.octets import open_message
 from mailctl.sync.mirror.plan import plan_both
 from mailctl.sync.mirror.strays import Fate, Origin, Way, match_arrivals
 from mailctl.sync.mirror.there import likenesses
+from mailctl.sync.mirror.unnamed import Reader
 from mailctl.sync.mirror.upload import Batch, batches
 from mailctl.sync.mirror.work import Found, Work
 from mailctl.sync.run import Run
@@ -145,7 +147,7 @@ class Placer:
                     self._intents.done([intent])
                     continue
                 try:
-                    placed = self._connection.mailbox.append(self._connection.folder(work), uploads)
+                    placed = self._connection.mailbox.append(folder_of(work), uploads)
                 except PlacingError as error:
                     placed = self._one_by_one(work, batch, error, uploads)
                 except StorageError as error:
@@ -166,7 +168,7 @@ class Placer:
             single = error
             if len(uploads) > 1:
                 try:
-                    found = self._connection.mailbox.append(self._connection.folder(work), [uploads[number]])
+                    found = self._connection.mailbox.append(folder_of(work), [uploads[number]])
                     if 0 in found.uids:
                         uids[number] = found.uids[0]
                     continue
@@ -212,9 +214,12 @@ class Placer:
         uids = [u for u in mailbox.uids() if u >= intent.uidnext and u not in work.files and u not in work.agreed]
         metas = {meta.uid: meta for meta in mailbox.scan(uids)} if uids else {}
         arrivals = {work.name: likenesses(mailbox, metas, sorted(metas), nameless=(None,))}
-        tries = {replace(found.stray, attempt=Origin(work.name, intent.uidnext)): found for found in strays}
-        matched = match_arrivals(list(tries), arrivals)
-        return {tries[stray]: origin.uid for stray, origin in matched.items()}
+        tries = [replace(found.stray, attempt=Origin(work.name, intent.uidnext)) for found in strays]
+        by_key = {found.stray.key: found for found in strays}
+        reader = Reader(self._root, self._works.values(), make=True)
+        doubts = Doubts(mailbox, reader, self._works, {work.name}, self._connection.select)
+        tries, arrivals, _ = doubts.clear_strays(tries, arrivals, {}, by_key)
+        return {by_key[stray.key]: origin.uid for stray, origin in match_arrivals(tries, arrivals).items()}
 
     def _meta(self, work: Work, uid: int) -> MessageMeta:
         return work.server.get(uid) or as_meta(uid, work.agreed[uid])

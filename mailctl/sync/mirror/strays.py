@@ -19,11 +19,12 @@ T = TypeVar("T", bound=Hashable)
 class Likeness:
     """What a message is known by. identity: its Message-ID, or a digest of its octets; "" if neither is known.
 
-    size: octets on the wire, as the server tells them too.
+    size: octets on the wire, as the server tells them too. date: INTERNALDATE, or the file's time, whole epoch seconds.
     """
 
     identity: str
     size: int | None
+    date: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

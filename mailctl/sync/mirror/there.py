@@ -1,6 +1,7 @@
 """What a folder has on the server, with as little asked as will do; and what a message there is known by."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.sync.archive.plan import as_meta
@@ -62,10 +63,12 @@ def likenesses(
     found: dict[int, Likeness] = {}
     for start in range(0, len(wanted), HEADERS_AT_ONCE):
         for uid, header in mailbox.headers(wanted[start : start + HEADERS_AT_ONCE], ("Message-ID",)):
-            found[uid] = Likeness(message_id(header[:HEADER]), server[uid].size)
+            meta = server[uid]
+            date = None if meta.internaldate is None else int(meta.internaldate)
+            found[uid] = Likeness(message_id(header[:HEADER]), meta.size, date)
     doubtful = [uid for uid, like in found.items() if not like.identity and (like.size in nameless or None in nameless)]
     for uid, identity in digests(mailbox, sorted(doubtful)):
-        found[uid] = Likeness(identity, found[uid].size)
+        found[uid] = replace(found[uid], identity=identity)
     return found
 
 

@@ -8,7 +8,7 @@ from mailctl.sync.local.files import storage_error
 from mailctl.sync.local.flags import from_letters
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.root import Root
-from mailctl.sync.mirror.octets import Digest, Measured, measure, open_message, wire
+from mailctl.sync.mirror.octets import Digest, Measured, is_digest, measure, open_message, wire
 from mailctl.sync.mirror.strays import Likeness, Stray
 from mailctl.sync.mirror.work import Found, Work
 
@@ -69,9 +69,23 @@ class Reader:
                     work.refusal = refusal
                     continue
                 if measured is not None:
-                    stray = Stray(next(self._keys), work.name, Likeness(identity, measured.octets))
+                    stray = Stray(next(self._keys), work.name, Likeness(identity, measured.octets, int(measured.date)))
                     table = self._tables.get(file.name.folder, work.local.keywords)
                     yield Found(stray, work, file, measured, from_letters(file.name.letters, table))
+
+    def digest(self, found: Found) -> str:
+        """What stands for a file's octets (`octets.Digest`); "" if it is gone."""
+        if is_digest(found.stray.likeness.identity) or self._root.descriptor is None:
+            return found.stray.likeness.identity
+        path, file = found.work.path, found.file
+        with MaildirFolder(self._root.files, self._root.descriptor, path, create=self._make) as maildir:
+            fd = open_message(maildir.descriptors[file.subdirectory], file.filename)
+            if fd is None:
+                return ""
+            try:
+                return Digest(wire(maildir.files, fd, verbatim=found.measured.verbatim)).identity
+            finally:
+                os.close(fd)
 
 
 def _read(maildir: MaildirFolder, file: LocalFile) -> tuple[Measured | None, str]:
