@@ -156,6 +156,11 @@ class Run:
         if missing:
             self.warn(f"{folder}: a Maildir folder has letters for 26 keywords; not shown here: {', '.join(missing)}")
 
+    def doubled(self, folder: str, filename: str) -> None:
+        """Two files that are one message by their names; one stands for it."""
+        text = f"{folder}: there is a second file of the message {filename}, under other flags"
+        self.warn(f"{text}; `mailctl sync {self.job.name} --repair` makes one of files that are alike")
+
     def finish_folder(self, tally: FolderTally) -> None:
         """Tell the log what was done in a folder, if anything was."""
         if self.job.dry_run:

@@ -18,7 +18,7 @@ from mailctl.sync.bulk.load import WORTH_UNSIZED
 from mailctl.sync.due import Due
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.flags import from_letters
-from mailctl.sync.local.maildir import LocalFile, MaildirFolder
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder, both_there
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.root import Root, vanished_folder
 from mailctl.sync.run import Run
@@ -214,9 +214,13 @@ class FolderSync:
         """Take in the files of this folder; returns what was agreed."""
         if self._maildir is not None:
             self._watch = Watch(self._maildir, quiet=self._job.dry_run)
-        for file in self._maildir.scan() if self._maildir else ():
+        maildir = self._maildir
+        for file in maildir.scan() if maildir else ():
             self._count += 1
             if file.name.folder == self._hash and file.name.uidvalidity == validity:
+                other = self._files.get(file.name.uid)
+                if maildir and other and both_there(maildir.descriptors[file.subdirectory], other, file):
+                    self._run.doubled(self._folder.name, file.filename)
                 self._files[file.name.uid] = file
         if self._maildir is not None:
             letters = {c for file in self._files.values() for c in file.name.letters}

@@ -188,17 +188,26 @@ class Files:
         self.call("rename", os.rename, name, new_name, src_dir_fd=source, dst_dir_fd=target)
 
     def unlink(self, directory: int, name: str) -> None:
-        """Remove a file; nothing happens if it is gone."""
+        """Remove a file; nothing happens if it is gone, or if it is a folder, which is never ours."""
         try:
             self.call("unlink", os.unlink, name, dir_fd=directory)
         except FileNotFoundError:
             return
+        except StorageError as error:
+            if not isinstance(error.__cause__, IsADirectoryError):
+                raise
 
     def replace(self, directory: int, name: str, data: bytes) -> None:
         """Write a small file whole: temporary file, fsync, rename, fsync of the directory."""
         part = f"{name}.part"
         self.unlink(directory, part)
-        fd = self.create(directory, part)
+        try:
+            fd = self.create(directory, part)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileExistsError):
+                raise
+            text = f"can't write {name} of the Maildir: {part} is in the way, and is no file"
+            raise StorageError(text, hint="Remove it, or call it otherwise.", code="not_a_folder") from error
         try:
             try:
                 self.write(fd, data)

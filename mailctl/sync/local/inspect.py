@@ -104,7 +104,7 @@ def _contents(files: Files, here: int, path: tuple[str, ...], found: dict[str, b
     with suppress(OSError):
         data = files.read_small(here, KEYWORDS_FILE)
     keywords = Keywords.parse((data or b"").decode("utf-8", "replace"))
-    parts = tuple(name for name in (f"{KEYWORDS_FILE}.part", f"{NAME_FILE}.part") if name in found)
+    parts = tuple(name for name in (f"{KEYWORDS_FILE}.part", f"{NAME_FILE}.part") if found.get(name) is False)
     return Contents(path, tuple(entries), keywords, modes, tuple(broken), parts)
 
 

@@ -115,12 +115,15 @@ class MaildirFolder:
     def set_letters(self, file: LocalFile, letters: str) -> LocalFile | None:
         """Give `file` these flags by renaming it into `cur`; what it is called then, None if it is gone.
 
+        Where a second file of the message is called so, and holds other octets, that one has them: none is lost.
         `sync_directories` makes it last.
         """
         for _ in range(3):
             wanted = with_letters(file.filename, letters)
             if file.subdirectory == "cur" and file.filename == wanted:
                 return file
+            if self._taken(file, wanted):
+                return LocalFile(replace(file.name, letters=letters), "cur", wanted)
             try:
                 self.files.rename(self.descriptors[file.subdirectory], file.filename, self.descriptors["cur"], wanted)
             except FileNotFoundError:  # a mail client renamed it meanwhile
@@ -131,6 +134,30 @@ class MaildirFolder:
             else:
                 return LocalFile(replace(file.name, letters=letters), "cur", wanted)
         return None
+
+    def _taken(self, file: LocalFile, wanted: str) -> bool:
+        """Whether `cur` has a file `wanted` with other octets than `file`."""
+        try:
+            other = os.open(wanted, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptors["cur"])
+        except FileNotFoundError:
+            return False
+        except OSError:  # no file: what stands there is not touched
+            return True
+        try:
+            own = os.open(
+                file.filename, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptors[file.subdirectory]
+            )
+        except FileNotFoundError:
+            os.close(other)
+            return False
+        try:
+            if os.fstat(own).st_size != os.fstat(other).st_size:
+                return True
+            blocks = zip(self.files.read_blocks(own), self.files.read_blocks(other), strict=False)
+            return any(one != two for one, two in blocks)
+        finally:
+            os.close(own)
+            os.close(other)
 
     def rename(self, file: LocalFile, name: MessageName) -> None:
         """Give `file` another message's name, keeping directory and flags; nothing happens if it is gone."""
@@ -230,6 +257,18 @@ def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[L
                 )
             if entry.is_file(follow_symlinks=False):  # a pipe or a folder of that name is no message
                 yield LocalFile(name, subdirectory, entry.name)
+
+
+def both_there(directory: int, one: LocalFile, two: LocalFile) -> bool:
+    """Whether two files of one open directory are both there: a file that was renamed meanwhile is there once."""
+    if one.subdirectory != two.subdirectory:
+        return False
+    try:
+        for name in (one.filename, two.filename, one.filename):
+            os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 @contextmanager

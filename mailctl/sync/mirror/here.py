@@ -6,13 +6,13 @@ mailctl's messages, what lies there can't be told: that was not deleted. Nothing
 
 import os
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import field, replace
 
 from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
-from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, not_a_file, opened
+from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, both_there, not_a_file, opened
 from mailctl.sync.local.names import MessageName, parse_name
 from mailctl.sync.local.paths import NAME_FILE
 
@@ -23,7 +23,8 @@ _MOST_LEVELS = 100
 @dataclass
 class LocalFolder:
     """One Maildir below the root. named: mailctl's messages. others: files with other names (their MessageName has
-    nothing but the letters). links: symbolic links that are left alone.
+    nothing but the letters). links: symbolic links that are left alone. doubled: names of files that are one message by
+    their names up to the flags; one of them counts, with the flags of all.
     broken: why it can't be told what lies here, None if it can. missing: which of `cur` and `new` are not there.
     name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE. litter: whether
     something lies in `tmp`, or half a file where a whole one should be."""
@@ -31,6 +32,7 @@ class LocalFolder:
     named: list[LocalFile] = field(default_factory=list)
     others: list[LocalFile] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
     broken: StorageError | None = None
     missing: tuple[str, ...] = ()
     name_file: str = ""
@@ -81,7 +83,7 @@ def _folder(files: Files, directory: int, names: list[str], shown: str) -> Local
                 elif odd == _LINK:
                     folder.links.append(file.filename)
                 elif not odd:
-                    found[base] = file
+                    found[base] = _united(folder, inner, found[base], file) if base in found else file
     folder.litter = any(name.endswith(".part") for name in os.listdir(directory))
     with opened(files, directory, ("tmp",)) as inner:
         folder.litter = folder.litter or (inner is not None and bool(os.listdir(inner)))
@@ -89,6 +91,18 @@ def _folder(files: Files, directory: int, names: list[str], shown: str) -> Local
     for file in found.values():
         (folder.named if file.name.folder else folder.others).append(file)
     return folder
+
+
+def _united(folder: LocalFolder, directory: int, one: LocalFile, two: LocalFile) -> LocalFile:
+    """One file for two of the same name up to the flags: nothing that was set on either is dropped.
+
+    A file that was renamed while it was looked for is seen as two; the next run sees it as it is.
+    """
+    first, second = sorted((one, two), key=lambda file: (file.subdirectory != "cur", file.filename))
+    if both_there(directory, one, two):
+        folder.doubled.append(first.filename)
+    letters = "".join(sorted({*first.name.letters, *second.name.letters}))
+    return LocalFile(replace(first.name, letters=letters), first.subdirectory, first.filename)
 
 
 def _text(files: Files, directory: int, name: str) -> str:

@@ -69,6 +69,8 @@ def tell(run: Run, work: Work) -> None:
         tally.skip("not_given_yet", "the file's UID is none that the server says it gave; it is left as it is", uid=uid)
     for link in work.local.links:
         tally.skip("symbolic_link", f"{link} is a symbolic link; in a Maildir, links aren't followed")
+    for name in work.local.doubled:
+        run.doubled(work.name, name)
     for uid, text in plan.conflicts:
         run.record("sync.conflict", f"{work.name} UID {uid}: {text}", folder=work.name, uid=uid)
     if plan.conflicts:

@@ -12,6 +12,7 @@ import pytest
 
 from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode, StorageError
+from mailctl.sync.job import Task
 from mailctl.sync.local import maildir
 from mailctl.sync.local.files import storing
 from mailctl.sync.local.maildir import LocalFile
@@ -94,6 +95,59 @@ def test_G7_litter_goes_and_what_others_write_stays(place: Place) -> None:
         os.utime(tmp / name, (old if "old" in name else place.clock(),) * 2)
     assert place.sync().ok
     assert [path.name for path in tmp.iterdir()] == ["young.of.others"]
+
+
+@pytest.mark.parametrize("mode", [Mode.ARCHIVE, Mode.MIRROR])
+def test_folders_in_the_place_of_litter_are_left_alone(place: Place, inbox: MemoryFolder, mode: Mode) -> None:
+    place.sync(mode=mode)
+    there = ["tmp/part.5_0123456789ab.mailctl", "dovecot-keywords.part", ".mailctl-name.part", "more.part"]
+    for name in there:
+        (place.mail / "INBOX" / name).mkdir()
+        (place.mail / "INBOX" / name / "kept").touch()
+    (uid,) = inbox.add(mail(50))
+    report = place.sync(mode=mode)
+    assert (report.ok, report.fetched) == (True, 1)
+    for task in (Task.VERIFY, Task.REPAIR):
+        job = replace(place.job(mode=mode), task=task, dry_run=task is Task.VERIFY)
+        assert place.sync(job).ok
+    inbox.flag(uid, ["Label"])
+    report = place.sync(mode=mode)
+    assert report.error is not None
+    assert "dovecot-keywords.part is in the way" in report.error.message
+    assert all((place.mail / "INBOX" / name / "kept").exists() for name in there)
+    (place.mail / "INBOX/dovecot-keywords.part/kept").unlink()
+    (place.mail / "INBOX/dovecot-keywords.part").rmdir()
+    assert place.sync(mode=mode).ok
+    assert {"Label"} in place.flags()
+
+
+@pytest.mark.parametrize("mode", [Mode.ARCHIVE, Mode.MIRROR])
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("place_of", ["cur", "new"])
+def test_two_files_of_one_message_lose_and_double_nothing(
+    place: Place, inbox: MemoryFolder, mode: Mode, alike: bool, place_of: str
+) -> None:
+    place.sync(mode=mode)
+    inbox.flag(1, ["\\Seen"])
+    place.sync(mode=mode)
+    file = place.file(1)
+    stem = file.name.partition(":2,")[0]
+    body = file.read_bytes() if alike else b"edited\n"
+    second = place.mail / "INBOX" / place_of / (f"{stem}:2,FS" if place_of == "cur" else stem)
+    second.write_bytes(body)
+    place.state.unlink()  # all is looked at
+    report = place.sync(mode=mode)
+    assert (report.ok, report.fetched, report.removed) == (True, 0, 0)
+    assert place_of == "new" or any("second file of the message" in text for text in report.warnings)
+    assert {"\\Seen"} <= set(inbox.messages[1].flags), "no flag is taken back"
+    for flags in (["\\Flagged", "\\Seen"], ["\\Seen"], ["\\Answered", "\\Seen"]):
+        inbox.flag(1, flags)
+        assert place.sync(mode=mode).ok
+        assert len(inbox.messages) == 5
+        assert body in [path.read_bytes() for path in place.mail.glob("INBOX/*/*") if stem in path.name]
+        assert mail(0).replace(b"\r\n", b"\n") in [
+            path.read_bytes() for path in place.mail.glob("INBOX/*/*") if stem in path.name
+        ]
 
 
 @pytest.mark.parametrize("where", ["INBOX", "INBOX/cur", "INBOX/tmp"])
