@@ -59,6 +59,7 @@ class _Ahead:
         thread, self._thread = self._thread, None
         if thread is None or job is not self._job:
             return self._context.open_imap(job)
+        self._context.prepare_reading()
         thread.join()
         mailbox, self._mailbox = self._mailbox, None
         if self._error is not None:

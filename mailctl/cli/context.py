@@ -227,6 +227,11 @@ class Context(Configured):
 
         _ = self.secrets
 
+    @staticmethod
+    def prepare_reading() -> None:
+        """Import what a connection needs that reads messages."""
+        import mailctl.protocols.imap.visits  # noqa: F401
+
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""
         return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol))

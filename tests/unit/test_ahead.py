@@ -39,6 +39,9 @@ class World:
     def prepare_imap(self) -> None:
         pass
 
+    def prepare_reading(self) -> None:
+        pass
+
     def open_imap(self, job: SyncJob) -> ImapMailbox:
         self.opened += 1
         self.begun.set()
