@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from mailctl.cli.chosen import side_by_side
 from mailctl.cli.context import Context
 from mailctl.cli.sync_jobs import chosen, job_of
-from mailctl.cli.sync_result import outcome
 from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError, UsageError
 from mailctl.sync.job import Failure, SyncJob, SyncReport, Task
@@ -59,6 +58,8 @@ def run_sync(context: Context, wanted: Wanted) -> None:
         except MailctlError as error:
             reports.append(SyncReport(gateway.name, ok=False, error=Failure.of(error)))
     reports += _run(context, planned, parallel)
+    from mailctl.cli.sync_result import outcome
+
     order = [gateway.name for gateway in gateways]
     reports.sort(key=lambda report: order.index(report.gateway))
     context.emit(outcome(reports, failed, notes, _risks(planned), task=task, dry_run=wanted.dry_run))
@@ -75,8 +76,6 @@ def _task(*, verify: bool, content: bool, repair: bool, other: bool) -> Task:
 def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncReport]:
     if not jobs:
         return []
-    import os
-    import platform
     import time
     from threading import Event
 
@@ -97,12 +96,19 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
             connector=connector,
             recorder=context.recorder,
             clock=time.time,
-            who=lambda: f"process {os.getpid()} on {platform.node()}, since {since}",
+            who=lambda: _who(since),
             progress=progress.row,
             stop=stop,
             workers=context.workers,
         )
         return sync_gateways(jobs, tools, parallel=parallel)
+
+
+def _who(since: str) -> str:
+    import os
+    import platform
+
+    return f"process {os.getpid()} on {platform.node()}, since {since}"
 
 
 def _tell(context: Context, progress: "Progress") -> None:

@@ -14,6 +14,7 @@ MAX_SECRET = 64 * 1024
 """Longest secret in characters: far above any token, far below what could fill the memory."""
 
 _seen: set[str] = set()  # every secret of this process, so that text shown to people can be masked
+_fresh: list[str] = []  # those of which the spellings are not made yet: nothing was masked since
 _masked: tuple[str, ...] = ()  # their spellings, longest first; made anew when a secret was added
 _unlike_words: tuple[str, ...] = ()  # the same of those that can't be mistaken for a word
 _lock = Lock()
@@ -84,6 +85,7 @@ def mask(text: str) -> str:
 
     The last net under tracebacks, traces and reports; secrets are kept out of them in the first place.
     """
+    _spell()
     return _mask(text, _masked)
 
 
@@ -92,6 +94,7 @@ def mask_own(text: str) -> str:
 
     Masking the word `wrong` in a sentence of ours would tell everybody that it is the password.
     """
+    _spell()
     return _mask(text, _unlike_words)
 
 
@@ -155,13 +158,23 @@ def _like_a_word(value: str) -> bool:
 
 
 def _remember(value: str) -> None:
-    global _masked, _unlike_words
-    forms = _forms(value)
     with _lock:
         _seen.add(value)
-        _masked = tuple(sorted({*_masked, *forms}, key=len, reverse=True))
-        if not _like_a_word(value):
-            _unlike_words = tuple(sorted({*_unlike_words, *forms}, key=len, reverse=True))
+        _fresh.append(value)
+
+
+def _spell() -> None:
+    """Make the spellings of new secrets."""
+    global _masked, _unlike_words
+    if not _fresh:
+        return
+    with _lock:
+        for value in _fresh:
+            forms = _forms(value)
+            _masked = tuple(sorted({*_masked, *forms}, key=len, reverse=True))
+            if not _like_a_word(value):
+                _unlike_words = tuple(sorted({*_unlike_words, *forms}, key=len, reverse=True))
+        _fresh.clear()
 
 
 def _bytes(value: str) -> bytes:

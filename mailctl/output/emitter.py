@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from mailctl.domain.secret import mask, mask_own, mask_within
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.output.escape import visible
-from mailctl.output.plain import plain_lines
-from mailctl.output.view import Stack, Table, View
 
 if TYPE_CHECKING:
     from mailctl.output.progress import Count, Progress
+    from mailctl.output.view import Table, View
 
 
 class Outcome(NamedTuple):
@@ -28,13 +27,13 @@ class Outcome(NamedTuple):
     """
 
     value: object
-    view: View | None = None
-    records: Table | None = None
+    view: "View | None" = None
+    records: "Table | None" = None
     text: str = ""
     error: MailctlError | None = None
     notes: Sequence[str] = ()
     warnings: Sequence[str] = ()
-    verdict: View | None = None
+    verdict: "View | None" = None
     told: Collection[str] = ()
 
 
@@ -170,8 +169,11 @@ class Emitter:
         else:
             self.stderr.write(f"{label}: {text}\n")
 
-    def _write_view(self, view: View, records: Table | None = None) -> None:
-        for table in _tables(view):
+    def _write_view(self, view: "View", records: "Table | None" = None) -> None:
+        from mailctl.output.plain import plain_lines
+        from mailctl.output.view import tables
+
+        for table in tables(view):
             if not table.rows and table.empty:
                 self.note(table.empty)
         if self.is_terminal(self.stdout) or self._colour(self.stdout):
@@ -203,9 +205,3 @@ class Emitter:
         indent = 2 if self.is_terminal(self.stdout) and not one_line else None
         utf8 = (getattr(self.stdout, "encoding", None) or "utf-8").lower() == "utf-8"
         self.stdout.write(dump(envelope, indent=indent, ascii_only=not utf8) + "\n")
-
-
-def _tables(view: View) -> Sequence[Table]:
-    if isinstance(view, Table):
-        return [view]
-    return [table for part in view.parts for table in _tables(part)] if isinstance(view, Stack) else []

@@ -95,3 +95,10 @@ def columns(
 ) -> tuple[Column, ...]:
     """Columns by title; those named in `right` are right-aligned, and so on as `Column` says."""
     return tuple(Column(title, right=title in right, fold=title in fold, wide=title in wide) for title in titles)
+
+
+def tables(view: View) -> Sequence[Table]:
+    """The tables of a view, from top to bottom."""
+    if isinstance(view, Table):
+        return [view]
+    return [table for part in view.parts for table in tables(part)] if isinstance(view, Stack) else []

@@ -7,7 +7,6 @@ was not.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address
 
 MOST_SENT = 10
@@ -16,6 +15,8 @@ MOST_SENT = 10
 
 def fingerprint(der: bytes) -> str:
     """SHA-256 of the certificate as 64 lower-case hex digits, as `CertificatePolicy.fingerprints` holds it."""
+    from hashlib import sha256  # loads a library of its own, for what few connections need
+
     return sha256(der).hexdigest()
 
 

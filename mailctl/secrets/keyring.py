@@ -5,7 +5,6 @@ that nobody answers, a backend that asks on the terminal, prints or crashes can 
 environment that the command was given, not whatever this process has.
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -98,6 +97,8 @@ class SystemKeyring:
             end(child)
 
     def _ask(self, *request: str) -> dict[str, Any]:
+        import json
+
         with self._lock:
             if monotonic() < self._paused_until:
                 raise _timeout(self._seconds)
@@ -165,6 +166,7 @@ def end(child: "Popen[bytes]") -> None:
 
 def _answer(child: "Popen[bytes]", seconds: float) -> dict[str, Any]:
     """The child's next line as an object; TimeoutError, or ValueError where it ended or wrote something else."""
+    import json
     import os
     import select
 
