@@ -85,6 +85,7 @@ def install(
         raise UsageError(f"--watch and {'--every' if interval else '--cron'} exclude each other")
     if command and not watch:
         raise UsageError("--exec needs --watch")
+    _check_command(command, context)
     seconds = None if watch else _seconds(interval or "15m")
     scheduling = Scheduling(context)
     plan = scheduling.plan(tuple(names or ()), seconds, command, cron=cron)
@@ -136,6 +137,20 @@ def show(ctx: typer.Context) -> None:
         empty="Nothing is installed; `mailctl schedule install` does it.",
     )
     context.emit(Outcome(rows, view, warnings=warnings))
+
+
+def _check_command(command: str, context: Context) -> None:
+    """UsageError if the service could not run it: nobody would be there to be told."""
+    import os
+
+    from mailctl.cli.watch import exec_words
+
+    program, *_ = [*exec_words(command, context.env), ""]
+    if os.sep in program and not os.path.isabs(program):
+        raise UsageError(
+            f"--exec: {program!r} is seen from the folder you are in, where no service runs",
+            hint="Name it with its whole path.",
+        )
 
 
 def _seconds(text: str) -> int:

@@ -45,11 +45,14 @@ def watch(
     context = Context.of(ctx)
     if every and names:
         raise UsageError("--all and names exclude each other")
-    Watching(context, tuple(names or ()), every, side_by_side(context, jobs), _words(command, context.env)).run()
+    Watching(context, tuple(names or ()), every, side_by_side(context, jobs), exec_words(command, context.env)).run()
 
 
-def _words(command: str, env: Mapping[str, str]) -> list[str]:
-    """The command's words. UsageError if there are none, a quote is left open, or there is no such program."""
+def exec_words(command: str, env: Mapping[str, str]) -> list[str]:
+    """The words of an `--exec` command, [] for "".
+
+    UsageError if there are none, a quote is left open, or there is no such program.
+    """
     if not command:
         return []
     import shlex

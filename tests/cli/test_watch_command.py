@@ -1,5 +1,6 @@
 """`mailctl watch` and the `watch` column of `status`, without a server."""
 
+import contextlib
 import datetime as dt
 import os
 import resource
@@ -38,6 +39,27 @@ def test_what_can_not_be_watched_is_said_in_a_sentence(cli: Cli, arguments: list
     done = cli.json("watch", *arguments, code=code)
     assert said in done["error"]["message"]
     assert not (cli.state / "watch").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("it's", "can't be read"),
+        ("  ", "needs a command"),
+        ("/no/such --fast", "no program '/no/such'"),
+        ("~/bin/after", "no program '~/bin/after'"),
+        ("./after", "no service runs"),
+    ],
+)
+def test_what_a_service_could_not_run_is_not_installed(cli: Cli, command: str, said: str) -> None:
+    program = cli.home / "after"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o700)
+    with contextlib.chdir(cli.home):
+        for more in ((), ("--dry-run",)):
+            done = cli.json("schedule", "install", "--watch", "--exec", command, *more, code=2)
+            assert said in done["error"]["message"]
+    assert not list(cli.home.glob(".config/systemd/**/*"))
 
 
 def test_nothing_to_watch(tmp_path: Path) -> None:
