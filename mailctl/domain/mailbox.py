@@ -121,9 +121,12 @@ class ImapMailbox(Interface):
         changed_since: only messages whose mod-sequence is greater (RFC 7162 CHANGEDSINCE; needs CONDSTORE).
         """
 
-    def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
+    def fetch(
+        self, uids: Sequence[int], sink: SinkFactory, more: Callable[[], Sequence[int]] | None = None
+    ) -> Iterator[MessageMeta]:
         """UID FETCH of FLAGS, INTERNALDATE, BODY.PEEK[] of `uids` (ascending): bodies go to sinks, chunk by chunk.
 
+        more: asked, whenever one more command can be sent, for further UIDs (ascending, none of those before).
         Yields each message after its sink was finished. A message that is gone, or whose body is NIL, is not yielded.
         Never sets \\Seen. The iterator must be exhausted before the next command.
         """

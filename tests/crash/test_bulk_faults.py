@@ -15,7 +15,7 @@ import pytest
 
 from mailctl.errors import AuthError, ExitCode, NetworkError
 from mailctl.sync.archive import fast, folder
-from mailctl.sync.bulk import load
+from mailctl.sync.bulk import crew, load
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files
 from tests.crash.test_sync_faults import REGULAR, VERBATIM, Killed, StrikingFiles
@@ -138,8 +138,8 @@ def test_a_worker_that_loses_its_connection_is_done_without(tmp_path: Path) -> N
         opened.append(mailbox)
         fetch = mailbox.fetch
 
-        def lost(uids: list[int], sink: object) -> object:
-            for number, meta in enumerate(fetch(uids, sink)):  # type: ignore[arg-type]  # handed on as it is
+        def lost(uids: list[int], sink: object, more: object = None) -> object:
+            for number, meta in enumerate(fetch(uids, sink, more)):  # type: ignore[arg-type]  # handed on as it is
                 if number == 2:
                     raise NetworkError("the connection was lost", cause="connection_lost")
                 yield meta
@@ -150,6 +150,37 @@ def test_a_worker_that_loses_its_connection_is_done_without(tmp_path: Path) -> N
     place = Place(tmp_path, made, workers=ThreadWorkers(connect))  # type: ignore[arg-type]  # one in memory
     report = place.sync()
     assert (report.ok, report.fetched) == (True, 200)
+    assert_here(place, made)
+
+
+def test_a_worker_that_says_nothing_is_given_up_and_others_do_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "SILENCE", 0.2)
+    made = server(200)
+    asleep, killed = Event(), Event()
+
+    def connect(job: object) -> object:
+        mailbox = made.open_imap()
+
+        def sleep(*asked: object) -> object:
+            asleep.set()
+            killed.wait(60)
+            raise Killed
+
+        mailbox.fetch = sleep  # type: ignore[method-assign, assignment]  # that is the fault
+        return mailbox
+
+    def before(command: str) -> None:
+        if command == "fetch":
+            assert asleep.wait(30)  # it has work in hand
+
+    workers = ThreadWorkers(connect, killed=killed.set)  # type: ignore[arg-type]  # one in memory
+    place = Place(tmp_path, made, workers=workers)
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 200)
+    assert killed.is_set()
+    assert any("said nothing" in note for note in report.notes)
     assert_here(place, made)
 
 

@@ -208,14 +208,18 @@ class MemoryMailbox(MemoryChanges):
                 modseq = message.modseq if "CONDSTORE" in self.capabilities else None
                 yield MessageMeta(uid, message.flags, size, message.date, modseq)
 
-    def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
-        self._command("fetch", list(uids))
-        for uid in uids:
-            if not self._name:
-                self._folder()
-            meta = self._body(self._name, uid, sink)
-            if meta is not None:
-                yield meta
+    def fetch(
+        self, uids: Sequence[int], sink: SinkFactory, more: Callable[[], Sequence[int]] | None = None
+    ) -> Iterator[MessageMeta]:
+        while uids:
+            self._command("fetch", list(uids))
+            for uid in uids:
+                if not self._name:
+                    self._folder()
+                meta = self._body(self._name, uid, sink)
+                if meta is not None:
+                    yield meta
+            uids = more() if more is not None else ()
 
     def _body(self, name: str, uid: int, sink: SinkFactory) -> MessageMeta | None:
         """Give one body to its sink."""

@@ -389,6 +389,26 @@ def test_the_commands_of_a_long_fetch_are_two_in_flight() -> None:
     assert len(sinks.kept) == len(uids)
 
 
+def test_more_is_asked_for_while_something_is_on_its_way_and_may_come_before_the_ok() -> None:
+    """Dovecot begins with the next FETCH before it has said OK to the one before."""
+    shares = [[5, 6], [8], []]
+
+    def script(peer: Peer) -> None:
+        first, second = peer.read_line().split(b" "), peer.read_line().split(b" ")
+        assert (first[3], second[3]) == (b"1:3", b"5:6")
+        peer.line(*(row(uid) for uid in (1, 3, 5)), first[0] + b" OK")
+        third = peer.read_line().split(b" ")
+        assert third[3] == b"8"
+        peer.line(row(6), row(8), second[0] + b" OK", third[0] + b" OK")
+        answer(peer, "NOOP")
+
+    sinks = Sinks()
+    with signed_in(script) as mailbox:
+        got = [meta.uid for meta in mailbox.fetch([1, 2, 3], sinks, lambda: shares.pop(0) if shares else [])]
+        assert got == [1, 3, 5, 6, 8]
+        mailbox.noop()
+
+
 def scan_row(uid: int) -> bytes:
     """A row without a body."""
     return b'* %d FETCH (UID %d FLAGS () RFC822.SIZE 1 INTERNALDATE "x")' % (uid, uid)

@@ -24,10 +24,17 @@ class Asked(Interface):
 
 
 class Exactly:
-    """These UIDs."""
+    """These UIDs. Commands in flight share one: Dovecot answers the next before it says OK to the one before."""
 
-    def __init__(self, uids: Iterable[int]) -> None:
+    def __init__(self, uids: Iterable[int] = ()) -> None:
         self._waiting = set(uids)
+
+    def add(self, uids: Iterable[int]) -> None:
+        """One more command asks for these."""
+        self._waiting.update(uids)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def claim(self, uid: int) -> bool:
         """See `Asked`."""

@@ -22,6 +22,8 @@ from mailctl.protocols.imap.uids import format_sets, parse_search, parse_set
 from mailctl.protocols.imap.waiting import Waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mailctl.domain.changes import Placed, Upload
     from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
 
@@ -148,13 +150,15 @@ class Mailbox(Changing, FolderChanges, Waiting):
         yield from read_scan(self._channel, tag, answer, messages, asked)
         checked_fetch(answer)
 
-    def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
+    def fetch(
+        self, uids: Sequence[int], sink: SinkFactory, more: "Callable[[], Sequence[int]] | None" = None
+    ) -> Iterator[MessageMeta]:
         """UID FETCH of FLAGS, INTERNALDATE, BODY.PEEK[] of `uids`: bodies go to sinks, chunk by chunk.
 
         Yields each message after its sink was finished; see `domain.mailbox.ImapMailbox.fetch`.
         """
         self._folder()
-        yield from fetch_bodies(self._channel, uids, sink, self._largest)
+        yield from fetch_bodies(self._channel, uids, sink, self._largest, more)
 
     def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         """UID FETCH of BODY.PEEK[HEADER.FIELDS (names)] of `uids`: (UID, those lines, raw, at most 64 KiB)."""

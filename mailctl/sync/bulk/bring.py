@@ -87,12 +87,14 @@ def _crew(run: Run, mailbox: ImapMailbox, load: Load, root: int | None) -> Crew 
 def _all(run: Run, crew: Crew | None, shift: Shift, fetcher: Fetcher) -> Iterator[Came]:
     while True:
         if share := shift.shares.take():
-            for came in fetcher.fetch(share):
+            for came in fetcher.fetch(share, shift.shares.take):
                 others = shift.gather()
                 yield Came(came.parts + others.parts, came.too_large + others.too_large)
                 while shift.waiting:  # in batches: what is in hand is in memory
                     yield shift.gather()
         elif (crew is not None and crew.busy) or shift.waiting:  # in this order: it brings before it is idle
+            if crew is not None:
+                crew.give_up_silent()
             came = shift.gather(_LOOK_UP)
             run.beat(shift.beat())
             yield came

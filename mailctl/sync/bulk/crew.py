@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
+from time import monotonic
 from typing import IO, Any
 from typing import Protocol as Interface
 
-from mailctl.errors import ExitCode, MailctlError, StoppedError
+from mailctl.errors import ExitCode, MailctlError, NetworkError, StoppedError
 from mailctl.sync.bulk.fetcher import Came
 from mailctl.sync.bulk.load import Load, Shares
 from mailctl.sync.bulk.worker import STOP, Order, came_of, unpacked
@@ -25,6 +26,8 @@ from mailctl.sync.local.writer import MOST_MESSAGES
 
 NAMESPACE = 10**15
 """Numbers of files in `tmp` that each process has for itself."""
+SILENCE = 120.0
+"""Seconds that a worker may say nothing: longer than a server may, so that it can tell of that itself."""
 _FATAL = frozenset({ExitCode.BUG, ExitCode.STORAGE, ExitCode.SAFETY})
 """What a worker fails of that fails the whole: the disk is everybody's."""
 
@@ -154,6 +157,12 @@ class Crew:
         """Whether something that was handed out has not come yet."""
         return any(hand.busy for hand in self._hands)
 
+    def give_up_silent(self) -> None:
+        """End those that have work in hand and have said nothing for SILENCE seconds; others do it."""
+        for hand in self._hands:
+            if hand.busy and monotonic() - hand.heard > SILENCE:
+                hand.give_up()
+
     def stop(self) -> None:
         """No more work; what came whole is still brought."""
         for hand in self._hands:
@@ -173,15 +182,20 @@ class _Hand:
         self._shift: Shift | None = None
         self._number = 0
         self._shares: deque[set[int]] = deque()
+        self._done = 0
+        """Shares that it is done with, of all that it had."""
+        self.heard = monotonic()
+        """When it said something, or got something to do after it had nothing."""
         self.living = True
+        self._given_up = self._taking = False
         self._lock = Lock()
         self._thread = Thread(target=self._listen, daemon=True)
         self._thread.start()
 
     @property
     def busy(self) -> bool:
-        """Whether it has shares in hand."""
-        return bool(self._shares)
+        """Whether it has shares in hand, or is about to."""
+        return self._taking or bool(self._shares)
 
     def begin(self, shift: Shift, order: Order) -> None:
         """From now on it works on another load."""
@@ -197,6 +211,14 @@ class _Hand:
         with self._lock, suppress(OSError, ValueError):
             pickle.dump(request, stream, 5)
             stream.flush()
+
+    def give_up(self) -> None:
+        """End it since it says nothing; its thread then gives back what it had."""
+        if self.living and not self._given_up:
+            self._given_up = True
+            self._failures.append(NetworkError(f"a worker said nothing for {SILENCE:.0f} seconds", code="silent"))
+            with suppress(OSError):
+                self._process.kill()
 
     def end(self) -> None:
         """End it now, if it hasn't, and wait for that."""
@@ -228,6 +250,7 @@ class _Hand:
     def _hear(self, word: str, value: Any) -> bool:
         """Heed one word; False if it was the last."""
         shift = self._shift
+        self.heard = monotonic()
         if shift is None:
             return True
         match word:
@@ -236,13 +259,17 @@ class _Hand:
             case "came":
                 uids, packed = value
                 shift.bring(packed)
-                self._shares[0].difference_update(uids)
+                for share in self._shares:
+                    share.difference_update(uids)
+                while self._shares and not self._shares[0]:
+                    self._drop_share()
             case "ready" if value == self._number:  # else for a load that was done before it was
                 self._hand_out(shift)
+            case "took":
                 self._hand_out(shift)
             case "done":
-                self._shares.popleft()  # what of it did not come is gone on the server
-                self._hand_out(shift)
+                while self._done < value:
+                    self._drop_share()  # what of it did not come is gone on the server
             case "failed":
                 error = unpacked(value)
                 if error.exit_code in _FATAL and error.code != "uidvalidity_changed":
@@ -252,8 +279,16 @@ class _Hand:
                 return False
         return True
 
+    def _drop_share(self) -> None:
+        self._shares.popleft()
+        self._done += 1
+
     def _hand_out(self, shift: Shift) -> None:
+        self._taking = True  # before nothing is left, so that nobody thinks that all is done
         share = shift.shares.take()
         if share:
+            self.heard = monotonic()
             self._shares.append(set(share))
+        self._taking = False
+        if share:
             self.send(share)

@@ -44,34 +44,45 @@ class Fetcher:
     ) -> None:
         self._mailbox, self._load, self._pace, self._heartbeat = mailbox, load, pace, heartbeat
         self._writer = Writer(maildir, load.hash, self._name, self._beat, first=first)
-        self._wanted: set[int] = set()
+        self._wanted: dict[int, None] = {}
+        """In the order in which they were asked for."""
         self._too_large: list[tuple[int, int]] = []
         self.broke_at = 0
         """The message at which the server broke the protocol, or 0."""
 
-    def fetch(self, uids: Sequence[int]) -> Iterator[Came]:
-        """Yield what came, whenever enough is durable and at the end; before an error is raised, what came whole."""
+    def fetch(self, uids: Sequence[int], more: Callable[[], Sequence[int]] = tuple) -> Iterator[Came]:
+        """Yield what came, whenever enough is durable and at the end; before an error is raised, what came whole.
+
+        more: asked for further shares while there is still something on its way, so that the line is never idle.
+        """
         left, probe = uids, PROBE
         while left:
-            piece, left = (left[:probe], left[probe:]) if self._pace.open else (left, ())
-            yield from self._fetch(piece)
+            deciding = self._pace.open
+            piece, left = (left[:probe], left[probe:]) if deciding else (left, ())
+            yield from self._fetch(piece, tuple if deciding else more)
             self._pace.decide()
             probe *= 2
 
-    def _fetch(self, uids: Sequence[int]) -> Iterator[Came]:
-        self._wanted = set(uids)
+    def _fetch(self, uids: Sequence[int], more: Callable[[], Sequence[int]]) -> Iterator[Came]:
+        self._wanted = dict.fromkeys(uids)
+
+        def further() -> Sequence[int]:
+            following = more()
+            self._wanted.update(dict.fromkeys(following))
+            return following
+
         last = monotonic()
         try:
             try:
                 self._pace.go()
-                for _ in self._mailbox.fetch(uids, self._sink):
+                for _ in self._mailbox.fetch(uids, self._sink, further):
                     if self._writer.full or monotonic() - last > AT_LEAST_EVERY:
                         yield self._settled()
                         last = monotonic()
                         self._pace.go()
             except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
                 if isinstance(error, ProtocolError) and self._wanted:
-                    self.broke_at = min(self._wanted)  # messages come in ascending order: the next one broke it
+                    self.broke_at = next(iter(self._wanted))  # they come as they were asked for: the next one broke it
                 yield self._settled()
                 raise
             yield self._settled()
@@ -90,7 +101,7 @@ class Fetcher:
     def _name(self, meta: MessageMeta) -> MessageName | None:
         if meta.uid not in self._wanted:
             return None
-        self._wanted.discard(meta.uid)
+        del self._wanted[meta.uid]
         return MessageName(self._load.hash, self._load.uidvalidity, meta.uid)
 
     def _sink(self, octets: int) -> BodySink:
@@ -101,7 +112,7 @@ class Fetcher:
 
     def _pass_over(self, uid: int, octets: int) -> None:
         if uid in self._wanted:
-            self._wanted.discard(uid)
+            del self._wanted[uid]
             self._too_large.append((uid, octets))
 
 

@@ -16,10 +16,12 @@ WORTH_UNSIZED = 2_000
 """The same where only their number is known."""
 LONG_TURN = 0.015
 """Seconds of a round trip from which on a third connection wins: the others wait for the server most of the time."""
-LEAST = 250
-"""Messages of the smallest share: each is a command, which may cost a round trip."""
-MOST = 20_000
+LEAST = 100
+"""Messages of the smallest share: each is a command."""
+MOST = 2_000
 """Messages of the largest share."""
+PARTS = 4
+"""Shares of each connection into which what is left is cut: two are on the way, and one is waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def connections(load: Load, turn: float, processors: int, allowed: int | None) -
 
 def worth_sharing(load: Load) -> bool:
     """Whether workers that are there already should take part."""
-    return len(load.uids) >= 2 * LEAST
+    return len(load.uids) >= 5 * LEAST
 
 
 class Shares:
@@ -85,7 +87,7 @@ class Shares:
     def take(self, most: int = MOST) -> list[int]:
         """The next share, ascending, at most `most` messages; empty when there is none left."""
         with self._lock:
-            goal = 2 * self._weight // (3 * self.crowd) if self.crowd > 1 else self._weight
+            goal = self._weight // (PARTS * self.crowd) if self.crowd > 1 else self._weight
             share: list[int] = []
             while self._left and len(share) < most and (goal > 0 or len(share) < LEAST):
                 uid = self._left.pop()

@@ -7,7 +7,7 @@ next Order, …, at last STOP. The pipe's end without that means that the parent
 
 from collections.abc import Callable
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any, BinaryIO
@@ -50,8 +50,8 @@ class Order:
 class Answers:
     """What the worker says: (word, value). For several threads; nothing happens when nobody listens any more.
 
-    ready int (an order's number) · octets int · came (UIDs, packed) · done None (a share)
-    failed dict (an error; the last)
+    ready int (an order's number) · octets int · took None (a share, and may have another)
+    came (UIDs, packed) · done int (shares, of all it took, by now) · failed dict (an error; the last)
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -89,6 +89,9 @@ class _Worker:
         self._answers, self._files = answers, files
         self._stop = Event()
         self._requests: SimpleQueue[Order | list[int] | None] = SimpleQueue()
+        self._following: list[Order | None] = []
+        """What came out of the queue where only a share was looked for: the end of this order."""
+        self._shares = 0
         self._octets = 0
         self._told = 0.0
 
@@ -114,11 +117,26 @@ class _Worker:
         with MaildirFolder(self._files, order.root, load.path, create=False) as maildir:
             fetcher = Fetcher(mailbox, maildir, load, pace, self._beat, first=order.first)
             self._answers.say("ready", order.number)
-            while isinstance(request := self._requests.get(), list):
-                for came in fetcher.fetch(request):
+            while share := self._share(wait=True):
+                for came in fetcher.fetch(share, self._share):
                     self._tell_octets()
                     self._answers.say("came", told_of(came))
-                self._answers.say("done")
+                self._answers.say("done", self._shares)
+        return self._following.pop()
+
+    def _share(self, *, wait: bool = False) -> list[int]:
+        """The next share; empty if there is none now or, after waiting, if there are no more."""
+        if self._following:
+            return []
+        try:
+            request = self._requests.get(block=wait)
+        except Empty:
+            return []
+        if not isinstance(request, list):
+            self._following.append(request)
+            return []
+        self._shares += 1
+        self._answers.say("took")
         return request
 
     def _listen(self, requests: BinaryIO, orphaned: Callable[[], None]) -> None:

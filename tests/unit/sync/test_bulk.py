@@ -59,16 +59,16 @@ def test_shares_hand_out_each_message_once(uids: list[int], crowd: int, chance: 
 
 def test_shares_are_taken_whole_by_one_and_get_smaller_for_several() -> None:
     uids = range(1, 10_001)
-    assert len(Shares(uids, {}).take()) == 10_000
+    assert len(Shares(uids, {}).take()) == MOST
     shares = Shares(uids, {})
     shares.crowd = 2
     sizes = []
     while share := shares.take():
         sizes.append(len(share))
     assert sizes == sorted(sizes, reverse=True) or sizes[-1] < LEAST
-    assert sizes[0] < 4000
+    assert sizes[0] <= MOST
     assert min(sizes[:-1]) >= LEAST
-    assert len(sizes) < 20
+    assert len(sizes) < 60
 
 
 @pytest.mark.parametrize(
@@ -149,8 +149,8 @@ class SlowMailbox(MemoryMailbox):
         self.compressed_after = self.brought
         return True
 
-    def fetch(self, uids: Sequence[int], sink: object) -> Iterator[MessageMeta]:
-        for meta in super().fetch(uids, sink):  # type: ignore[arg-type]  # handed on as it is
+    def fetch(self, uids: Sequence[int], sink: object, more: object = None) -> Iterator[MessageMeta]:
+        for meta in super().fetch(uids, sink, more):  # type: ignore[arg-type]  # handed on as it is
             self.brought += 1
             yield meta
 
