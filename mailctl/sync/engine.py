@@ -88,6 +88,12 @@ def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -
 def _synced(run: Run) -> int:
     """The sync itself; returns how many messages the Maildir holds afterwards."""
     job, tools = run.job, run.tools
+    if job.inbound.mode is Mode.MIRROR and job.protocol is not Protocol.IMAP:
+        raise ConfigError(
+            "only IMAP has a mirror mode: POP3 knows no folders, and takes no messages",
+            hint=f"`mailctl gateway edit {job.name} --mode archive` makes it one that can be synced.",
+            code="mode_unsupported",
+        )
     if job.task is Task.VERIFY:
         from mailctl.sync.verify.gateway import verify
 
@@ -98,12 +104,6 @@ def _synced(run: Run) -> int:
 
         run.repaired = repair(run, _with_state)
         return run.repaired.adopted
-    if job.inbound.mode is Mode.MIRROR and job.protocol is not Protocol.IMAP:
-        raise ConfigError(
-            "only IMAP has a mirror mode: POP3 knows no folders, and takes no messages",
-            hint=f"`mailctl gateway edit {job.name} --mode archive` makes it one that can be synced.",
-            code="mode_unsupported",
-        )
     path = Path(job.state)
     if job.dry_run:
         with State(path, read_only=True) as state:

@@ -20,7 +20,10 @@ HEAD = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A name in `cur`, `new` or `tmp`. name: what it says, None if it isn't one of mailctl's. regular: a plain file."""
+    """A name in `cur`, `new` or `tmp`. name: what it says, None if it isn't one of mailctl's.
+
+    regular, directory: a plain file, a directory; a link is neither.
+    """
 
     path: tuple[str, ...]
     subdirectory: str
@@ -30,6 +33,7 @@ class Entry:
     size: int = 0
     mtime: float = 0.0
     inode: tuple[int, int] = (0, 0)
+    directory: bool = False
 
     @property
     def shown(self) -> str:
@@ -54,11 +58,15 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A message's file, read through. octets, digest (SHA-256): as on the wire. head: its beginning, as stored."""
+    """A message's file, read through. octets, digest (SHA-256): as on the wire. head: its beginning, as stored.
+
+    nul: whether it has NUL octets.
+    """
 
     octets: int
     head: bytes
     digest: bytes
+    nul: bool = False
 
 
 def inspect(files: Files, root: int) -> Iterator[Contents]:
@@ -114,9 +122,9 @@ def _entry(path: tuple[str, ...], subdirectory: str, filename: str, directory: i
         status = os.stat(filename, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:  # renamed meanwhile: it is seen under its new name, or by the next look
         return Entry(path, subdirectory, filename, None, regular=True)
-    regular = stat.S_ISREG(status.st_mode)
+    regular, directory = stat.S_ISREG(status.st_mode), stat.S_ISDIR(status.st_mode)
     inode = (status.st_dev, status.st_ino)
-    return Entry(path, subdirectory, filename, name, regular, status.st_size, status.st_mtime, inode)
+    return Entry(path, subdirectory, filename, name, regular, status.st_size, status.st_mtime, inode, directory)
 
 
 class Reader:
@@ -144,13 +152,14 @@ class Reader:
         fd = os.open(entry.filename, flags, dir_fd=self._directory)
         try:
             verbatim = entry.name is not None and entry.name.verbatim
-            octets, head, digest = 0, b"", sha256()
+            octets, head, nul, digest = 0, b"", False, sha256()
             for block in self._files.read_blocks(fd):
                 head = head or block[:HEAD]
                 wire = block if verbatim else expand(block)
                 octets += len(wire)
+                nul = nul or b"\0" in block
                 digest.update(wire)
-            return Body(octets, head, digest.digest())
+            return Body(octets, head, digest.digest(), nul)
         finally:
             os.close(fd)
 

@@ -65,9 +65,8 @@ class Connection:
 
     @property
     def most_octets(self) -> int | None:
-        """The largest message that the server takes (RFC 7889), None if it doesn't tell."""
-        told = [c.partition("=")[2] for c in self.mailbox.capabilities if c.startswith("APPENDLIMIT=")]
-        return int(told[0]) if told and told[0].isascii() and told[0].isdigit() else None
+        """See `append_limit`."""
+        return append_limit(self.mailbox.capabilities)
 
     def _offers(self, extension: str) -> bool:
         return offers(self.mailbox.capabilities, extension)
@@ -78,6 +77,12 @@ def folder_of(work: Work) -> Folder:
     if work.folder is None:
         raise RefusedError(f"{work.name} is not on the server", cause="no_such_mailbox")
     return work.folder
+
+
+def append_limit(capabilities: frozenset[str]) -> int | None:
+    """The largest message that a server takes, in octets (RFC 7889); None if it doesn't tell."""
+    told = [c.partition("=")[2] for c in capabilities if c.startswith("APPENDLIMIT=")]
+    return int(told[0]) if told and told[0].isascii() and told[0].isdigit() else None
 
 
 def offers(capabilities: frozenset[str], extension: str) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from mailctl.domain.gateway import Mode
@@ -60,12 +60,19 @@ def litter(contents: Contents, now: float) -> list[Entry]:
     return [
         entry
         for entry in contents.entries
-        if entry.subdirectory == "tmp" and (is_part(entry.filename) or entry.mtime < now - LITTER_AGE)
+        if entry.subdirectory == "tmp"
+        and not entry.directory
+        and (is_part(entry.filename) or entry.mtime < now - LITTER_AGE)
     ]
 
 
-def tell(contents: Contents, mode: Mode, now: float, found: FolderFindings) -> None:
-    """Note what can be said of one folder without the server."""
+def tell(
+    contents: Contents, mode: Mode, now: float, found: FolderFindings, unsent: Callable[[Entry], str] = lambda entry: ""
+) -> None:
+    """Note what can be said of one folder alone.
+
+    unsent: of another program's file, in mirror mode: why it is no message that the server takes, "" if it is one.
+    """
     for text in contents.broken:
         found.add(Kind.UNREADABLE, Outlook.STAYS, text)
     for entry in litter(contents, now):
@@ -78,17 +85,16 @@ def tell(contents: Contents, mode: Mode, now: float, found: FolderFindings) -> N
         if entry.name is not None and not entry.regular:
             found.add(Kind.UNREADABLE, Outlook.STAYS, "a link or a folder, not a file", file=entry.shown)
         elif entry.name is None and entry.filename[0] != ".":
-            found.add(Kind.FOREIGN, *_foreign(entry, mode), file=entry.shown)
+            found.add(Kind.FOREIGN, *_foreign(entry, mode, unsent), file=entry.shown)
 
 
-def _foreign(entry: Entry, mode: Mode) -> tuple[Outlook, str]:
+def _foreign(entry: Entry, mode: Mode, unsent: Callable[[Entry], str]) -> tuple[Outlook, str]:
     """What becomes of a file that is under no name of mailctl's, and what it is."""
     if mode is not Mode.MIRROR:
         return Outlook.WANTED, "not from this server; another program put it here"
-    if not entry.regular:
-        return Outlook.STAYS, "a link or a folder, not a file: it is not sent to the server"
-    if not entry.size:
-        return Outlook.STAYS, "it is empty: it is not sent to the server"
+    why = "a link or a folder, not a file" if not entry.regular else unsent(entry) if entry.size else "it is empty"
+    if why:
+        return Outlook.STAYS, f"{why}: it is not sent to the server"
     return Outlook.NEXT_SYNC, "another program put it here: it is sent to the server"
 
 

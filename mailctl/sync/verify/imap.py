@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
+from mailctl.domain.when import show_size
 from mailctl.errors import NetworkError, RefusedError
 from mailctl.sync.archive.carry import pieces
 from mailctl.sync.archive.plan import Policy
@@ -14,6 +15,7 @@ from mailctl.sync.local.inspect import Entry, Reader
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import FolderPath, assign
 from mailctl.sync.local.root import Root
+from mailctl.sync.mirror.connection import append_limit
 from mailctl.sync.rematch import message_id
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
@@ -78,7 +80,7 @@ class ImapVerify:
             found.here = sum(entry.name is not None for entry in contents.entries)
             told = f"no such folder on the server; {found.here} messages are kept here"
             found.add(Kind.FOLDER_MISSING_THERE, Outlook.WANTED, told)
-            tell(contents, self._mode, self._run.tools.clock(), found)
+            tell(contents, self._mode, self._run.tools.clock(), found, self._unsent)
             findings.append(found)
         return findings
 
@@ -109,7 +111,7 @@ class ImapVerify:
         ids = {uid: message_id(header) for uid, header in mailbox.headers(sorted(there), ("Message-ID",))}
         contents = self._here.folders.get(path.parts)
         if contents is not None:
-            tell(contents, self._mode, run.tools.clock(), found)
+            tell(contents, self._mode, run.tools.clock(), found, self._unsent)
         stands_for = folder_hash(self._root.account, name)
         held, digests, lost = self._held(path.parts, stands_for, validity, found)
         seen = self._state.folders().get(name)
@@ -131,6 +133,22 @@ class ImapVerify:
             if uid in doubtful or not equal:
                 settle(uid, sides, found, equal=equal)
         return found
+
+    def _unsent(self, entry: Entry) -> str:
+        """Why the server can't be sent a file; "" if it can."""
+        if self._root.descriptor is None:
+            return ""
+        with Reader(self._root.files, self._root.descriptor) as reader:
+            try:
+                body = reader.read(entry)
+            except FileNotFoundError:  # it was renamed meanwhile
+                return ""
+            except OSError as error:
+                return f"it can't be read ({error.strerror})"
+        most = append_limit(self._connected().capabilities)
+        if most is not None and body.octets > most:
+            return f"{show_size(body.octets)} is more than the server takes ({show_size(most)})"
+        return "it has NUL octets, which IMAP does not carry" if body.nul else ""
 
     def _policy(self) -> Policy:
         wanted = self._inbound

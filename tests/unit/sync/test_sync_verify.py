@@ -152,12 +152,31 @@ def test_in_mirror_mode_what_is_no_message_is_not_said_to_be_sent(place: Place) 
     (cur / "1700000000.M2P1.host:2,S").write_bytes(b"")
     (cur / "link").symlink_to("/etc/passwd")
     os.mkfifo(cur / "fifo:2,S")
-    assert [(each.file, each.outlook) for each in verify(place, mode=Mode.MIRROR).differences] == [
+    (cur / "1700000000.M3P1.host:2,S").write_bytes(b"Subject: x\n\nnul\0here\n")
+    (cur / "1700000000.M4P1.host:2,S").write_bytes(b"Subject: x\n\n" + b"x" * 5000)
+    server = place.connector
+    assert isinstance(server, MemoryServer)
+    server.capabilities |= {"APPENDLIMIT=4000"}
+    found = verify(place, mode=Mode.MIRROR).differences
+    assert [(each.file, each.outlook) for each in found] == [
         ("INBOX/cur/1700000000.M1P1.host:2,S", NEXT),
         ("INBOX/cur/1700000000.M2P1.host:2,S", STAYS),
+        ("INBOX/cur/1700000000.M3P1.host:2,S", STAYS),
+        ("INBOX/cur/1700000000.M4P1.host:2,S", STAYS),
         ("INBOX/cur/fifo:2,S", STAYS),
         ("INBOX/cur/link", STAYS),
     ]
+    assert ["NUL" in each.detail for each in found].index(True) == 2
+    report = place.sync(mode=Mode.MIRROR)
+    assert (report.ok, report.uploaded) == (True, 1)
+
+
+def test_a_folder_in_tmp_is_no_litter_that_the_next_sync_removes(place: Place) -> None:
+    place.sync()
+    (place.mail / "INBOX/tmp" / f"part.1_{'0' * 12}.mailctl").mkdir()
+    os.utime(place.mail / "INBOX/tmp" / f"part.1_{'0' * 12}.mailctl", (0, 0))
+    assert verify(place).differences == ()
+    place.sync()
 
 
 def test_a_folder_that_was_misspelt_is_not_all_well(place: Place) -> None:

@@ -445,9 +445,11 @@ def test_what_was_changed_while_it_was_moved_goes_only_after_its_upload(
 def test_pop3_has_no_mirror_mode(place: Place) -> None:
     from mailctl.domain.server import Protocol
 
-    report = place.sync(replace(place.job(mode=Mode.MIRROR), protocol=Protocol.POP3))
-    assert report.error is not None
-    assert (report.error.exit_code, report.error.code) == (ExitCode.CONFIG, "mode_unsupported")
+    for task in Task:
+        dry_run = task is Task.VERIFY
+        report = place.sync(replace(place.job(mode=Mode.MIRROR), protocol=Protocol.POP3, task=task, dry_run=dry_run))
+        assert report.error is not None
+        assert (report.error.exit_code, report.error.code) == (ExitCode.CONFIG, "mode_unsupported")
 
 
 @pytest.mark.parametrize("knows", [True, False])
