@@ -6,15 +6,14 @@ step can be repeated; a repair that died is simply run again.
 """
 
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from mailctl.domain.gateway import Mode
-from mailctl.sync.local.flags import from_letters, strange_letters, to_letters
-from mailctl.sync.local.inspect import Contents, Entry, Reader
+from mailctl.sync.local.inspect import Entry, Reader
 from mailctl.sync.local.lock import Lock
 from mailctl.sync.local.maildir import SUBDIRECTORIES, LocalFile, MaildirFolder
 from mailctl.sync.local.names import folder_hash, with_letters
@@ -156,27 +155,35 @@ class Mender:
                 self._in(path, self._files.unlink, part)
 
     def doubled(self, here: Here) -> None:
-        """Of files that are the same message, octet by octet, one stays, with the flags of all."""
-        homes: dict[str, Counter[tuple[str, ...]]] = defaultdict(Counter)
-        for entry in here.messages():
-            assert entry.name is not None  # noqa: S101 - it is a message
-            homes[entry.name.folder][entry.path] += 1
+        """Of files of one folder that are the same message, octet by octet, one stays, with the flags of all.
+
+        A copy in another folder is somebody's own: it stays, and so does the message that it was made of.
+        """
         assert self._root.descriptor is not None  # noqa: S101 - there is a Maildir to mend
         with Reader(self._files, self._root.descriptor) as reader:
-            for entries in here.doubled():
-                alike: dict[bytes, list[Entry]] = defaultdict(list)
-                for entry in entries:
-                    try:
-                        alike[reader.read(entry).digest].append(entry)
-                    except OSError as error:
-                        told = f"can't be read, so it can't be compared: {error.strerror}"
-                        self._tell("/".join(entry.path), "keep_copies", told, entry.shown)
-                for same in alike.values():
-                    self._unite(here, same, homes)
-                first = entries[0].shown
-                for other in list(alike.values())[1:]:
-                    told = f"is called like {first} and holds other octets: both are kept"
-                    self._tell("/".join(other[0].path), "keep_copies", told, other[0].shown)
+            for everywhere in here.doubled():
+                folders: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+                for entry in everywhere:
+                    folders[entry.path].append(entry)
+                for entries in folders.values():
+                    if len(entries) > 1:
+                        self._compared(reader, entries)
+
+    def _compared(self, reader: Reader, entries: list[Entry]) -> None:
+        """Unite those that are alike."""
+        alike: dict[bytes, list[Entry]] = defaultdict(list)
+        for entry in entries:
+            try:
+                alike[reader.read(entry).digest].append(entry)
+            except OSError as error:
+                told = f"can't be read, so it can't be compared: {error.strerror}"
+                self._tell("/".join(entry.path), "keep_copies", told, entry.shown)
+        for same in alike.values():
+            self._unite(same)
+        first = entries[0].shown
+        for other in list(alike.values())[1:]:
+            told = f"is called like {first} and holds other octets: both are kept"
+            self._tell("/".join(other[0].path), "keep_copies", told, other[0].shown)
 
     def date(self, entry: Entry, date: int) -> None:
         """The file's time is the message's."""
@@ -186,44 +193,25 @@ class Mender:
         with suppress(FileNotFoundError):  # another program renamed it meanwhile
             self._in((*entry.path, entry.subdirectory), self._set_time, entry.filename, date)
 
-    def _unite(self, here: Here, same: list[Entry], homes: dict[str, Counter[tuple[str, ...]]]) -> None:
-        """Keep one: where somebody moved it, rather than where it came from; in `cur` rather than `new`."""
-
-        def rank(entry: Entry) -> tuple[bool, bool, str]:
-            assert entry.name is not None  # noqa: S101 - it is a message
-            home = homes[entry.name.folder].most_common(1)[0][0]
-            return entry.path == home, entry.subdirectory != "cur", entry.shown
-
-        kept, *others = sorted(same, key=rank)
-        at = self._flagged(here.folders, kept, others) if others else ""
+    def _unite(self, same: list[Entry]) -> None:
+        """Keep one, in `cur` rather than `new`."""
+        kept, *others = sorted(same, key=lambda entry: (entry.subdirectory != "cur", entry.shown))
+        at = self._flagged(kept, others) if others else ""
         for entry in others if at else ():
             self._tell("/".join(entry.path), "remove_copy", f"the same as {kept.shown}", entry.shown)
             if entry.shown != at:  # the one that is kept may have got another's name, and taken its place
                 self._in((*entry.path, entry.subdirectory), self._files.unlink, entry.filename)
 
-    def _flagged(self, folders: dict[tuple[str, ...], Contents], kept: Entry, others: list[Entry]) -> str:
-        """Give `kept` the flags of all → where it is then; "" if a flag has no letter there, and so would be lost."""
+    def _flagged(self, kept: Entry, others: list[Entry]) -> str:
+        """Give `kept` the flags of all, whose letters mean the same in a folder → where it is then; "": it is gone."""
         assert kept.name is not None and self._root.descriptor is not None  # noqa: S101, PT018 - it was found
-        flags = frozenset[str]()
-        odd = ""
-        for entry in (kept, *others):
-            assert entry.name is not None  # noqa: S101 - it is a message
-            keywords = folders[entry.path].keywords
-            flags |= from_letters(entry.name.letters, keywords)
-            odd += strange_letters(entry.name.letters, keywords)
+        wanted = "".join(sorted({letter for entry in (kept, *others) if entry.name for letter in entry.name.letters}))
+        if self._dry_run or wanted == "".join(sorted(kept.name.letters)):
+            return kept.shown
         with MaildirFolder(self._files, self._root.descriptor, FolderPath(kept.path), create=False) as maildir:
-            letters, homeless = to_letters(flags, maildir.keywords)
-            if homeless:
-                told = f"has keywords for which {'/'.join(kept.path)} has no letter left: all are kept"
-                self._tell("/".join(kept.path), "keep_copies", told, others[0].shown)
-                return ""
-            wanted = "".join(sorted({*letters, *odd}))
-            if self._dry_run or wanted == "".join(sorted(kept.name.letters)):
-                return kept.shown
-            maildir.save_keywords()
             placed = maildir.set_letters(LocalFile(kept.name, kept.subdirectory, kept.filename), wanted)
             maildir.sync_directories()
-            return "/".join((*kept.path, "cur", with_letters(kept.filename, wanted))) if placed else ""
+        return "/".join((*kept.path, "cur", with_letters(kept.filename, wanted))) if placed else ""
 
     def _tell(self, folder: str, action: str, detail: str, file: str) -> None:
         self.done.append(Mended(folder, action, detail, file))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from mailctl.domain.gateway import Mode
 from mailctl.sync.local.inspect import Contents, Entry, inspect
 from mailctl.sync.local.maildir import LITTER_AGE
-from mailctl.sync.local.names import is_part
+from mailctl.sync.local.names import folder_hash, is_part
 from mailctl.sync.local.root import Root
 from mailctl.sync.verify.differences import FolderFindings, Kind, Outlook
 
@@ -98,11 +98,22 @@ def _foreign(entry: Entry, mode: Mode, unsent: Callable[[Entry], str]) -> tuple[
     return Outlook.NEXT_SYNC, "another program put it here: it is sent to the server"
 
 
-def tell_doubled(here: Here, by_path: dict[tuple[str, ...], FolderFindings]) -> None:
-    """Note each file beyond the first of a message, in its folder."""
-    for first, *others in here.doubled():
+def tell_doubled(here: Here, mode: Mode, by_path: dict[tuple[str, ...], FolderFindings]) -> None:
+    """Note each file beyond the first of a message, in its folder; in another folder it is somebody's own copy."""
+
+    def stray(entry: Entry) -> bool:
+        home = by_path.get(entry.path)
+        return not (home and entry.name and folder_hash(here.root.account, home.name) == entry.name.folder)
+
+    for entries in here.doubled():
+        first, *others = sorted(entries, key=stray)
+        seen = {first.path}
         for entry in others:
+            outlook, told = Outlook.STAYS, f"the same message as {first.shown}"
+            if entry.path not in seen:
+                seen.add(entry.path)
+                told = f"a copy of {first.shown}"
+                outlook = Outlook.NEXT_SYNC if mode is Mode.MIRROR else Outlook.WANTED
             with suppress(KeyError):
                 assert entry.name is not None  # noqa: S101 - only messages can be doubled
-                told = f"the same message as {first.shown}"
-                by_path[entry.path].add(Kind.DOUBLED, Outlook.STAYS, told, uid=entry.name.uid, file=entry.shown)
+                by_path[entry.path].add(Kind.DOUBLED, outlook, told, uid=entry.name.uid, file=entry.shown)

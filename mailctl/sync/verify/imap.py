@@ -55,7 +55,7 @@ class ImapVerify:
                 findings += self._gone({path.parts for path in paths.values()}, by_path)
         finally:
             self._drop()
-        tell_doubled(self._here, by_path)
+        tell_doubled(self._here, self._mode, by_path)
         return findings
 
     def _connected(self) -> ImapMailbox:

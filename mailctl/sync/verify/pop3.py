@@ -52,7 +52,7 @@ class PopVerify:
         }
         with closing(run.tools.connector.open_pop3(run.job)) as mailbox:
             self._compared(mailbox, files, found)
-        tell_doubled(self._here, by_path)
+        tell_doubled(self._here, Mode.ARCHIVE, by_path)
         return [each for each in by_path.values() if each is found or each.differences]
 
     def _compared(self, mailbox: PopMailbox, files: dict[str, Entry], found: FolderFindings) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode
 from mailctl.sync.job import SyncReport, Task
 from mailctl.sync.local.files import Files
+from mailctl.sync.verify.differences import Kind, Outlook
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.pop3 import MemoryDrop
 from tests.doubles.syncs import Place
@@ -104,17 +106,43 @@ def test_copies_of_a_message_become_one_with_the_flags_of_all(place: Place) -> N
     first, second = place.file(1), place.file(2)
     shutil.copy2(first, place.mail / "INBOX/new" / first.name.partition(":")[0])
     shutil.copy2(first, place.mail / "INBOX/cur" / (first.name.partition(":")[0] + ":2,FR"))
-    shutil.copy2(second, place.mail / "Sent/cur" / (second.name.partition(":")[0] + ":2,T"))
+    copy = place.mail / "Sent/cur" / (second.name.partition(":")[0] + ":2,T")
+    shutil.copy2(second, copy)
     report = repair(place)
-    assert actions(report) == ["remove_copy"] * 3
+    assert actions(report) == ["remove_copy"] * 2
     assert place.file(1).name.endswith(":2,FRS")
     assert place.file(1).parent.name == "cur"
-    assert not list((place.mail / "INBOX").glob("*/*0000000002_*")), "it stays where somebody put it"
-    (kept,) = (place.mail / "Sent").glob("*/*0000000002_*")
-    assert kept.name.endswith(":2,ST")
+    assert copy.exists(), "somebody made it"
+    assert place.file(2) == second, "and what it was made of stays the message that the server has"
     assert report.repaired is not None
     assert repair(place).repaired == report.repaired._replace(mended=())
     assert place.sync().fetched == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.ARCHIVE, Mode.MIRROR])
+def test_a_copy_in_another_folder_is_somebodys_own(place: Place, inbox: MemoryFolder, mode: Mode) -> None:
+    server = place.connector
+    assert isinstance(server, MemoryServer)
+    place.sync(mode=mode)
+    second = place.file(2)
+    copy = place.mail / "Sent/cur" / (second.name.partition(":")[0] + ":2,F")
+    shutil.copy2(second, copy)
+    job = replace(place.job(mode=mode), task=Task.VERIFY, dry_run=True)
+    found = place.sync(job).verified
+    assert found is not None
+    assert [(each.kind, each.outlook) for each in found.differences if each.kind is Kind.DOUBLED] == [
+        (Kind.DOUBLED, Outlook.WANTED if mode is Mode.ARCHIVE else Outlook.NEXT_SYNC)
+    ]
+    assert actions(repair(place, mode=mode)) == []
+    assert place.sync(mode=mode).ok
+    assert place.file(2) == second
+    assert len(inbox.messages) == 5
+    assert len(place.bodies("Sent")) == 1 + len(server.folders["Sent"].messages) * (mode is Mode.ARCHIVE)
+    if mode is Mode.MIRROR:
+        assert len(server.folders["Sent"].messages) == 1, "copied there too"
+    inbox.flag(2, ["\\Answered"])
+    assert place.sync(mode=mode).flagged == 1
+    assert "R" in place.file(2).name.partition(":2,")[2]
 
 
 def test_files_called_alike_that_differ_are_all_kept(place: Place) -> None:

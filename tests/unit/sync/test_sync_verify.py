@@ -137,7 +137,7 @@ def test_doubled_files_litter_and_what_is_no_mail(place: Place) -> None:
     kinds = sorted((each.kind, each.outlook) for each in verify(place).differences)
     assert kinds == [
         (Kind.DOUBLED, STAYS),
-        (Kind.DOUBLED, STAYS),
+        (Kind.DOUBLED, WANTED),
         (Kind.FOREIGN, WANTED),
         (Kind.LITTER, NEXT),
         (Kind.MISSING_HERE, WANTED),
