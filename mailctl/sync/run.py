@@ -80,6 +80,11 @@ class Run:
         self._show()
         return tally
 
+    def forget_folder(self, name: str) -> None:
+        """No counts for a folder that has another name now."""
+        gone = self._tallies.pop(name, None)
+        self.tallies[:] = [tally for tally in self.tallies if tally is not gone]
+
     def close(self) -> None:
         """Let go of what helped."""
         if self.crew is not None:

@@ -74,7 +74,7 @@ class MemoryFolder:
 @dataclass
 class MemoryServer:
     """What the server has. `cut` is called with the octets sent of each body, and may raise; as may `before` with each
-    command's name, and `after` with that of one that took effect."""
+    command's name, and `after` with that of one that took effect. unfounded: subscribed names that no folder has."""
 
     folders: dict[str, MemoryFolder] = field(default_factory=dict)
     capabilities: frozenset[str] = frozenset({"IMAP4REV1", "UIDPLUS", "CONDSTORE", "ENABLE"})
@@ -83,6 +83,7 @@ class MemoryServer:
     before: Callable[[str], None] = lambda command: None
     after: Callable[[str], None] = lambda command: None
     commands: list[tuple[str, object]] = field(default_factory=list)
+    unfounded: set[str] = field(default_factory=set)
     connections: int = 0
 
     def open_imap(self, job: SyncJob | None = None) -> "MemoryMailbox":

@@ -118,6 +118,8 @@ class MemoryChanges:
             if each == folder.name or each.startswith(below):
                 moved = self._server.folders.pop(each)
                 self._server.folders[name + each[len(folder.name) :]] = moved
+                self._server.unfounded |= {each} if moved.subscribed else set()
+                moved.subscribed = False
         self._server.after("rename")
         return replace(folder, name=name, wire=name.encode())
 
@@ -130,12 +132,14 @@ class MemoryChanges:
 
     def subscribed(self) -> frozenset[str]:
         self._command("subscribed")
-        return frozenset(name for name, folder in self._server.folders.items() if folder.subscribed)
+        found = (name for name, folder in self._server.folders.items() if folder.subscribed)
+        return frozenset(found) | self._server.unfounded
 
     def subscribe(self, folder: Folder, *, on: bool) -> None:
         self._command("subscribe", (folder.name, on))
         if on:
             self._find(folder)
+        self._server.unfounded.discard(folder.name)
         if folder.name in self._server.folders:
             self._server.folders[folder.name].subscribed = on
         self._server.after("subscribe")

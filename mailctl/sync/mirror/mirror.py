@@ -27,6 +27,7 @@ from mailctl.sync.mirror.here import LocalFolder, Parts, look_here, obstacle
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.look import Looker
 from mailctl.sync.mirror.plan import plan_only_there
+from mailctl.sync.mirror.renamed import Renamer
 from mailctl.sync.mirror.show import show
 from mailctl.sync.mirror.strays import Fate, Origin, Surroundings, Way, settle
 from mailctl.sync.mirror.subscriptions import Subscriptions
@@ -73,7 +74,8 @@ class MirrorSync:
                 mailbox.close()
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, mailbox: MirrorMailbox) -> int:
+    def _once(self, mailbox: MirrorMailbox, *, renamed: bool = False) -> int:
+        """renamed: folders that were renamed here have been looked for, and some were found."""
         run = self._run
         for tally in run.tallies:
             tally.skipped.clear()
@@ -84,6 +86,8 @@ class MirrorSync:
             listing = mailbox.survey()  # what is missing is believed if it is missing twice
         here = look_here(self._files, self._root.descriptor) if self._root.descriptor is not None else {}
         works = self._works(mailbox, listing, here)
+        if not renamed and Renamer(run, mailbox, self._state, self._root, works, listing, here).rename():
+            return self._once(mailbox, renamed=True)
         if "X-GM-EXT-1" in mailbox.capabilities:
             run.notes.append("Gmail: what is deleted here loses the folder's label there, and stays in All Mail")
         intents = Intents(self._state)
@@ -137,7 +141,7 @@ class MirrorSync:
         held = {name: folder for name, folder in there.items() if folder.selectable}
         candidates = [held.get(name) or Folder(name, b"", delimiter) for name in paths]
         choice = choose(candidates, run.job.globs, mailbox.capabilities)
-        if choice.note:
+        if choice.note and choice.note not in run.notes:
             run.notes.append(choice.note)
         if not choice.chosen and run.job.folders:
             raise none_like(run.job.name, run.job.folders, candidates)

@@ -1,4 +1,4 @@
-"""Mirror mode, and another client that changes the server while a run is under way: on Dovecot, Cyrus and Courier."""
+"""Mirror mode on Dovecot, Cyrus and Courier: what another client does meanwhile, folders that are renamed or made."""
 
 import imaplib
 import itertools
@@ -24,10 +24,19 @@ class Person:
     server: Ports
     user: str
     password: str
+    courier: bool = False
 
     @property
     def address(self) -> str:
         return f"{self.user}@mail.test"
+
+    def named(self, name: str) -> str:
+        """The name of a folder on the server, of one with `/`."""
+        return f"INBOX.{name.replace('/', '.')}" if self.courier else name
+
+    def path(self, name: str) -> Path:
+        """Where it lies in the Maildir."""
+        return Path("INBOX", name) if self.courier else Path(name)
 
 
 @pytest.fixture(params=["dovecot", "cyrus", "courier"])
@@ -39,7 +48,7 @@ def person(request: pytest.FixtureRequest) -> Person:
     server = request.getfixturevalue(request.param)
     users = server if request.param == "cyrus" else request.getfixturevalue("courier_users")
     users.add_user(user, "its-password")
-    return Person(server, user, "its-password")
+    return Person(server, user, "its-password", courier=request.param == "courier")
 
 
 @pytest.fixture
@@ -147,3 +156,87 @@ def test_flags_go_both_ways_at_once(
     assert subjects(home.folder("INBOX"))["2"] == {"\\Seen", "\\Flagged"}
     on_server(other)
     assert other.uid("SEARCH", "SEEN", "FLAGGED")[1] == [b"2"]
+
+
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What mailctl sends from now on, its first words."""
+    sent: list[str] = []
+    real = Channel._submit
+
+    def submit(self: Channel, commands: list[bytes], *, secret: bool = False) -> list[bytes]:
+        sent.extend(" ".join(command.decode().split()[:2]).removesuffix(" 1") for command in commands)
+        return real(self, commands, secret=secret)
+
+    monkeypatch.setattr(Channel, "_submit", submit)
+    return sent
+
+
+@pytest.fixture
+def tree(home: GatewayHome, other: imaplib.IMAP4_SSL, person: Person) -> GatewayHome:
+    """Folders in folders, with mail, all of them subscribed; both sides alike."""
+    for name in map(person.named, ("Work", "Work/Old", "Work/Empty")):
+        assert other.create(name)[0] == "OK"
+        other.subscribe(name)
+    for name, numbers in (("Work", range(10, 20)), ("Work/Old", range(20, 22))):
+        for number in numbers:
+            text = f"Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\nbody {number}\r\n"
+            other.append(person.named(name), None, None, text.encode())
+    assert home.sync()["fetched"] == 12
+    return home
+
+
+def names(other: imaplib.IMAP4_SSL, *, subscribed: bool) -> set[str]:
+    """The folders there, with `/`."""
+    rows = (other.lsub() if subscribed else other.list())[1]
+    found = {row.decode().split()[-1].strip('"').replace(".", "/") for row in rows if isinstance(row, bytes)}
+    return {name.removeprefix("INBOX/") for name in found}
+
+
+def test_a_folder_renamed_here_is_renamed_there(
+    tree: GatewayHome, other: imaplib.IMAP4_SSL, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree.mail / person.path("Work")).rename(tree.mail / person.path("Labour"))
+    before = {status[0] for path, status in tree.snapshot().items() if "Labour/" in path and "/cur/" in path}
+    sent = commands(monkeypatch)
+    assert [step["action"] for step in tree.sync("--dry-run")["steps"]] == ["rename_folder"] * 2
+    report = tree.sync()
+    done = [report[each] for each in ("fetched", "uploaded", "moved", "removed", "flagged")]
+    assert (report["ok"], done, report["warnings"]) == (True, [0] * 5, [])
+    assert not {"UID MOVE", "UID COPY", "APPEND"} & {each.split('"')[0].strip() for each in sent}
+    assert {"Labour", "Labour/Old", "Labour/Empty"} <= names(other, subscribed=False)
+    assert not [name for name in names(other, subscribed=False) if name.startswith("Work")]
+    assert {"Labour", "Labour/Old", "Labour/Empty"} <= names(other, subscribed=True)
+    assert not [name for name in names(other, subscribed=True) if name.startswith("Work")]
+    assert before == {status[0] for path, status in tree.snapshot().items() if "Labour/" in path and "/cur/" in path}
+    again, snapshot = tree.sync(), tree.snapshot()
+    assert [again[each] for each in ("fetched", "uploaded", "moved", "removed", "flagged")] == [0] * 5
+    other.select(person.named("Labour"))
+    other.uid("STORE", "1", "+FLAGS", "(\\Flagged)")
+    other.close()
+    assert tree.sync()["flagged"] == 1
+    assert snapshot.keys() != tree.snapshot().keys()
+
+
+@pytest.mark.parametrize("word", [b"RENAME", b"SUBSCRIBE", b"UID FETCH"])
+def test_a_run_that_dies_while_it_renames_is_repeated(
+    tree: GatewayHome, other: imaplib.IMAP4_SSL, person: Person, monkeypatch: pytest.MonkeyPatch, word: bytes
+) -> None:
+    (tree.mail / person.path("Work")).rename(tree.mail / person.path("Labour"))
+
+    class Died(BaseException):
+        pass
+
+    def die() -> None:
+        raise Died
+
+    with monkeypatch.context() as struck:
+        strike(struck, word, die)
+        with pytest.raises(Died):
+            tree.sync()
+    assert ("Labour" in names(other, subscribed=False)) == (word != b"RENAME")
+    report = tree.sync()
+    assert [report[each] for each in ("fetched", "uploaded", "removed")] == [0] * 3
+    assert {"Labour", "Labour/Old", "Labour/Empty"} <= names(other, subscribed=True)
+    assert not [name for name in names(other, subscribed=False) if name.startswith("Work")]
+    assert len(tree.folder(*person.path("Labour").parts)) == 10
+    assert [tree.sync()[each] for each in ("fetched", "uploaded", "moved", "removed")] == [0] * 4
