@@ -6,7 +6,6 @@ What SMTP takes lands in the mailbox's INBOX. Nothing leaves the machine and not
 import asyncio
 import threading
 from argparse import Namespace
-from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,7 +30,7 @@ class EmbeddedMail:
         self._mailbox, self._certificate = mailbox, certificate
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="embedded mail", daemon=True)
-        self._stack = AsyncExitStack()
+        self._servers: list[asyncio.Server] = []
         self._login: Any = None
 
     def __enter__(self) -> Self:
@@ -42,10 +41,13 @@ class EmbeddedMail:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._run(self._stop())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
+        try:
+            self._run(self._stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+            if not self._thread.is_alive():
+                self._loop.close()
 
     def deliver(self, message: bytes, folder: str = "INBOX", flags: tuple[bytes, ...] = ()) -> None:
         """Put a message (CRLF line ends) into `folder`, which is made if it isn't there."""
@@ -64,7 +66,7 @@ class EmbeddedMail:
 
     async def _listen(self, protocol: Any, tls: Any) -> int:
         server = await self._loop.create_server(protocol, "127.0.0.1", 0, ssl=tls)
-        await self._stack.enter_async_context(server)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def _imap(self) -> Any:
@@ -121,7 +123,8 @@ class EmbeddedMail:
             await session.append_messages(folder, [AppendMessage(message, datetime.now(UTC), chosen)])
 
     async def _stop(self) -> None:
-        await self._stack.aclose()
+        for server in self._servers:
+            server.close()  # not waited for: it would end with its last connection, and a client may keep one
         others = asyncio.all_tasks(self._loop) - {asyncio.current_task(self._loop)}
         for task in others:
             task.cancel()

@@ -14,6 +14,8 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from tests.cli.support import ended_in_time
+
 ROOT = Path(__file__).parents[2]
 CANARY = 'Canary "ä\\7" +/?&%_Qz'
 
@@ -122,11 +124,12 @@ class CanaryHunt:
             cwd=self.home,
         )
         begun = b""
-        while ended_at and ended_at not in begun and process.stdout and (line := process.stdout.readline()):
-            begun += line
-        if ended_at:
-            process.terminate()
-        out, err = process.communicate(stdin.encode(), timeout=120)
+        with ended_in_time(process):
+            while ended_at and ended_at not in begun and process.stdout and (line := process.stdout.readline()):
+                begun += line
+            if ended_at:
+                process.terminate()
+            out, err = process.communicate(stdin.encode())
         out = begun + out
         if env and self.value in env.values():
             (self._witness / str(process.pid)).unlink()  # mailctl itself was given it there

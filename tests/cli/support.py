@@ -2,9 +2,12 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
+from threading import Timer
 from typing import Any
 
 import jsonschema
@@ -33,6 +36,18 @@ class Done:
     def rows(self) -> list[list[str]]:
         """The records of plain output."""
         return [line.split("\t") for line in self.out.splitlines()]
+
+
+@contextmanager
+def ended_in_time(process: Popen[Any], seconds: float = 120) -> Iterator[None]:
+    """Kill a process that has not ended by then, so that who reads from it isn't kept for ever."""
+    timer = Timer(seconds, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Cli:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.support import Cli
+from tests.cli.support import Cli, ended_in_time
 
 
 def test_every_step_ends_as_it_says(cli: Cli, tmp_path: Path) -> None:
@@ -48,19 +48,20 @@ def test_kept_servers_serve_another_process_and_nothing_stays_after_ctrl_c(cli: 
     env = {**cli.env, "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "mailctl", "demo", "--keep"]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        lines = iter(process.stdout.readline, "")
-        exports = next(line for line in lines if line.startswith("  export "))
-        places = dict(word.split("=", 1) for word in exports.split()[1:])
-        done = subprocess.run(
-            [sys.executable, "-m", "mailctl", "test", "anna", "--json"],
-            env={**env, **places}, capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
-        assert [check["ok"] for check in json.loads(done.stdout)["result"]["checks"]] == [True, True]
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+    with ended_in_time(process):
+        try:
+            assert process.stdout is not None
+            lines = iter(process.stdout.readline, "")
+            exports = next(line for line in lines if line.startswith("  export "))
+            places = dict(word.split("=", 1) for word in exports.split()[1:])
+            done = subprocess.run(
+                [sys.executable, "-m", "mailctl", "test", "anna", "--json"],
+                env={**env, **places}, capture_output=True, text=True, timeout=60, check=True,
+            )  # fmt: skip
+            assert [check["ok"] for check in json.loads(done.stdout)["result"]["checks"]] == [True, True]
+        finally:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "interrupted" not in said
     assert not list(tmp_path.glob("mailctl-demo-*"))
@@ -69,7 +70,10 @@ def test_kept_servers_serve_another_process_and_nothing_stays_after_ctrl_c(cli: 
 def test_ctrl_c_in_a_step_ends_the_demo_like_any_command(cli: Cli, tmp_path: Path) -> None:
     env = {**cli.env, "TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "mailctl", "demo"]
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process,
+        ended_in_time(process, 60),
+    ):
         assert process.stdout is not None
         next(line for line in iter(process.stdout.readline, "") if line.startswith("$ mailctl test"))
         process.send_signal(signal.SIGINT)
