@@ -127,7 +127,8 @@ class MemoryChanges:
         self._command("remove", folder.name)
         self._refuse_inbox(folder)
         self._find(folder)
-        del self._server.folders[folder.name]
+        removed = self._server.folders.pop(folder.name)
+        self._server.unfounded |= {folder.name} if removed.subscribed else set()
         self._server.after("remove")
 
     def subscribed(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import imaplib
 import itertools
+import shutil
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -215,6 +216,24 @@ def test_a_folder_renamed_here_is_renamed_there(
     other.close()
     assert tree.sync()["flagged"] == 1
     assert snapshot.keys() != tree.snapshot().keys()
+
+
+def test_a_folder_made_here_is_subscribed_there(tree: GatewayHome, other: imaplib.IMAP4_SSL, person: Person) -> None:
+    for row in other.list()[1]:  # those that came with the server, too
+        assert isinstance(row, bytes)
+        other.subscribe(row.decode().split()[-1])
+    made = tree.mail / person.path("Made")
+    for part in ("cur", "new", "tmp"):
+        (made / part).mkdir(parents=True)
+    (made / "cur" / "1.host:2,S").write_text("Message-ID: <new@x>\n\nnew\n")
+    assert tree.sync()["uploaded"] == 1
+    assert "Made" in names(other, subscribed=True)
+    assert "Made" in (tree.mail / "subscriptions").read_text()
+    shutil.rmtree(made)
+    assert tree.sync()["removed"] == 1
+    assert "Made" not in names(other, subscribed=False)
+    assert "Made" not in names(other, subscribed=True)
+    assert "Made" not in (tree.mail / "subscriptions").read_text()
 
 
 @pytest.mark.parametrize("word", [b"RENAME", b"SUBSCRIBE", b"UID FETCH"])

@@ -20,6 +20,7 @@ from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.place import Placer
 from mailctl.sync.mirror.show import tell
 from mailctl.sync.mirror.strays import Fate
+from mailctl.sync.mirror.subscriptions import Subscriptions
 from mailctl.sync.mirror.work import Found, Work, fingerprint, index
 from mailctl.sync.reflag import reflag
 from mailctl.sync.rematch import message_id
@@ -42,9 +43,11 @@ class Carry:
         strays: Mapping[int, Found],
         intents: Intents,
         listing: FolderListing,
+        subscriptions: Subscriptions,
     ) -> None:
         self._run, self._connection, self._state, self._root = run, connection, state, root
         self._works, self._strays, self._intents = works, strays, intents
+        self._subscriptions = subscriptions
         self._delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
         self._below_inbox = all(folder.name.upper().startswith("INBOX") for folder in listing.folders)
 
@@ -91,6 +94,7 @@ class Carry:
             if self._below_inbox and work.path.parts[0].upper() != "INBOX":
                 error.hint = f"A server with all folders below INBOX takes it as INBOX/{work.path} in the Maildir."
             raise
+        self._subscriptions.made(work.folder)
         work.status = self._connection.select(work)
         work.rules = replace(work.rules, permanent=work.status.permanent_flags or None if work.status else None)
         work.leaving = {uid: work.files[uid] for uid in work.plan.delete_here}
@@ -269,4 +273,5 @@ class Carry:
             self._run.warn(f"{work.name}: removed here, but the server keeps it ({error.message}): it comes back")
             return
         self._state.forget_folder(work.name)
+        self._subscriptions.removed(folder_of(work))
         self._run.record("sync.folder.removed", f"{work.name}: removed from the server", folder=work.name)

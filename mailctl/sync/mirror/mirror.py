@@ -119,8 +119,9 @@ class MirrorSync:
         self._state.begin(work.name for work in works.values() if not work.still and not work.left)
         inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
         connection = Connection(mailbox, inbox)
-        Carry(run, connection, self._state, self._root, works, strays, intents, listing).carry_out(fates)
-        Subscriptions(run, self._root, self._state, mailbox, listing).sync()
+        subscriptions = Subscriptions(run, self._root, self._state, mailbox, listing)
+        Carry(run, connection, self._state, self._root, works, strays, intents, listing, subscriptions).carry_out(fates)
+        subscriptions.sync()
         done = {name for name, work in works.items() if not work.left and work.tally.error is None}
         if done - mirrored:
             self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))

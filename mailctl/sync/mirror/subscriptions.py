@@ -2,13 +2,18 @@
 
 A subscription has two states, so whoever changed it since it was agreed is followed. Without a file here, only the
 server's come down; what was agreed is kept in the state.
+
+A folder that the mirror makes on the server is subscribed as the others are: if more than half of them are, or there is
+none but INBOX. Clients that show only subscribed folders would not show it otherwise, and who subscribes to few folders
+chose them. The subscription of a folder that the mirror removes goes with it.
 """
 
 import json
 from collections.abc import Collection
 
-from mailctl.domain.mailbox import FolderListing
+from mailctl.domain.mailbox import Folder, FolderListing
 from mailctl.errors import RefusedError
+from mailctl.sync.local.names import canonical_folder
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.connection import MirrorMailbox, offers
 from mailctl.sync.run import Run
@@ -27,6 +32,12 @@ def merge(there: Collection[str], here: Collection[str], agreed: Collection[str]
     return {name for name in {*there, *here} if (name in there and name in here) or name not in agreed}
 
 
+def usual(names: Collection[str], there: Collection[str]) -> bool:
+    """Whether a folder that is made is to be subscribed as most are. names: the folders. there: those subscribed."""
+    others = {name for name in names if canonical_folder(name) != "INBOX"}
+    return not others or 2 * len(others.intersection(there)) > len(others)
+
+
 def read(text: str, delimiter: str) -> list[str]:
     """The names in the file, of version 1 (a name a line) or 2 (levels parted by tabs) of Dovecot's format."""
     lines = text.splitlines()
@@ -42,18 +53,49 @@ def write(names: Collection[str], delimiter: str) -> str:
 
 
 class Subscriptions:
-    """The subscriptions of one run."""
+    """The subscriptions of one run. `made` and `removed` are told as it goes, `sync` comes last."""
 
     def __init__(self, run: Run, root: Root, state: State, mailbox: MirrorMailbox, listing: FolderListing) -> None:
         self._run, self._root, self._state, self._mailbox = run, root, state, mailbox
         self._folders = {folder.name: folder for folder in listing.folders}
         self._delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None) or ""
+        self._known: set[str] | None = None
+        self._usual: bool | None = None
+
+    def made(self, folder: Folder) -> None:
+        """A folder was made on the server."""
+        if self._usual is None:
+            self._usual = usual([name for name, each in self._folders.items() if each.selectable], self._now)
+        self._folders[folder.name] = folder
+        if self._usual and folder.name not in self._now:
+            self._change(folder, on=True)
+
+    def removed(self, folder: Folder) -> None:
+        """A folder was removed on the server."""
+        if folder.name in self._now:
+            self._change(folder, on=False)
+        self._folders.pop(folder.name, None)
+
+    def _change(self, folder: Folder, *, on: bool) -> None:
+        try:
+            self._mailbox.subscribe(folder, on=on)
+        except RefusedError as error:
+            self._run.warn(f"{folder.name}: its subscription can't be changed on the server: {error.message}")
+        else:
+            (self._now.add if on else self._now.discard)(folder.name)
+
+    @property
+    def _now(self) -> set[str]:
+        """What is subscribed on the server, as far as is known."""
+        if self._known is None:
+            self._known = set(self._there())
+        return self._known
 
     def sync(self) -> None:
         """Make both sides alike. A server that refuses one is told of, and goes on."""
         if self._root.descriptor is None:
             return
-        there = {name for name in self._there() if _fits(name)}
+        there = {name for name in self._now if _fits(name)}
         files = self._root.files
         try:
             if files.read_small(self._root.descriptor, f"{FILE}.part", 1) is not None:
@@ -65,14 +107,9 @@ class Subscriptions:
         here = set(read(data.decode("utf-8", "replace"), self._delimiter)) if data is not None else None
         before = _names(self._state.meta(_KEY))
         wanted = there if here is None else merge(there, here, before)
-        done = set(there)
         for name in sorted((wanted ^ there) & self._folders.keys()):
-            try:
-                self._mailbox.subscribe(self._folders[name], on=name in wanted)
-            except RefusedError as error:
-                self._run.warn(f"{name}: its subscription can't be changed on the server: {error.message}")
-            else:
-                (done.add if name in wanted else done.discard)(name)
+            self._change(self._folders[name], on=name in wanted)
+        done = {name for name in self._now if _fits(name)}
         if wanted != here:
             files.replace(self._root.descriptor, FILE, write(wanted, self._delimiter).encode())
         if done != before:

@@ -348,6 +348,32 @@ def test_a_server_that_makes_folders_only_below_inbox_is_told_of(place: Place, s
     assert error.hint == "A server with all folders below INBOX takes it as INBOX/A in the Maildir."
 
 
+@pytest.mark.parametrize("extended", [False, True])
+@pytest.mark.parametrize(("others", "joins"), [([], True), ([True], True), ([False], False), ([True, False], False)])
+def test_a_folder_made_on_the_server_is_subscribed_as_the_others_are(
+    tmp_path: Path, others: list[bool], *, extended: bool, joins: bool
+) -> None:
+    server = MemoryServer({"INBOX": MemoryFolder()}, ALL | ({"LIST-EXTENDED"} if extended else set()))
+    for number, subscribed in enumerate(others):
+        server.folders[str(number)] = MemoryFolder(uidvalidity=7 + number, subscribed=subscribed)
+    place = Place(tmp_path, server)
+    assert go(place).ok
+    for name in ("cur", "new", "tmp"):
+        (place.mail / "Made" / name).mkdir(parents=True)
+    for _ in range(2):
+        assert go(place).ok
+        assert server.folders["Made"].subscribed == joins
+        assert ("Made" in (place.mail / "subscriptions").read_text()) == joins
+    for name in ("cur", "new", "tmp"):
+        (place.mail / "Made" / name).rmdir()
+    (place.mail / "Made").rmdir()
+    for _ in range(2):
+        assert go(place).ok
+        assert "Made" not in server.folders
+        assert "Made" not in (place.mail / "subscriptions").read_text()
+    assert server.unfounded == set()
+
+
 def test_subscriptions_go_both_ways(place: Place, server: MemoryServer) -> None:
     file = place.mail / "subscriptions"
     assert file.read_text().split("\n\n")[1].split() == ["INBOX", "Work"]
