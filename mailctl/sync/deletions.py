@@ -15,6 +15,7 @@ def check_deletions(run: Run, state: State, account: str, index: Index) -> None:
     if not run.job.inbound.propagate_deletes or run.job.confirm_deletes:
         return
     deleted = total = 0
+    where = ""
     for name, seen in state.folders().items():
         known = folder_hash(account, name)
         here = index.uids(known, seen.uidvalidity)
@@ -25,12 +26,12 @@ def check_deletions(run: Run, state: State, account: str, index: Index) -> None:
             tokens = index.unique_ids(known)
             gone += sum(uidl_token(uidl) not in tokens for uidl in ids)
         if brakes(gone, len(agreed) + len(ids)):
-            deleted, total = gone, len(agreed) + len(ids)
+            deleted, total, where = gone, len(agreed) + len(ids), f"{name}: "
             break
         deleted += gone
         total += len(agreed) + len(ids)
     if brakes(deleted, total):
-        stop(run, f"{deleted} of {total} messages were deleted here and would be deleted on the server too")
+        stop(run, f"{where}{deleted} of {total} messages were deleted here and would be deleted on the server too")
 
 
 def stop(run: Run, what: str) -> None:

@@ -1,6 +1,6 @@
 """Looking for a probe and removing it: nothing else is ever touched, whatever the server says."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pytest
 
@@ -55,7 +55,9 @@ class FakeImap:
     def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
         return iter([MessageMeta(uid, size=len(self.held[self.selected][uid])) for uid in uids or ()])
 
-    def fetch(self, uids: Sequence[int], sink: SinkFactory) -> Iterator[MessageMeta]:
+    def fetch(
+        self, uids: Sequence[int], sink: SinkFactory, more: Callable[[], Sequence[int]] | None = None
+    ) -> Iterator[MessageMeta]:
         for uid in uids:
             body = sink(1)
             body.write(self.held[self.selected][uid])

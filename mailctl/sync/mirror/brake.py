@@ -1,6 +1,6 @@
 """The brake: a plan that would delete much, on either side, needs a person's word."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mailctl.sync.archive.plan import brakes
 from mailctl.sync.deletions import stop
@@ -18,18 +18,22 @@ def brake(run: Run, works: Sequence[Work]) -> None:
         ("are gone from the server and would be deleted here too", lambda w: len(w.plan.delete_here), _held_here),
     )
     for what, deletes, holds in sides:
-        found = _too_many([(deletes(work), holds(work), _emptied(work)) for work in works])
-        if found is not None:
-            stop(run, f"{found[0]} of {found[1]} messages {what}")
+        counts = [(work.name, deletes(work), holds(work)) for work in works]
+        found = _too_many(counts, {work.name for work in works if _emptied(work)})
+        if found:
+            stop(run, f"{found} {what}")
 
 
-def _too_many(folders: Sequence[tuple[int, int, bool]]) -> tuple[int, int] | None:
-    """(deletions, messages) of the first folder, or of the whole, at which it brakes."""
-    for deletions, messages, emptied in folders:
-        if not emptied and brakes(deletions, messages):
-            return deletions, messages
-    whole = sum(deletions for deletions, *_ in folders), sum(messages for _, messages, _ in folders)
-    return whole if brakes(*whole) else None
+def _too_many(folders: Sequence[tuple[str, int, int]], emptied: Collection[str]) -> str:
+    """How many messages of which folder, or of the whole, at which it brakes; "" if it doesn't.
+
+    folders: (name, deletions, messages).
+    """
+    for name, deletions, messages in folders:
+        if name not in emptied and brakes(deletions, messages):
+            return f"{name}: {deletions} of {messages} messages"
+    deletions, messages = sum(count for _, count, _ in folders), sum(count for *_, count in folders)
+    return f"{deletions} of {messages} messages" if brakes(deletions, messages) else ""
 
 
 def _deletes_there(work: Work) -> int:

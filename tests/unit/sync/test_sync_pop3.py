@@ -99,6 +99,7 @@ def test_many_deletions_are_braked(place: Place, drop: MemoryDrop) -> None:
     report = place.sync(propagate_deletes=True)
     assert report.error is not None
     assert report.error.code == "many_deletions"
+    assert report.error.message.startswith("INBOX: 40 of 60 messages were deleted here")
     assert len(drop.messages) == 60
 
 

@@ -163,6 +163,7 @@ def test_many_deletions_here_need_a_word_before_anything_is_deleted_there(place:
     report = go(place)
     assert report.error is not None
     assert report.error.exit_code is ExitCode.SAFETY
+    assert report.error.message.startswith("INBOX: 43 of 43 messages were deleted here"), "the folder is named"
     assert len(server.folders["INBOX"].messages) == 43
     job = replace(place.job(mode=Mode.MIRROR), confirm_deletes=True)
     assert place.sync(job).removed == 43
