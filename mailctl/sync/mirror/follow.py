@@ -84,6 +84,10 @@ class Follower:
         )
         away = {each: origin for each, origin in placed.items() if origin.folder != each.lying.name}
         self._fit(away)  # the others are recognised where they lie
+        for each, origin in away.items():
+            if each.lying is not each.home:
+                text = f"moved from {each.home.name} here to {each.lying.name}, on the server to {origin.folder}: it is"
+                self._works[origin.folder].plan.conflicts.append((origin.uid, f"{text} where the server has it"))
         fates = [Fate(self._stray(each, read[each]), Way.FOLLOW, origin) for each, origin in away.items()]
         return sorted(fates, key=lambda f: (f.stray.folder, f.source.folder if f.source else "", f.stray.key)), [
             read[each] for each in away

@@ -105,7 +105,7 @@ class MirrorSync:
         moved = {(one.work.name, one.file.filename) for one in following}
         found = [one for one in found if (one.work.name, one.file.filename) not in moved]
         self._removed_there(works, found)
-        found = find_again(reader, [work for work in works.values() if not work.blocked], found)
+        found = find_again(reader, [work for work in works.values() if not work.blocked], found, following)
         fates = [*follows, *self._settle(works, found, looker, intents, doubts)]
         found += following
         self._spare(works.values())

@@ -18,8 +18,14 @@ def find_strays(reader: "Reader", works: Collection[Work]) -> list[Found]:
     return reader.read((work, file) for work in works for file in _strays(work))
 
 
-def find_again(reader: "Reader", works: Collection[Work], before: Collection[Found]) -> list[Found]:
-    """All strays once the server was looked at: those of `before` that still are, and files to be uploaded anew."""
+def find_again(
+    reader: "Reader", works: Collection[Work], before: Collection[Found], but: Collection[Found]
+) -> list[Found]:
+    """All strays once the server was looked at: those of `before` that still are, and files to be uploaded anew.
+
+    but: files of which it is known what becomes of them.
+    """
+    settled = {(one.work.name, one.file.filename) for one in but}
     kept: list[Found] = []
     more: list[tuple[Work, LocalFile]] = []
     for work in works:
@@ -28,7 +34,7 @@ def find_again(reader: "Reader", works: Collection[Work], before: Collection[Fou
         mine = [one for one in before if one.work is work and one.file.filename in wanted]
         kept += mine
         known = {one.file.filename for one in mine}
-        more += [(work, file) for name, file in wanted.items() if name not in known]
+        more += [(work, f) for name, f in wanted.items() if name not in known and (work.name, name) not in settled]
     return [*kept, *reader.read(more)]
 
 

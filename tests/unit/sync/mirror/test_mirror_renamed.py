@@ -171,6 +171,42 @@ def test_the_same_on_both_sides(place: Place, server: MemoryServer) -> None:
     settled(place)
 
 
+def test_both_sides_rename_a_folder_each_in_its_way(place: Place, server: MemoryServer) -> None:
+    """The server's name is followed, and that is said; nothing is sent or fetched, nor shown as if it would be."""
+    renamed(place, "Work/Old", "Here")
+    server.folders["There"] = server.folders.pop("Work/Old")
+    report = place.sync(replace(place.job(mode=Mode.MIRROR), dry_run=True))
+    assert [(s.folder, s.action, s.messages, s.detail) for s in report.steps] == [
+        ("Here", "make_folder", 0, "on the server"),
+        ("Here", "follow", 2, "from There"),
+        ("There", "make_folder", 0, "here"),
+    ]
+    told = "There UID 1: moved from Work/Old here to Here, on the server to There: it is where the server has it"
+    assert report.notes == (f"{told} (and 1 more)",)
+    report = go(place)
+    assert (report.ok, report.fetched, report.uploaded, report.removed, report.moved) == (True, 0, 0, 0, 2)
+    assert report.notes == (f"{told} (and 1 more)",)
+    assert there(server)["There"] == [1, 2]
+    assert go(place).notes == ()
+    settled(place)
+
+
+@pytest.mark.parametrize("new_name", [False, True])
+def test_both_sides_move_a_message_each_to_another_folder(place: Place, server: MemoryServer, new_name: bool) -> None:
+    file = place.file(3, "Work")
+    file.rename(place.mail / "INBOX" / "cur" / ("1.moved.host:2,FS" if new_name else f"{file.stem}:2,FS"))
+    moved = server.folders["Work"].messages.pop(3)
+    server.folders["Play"].add(moved.body, flags=[*moved.flags, "\\Answered"], date=moved.date)
+    report = go(place)
+    assert (report.ok, report.fetched, report.uploaded, report.removed, report.moved) == (True, 0, 0, 0, 1)
+    told = "Play UID 1: moved from Work here to INBOX, on the server to Play: it is where the server has it"
+    assert report.notes == (told,)
+    assert server.folders["Play"].messages[1].flags == {"\\Seen", "\\Flagged", "\\Answered"}
+    assert place.flags("Play") == [server.folders["Play"].messages[1].flags]
+    assert go(place).notes == ()
+    settled(place)
+
+
 def test_a_dry_run_shows_it(place: Place, server: MemoryServer) -> None:
     renamed(place, "Work", "Labour")
     before = there(server)
