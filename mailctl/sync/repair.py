@@ -114,7 +114,7 @@ def _date(run: Run, state: State) -> list[Mended]:
             (folder_hash(root.account, name), seen.uidvalidity): state.agreed(name)
             for name, seen in state.folders().items()
         }
-        for (entry,) in [entries for entries in Here(root).by_stem.values() if len(entries) == 1]:
+        for entry in Here(root).single():
             assert entry.name is not None  # noqa: S101 - it is a message
             agreed = dates.get((entry.name.folder, entry.name.uidvalidity), {}).get(entry.name.uid)
             if agreed is not None and agreed.internaldate is not None:

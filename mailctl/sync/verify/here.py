@@ -1,7 +1,7 @@
 """What lies here, for verifying and repairing: every folder's contents, where messages are doubled, what is no mail."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
@@ -38,6 +38,12 @@ class Here:
                 there = [entry for entry in entries if self.exists(entry)]
                 if len(there) > 1:
                     yield there
+
+    def single(self) -> Iterator[Entry]:
+        """Messages that no other file in their folder stands for."""
+        for entries in self.by_stem.values():
+            paths = Counter(entry.path for entry in entries)
+            yield from (entry for entry in entries if paths[entry.path] == 1)
 
     def exists(self, entry: Entry) -> bool:
         """Whether the file is still called so."""
@@ -109,11 +115,11 @@ def tell_doubled(here: Here, mode: Mode, by_path: dict[tuple[str, ...], FolderFi
         first, *others = sorted(entries, key=stray)
         seen = {first.path}
         for entry in others:
-            outlook, told = Outlook.STAYS, f"the same message as {first.shown}"
+            assert entry.name is not None  # noqa: S101 - only messages can be doubled
+            outlook, told, uid = Outlook.STAYS, f"the same message as {first.shown}", entry.name.uid
             if entry.path not in seen:
                 seen.add(entry.path)
-                told = f"a copy of {first.shown}"
+                told, uid = f"a copy of {first.shown}", 0  # its UID is another folder's
                 outlook = Outlook.NEXT_SYNC if mode is Mode.MIRROR else Outlook.WANTED
             with suppress(KeyError):
-                assert entry.name is not None  # noqa: S101 - only messages can be doubled
-                by_path[entry.path].add(Kind.DOUBLED, outlook, told, uid=entry.name.uid, file=entry.shown)
+                by_path[entry.path].add(Kind.DOUBLED, outlook, told, uid=uid, file=entry.shown)
