@@ -95,6 +95,17 @@ def _syncfs(fd: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def _takes_colons(directory: int) -> bool:
+    """Whether a file can be made there with a colon in its name."""
+    name = ".mailctl:part"
+    try:
+        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=directory))
+        os.unlink(name, dir_fd=directory)
+    except OSError as error:
+        return error.errno not in (errno.ENOENT, errno.EINVAL, errno.EILSEQ)
+    return True
+
+
 class Files:
     """File calls. Directories are open descriptors; names never hold a slash."""
 
@@ -185,7 +196,16 @@ class Files:
 
     def rename(self, source: int, name: str, target: int, new_name: str) -> None:
         """Rename within the file system; FileNotFoundError if another program was faster."""
-        self.call("rename", os.rename, name, new_name, src_dir_fd=source, dst_dir_fd=target)
+        try:
+            self.call("rename", os.rename, name, new_name, src_dir_fd=source, dst_dir_fd=target)
+        except (FileNotFoundError, StorageError) as error:
+            if ":" in new_name and not _takes_colons(target):
+                raise StorageError(
+                    "the disk takes no ':' in file names, and a Maildir keeps flags behind one",
+                    hint="Keep the Maildir on a file system of Unix: exFAT, FAT and some network drives can't hold it.",
+                    code="no_colons",
+                ) from error
+            raise
 
     def unlink(self, directory: int, name: str) -> None:
         """Remove a file; nothing happens if it is gone, or if it is a folder, which is never ours."""
