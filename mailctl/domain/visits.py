@@ -16,12 +16,15 @@ class Visit:
     """One folder to be read: EXAMINE and what is asked for, sent before the folders ahead of it have answered.
 
     since: (UIDVALIDITY, HIGHESTMODSEQ) last seen: asks for what changed and vanished since (QRESYNC). bodies_from: each
-    message from this UID on comes with its body; None: no bodies.
+    message from this UID on comes with its body; None: no bodies. rows_from: each message from this UID on is shown
+    without its body. read_only: False opens it with SELECT, which tells whether, and which flags, it takes.
     """
 
     folder: Folder
     since: tuple[int, int] | None = None
     bodies_from: int | None = None
+    rows_from: int | None = None
+    read_only: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,14 @@ class Opened:
     status: FolderStatus
     changed: tuple[MessageMeta, ...] = ()
     vanished: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message as the folder has it: flags, size, date. Its UID may be beyond `status.uidnext`."""
+
+    visit: Visit
+    meta: MessageMeta
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +89,8 @@ class ImapPipeline(Interface):
         are subscribed have the attribute `\\subscribed` where the server tells with the listing.
         """
 
-    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Arrived | Closed]:
-        """Read folders, several in flight: for each, in order, Opened (unless refused), any Arrived, and Closed.
+    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Shown | Arrived | Closed]:
+        """Read folders, several in flight: for each, in order, Opened (unless refused), any Shown, any Arrived, Closed.
 
         The first are asked for at once. Never sets \\Seen. `since` needs QRESYNC enabled (see `quick`). The iterator
         must be exhausted before the next command, and leaves no folder selected.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, PopMailbox, SinkFactory
-from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
+from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
 from mailctl.errors import NetworkError, ProtocolError, RefusedError
 from mailctl.sync.job import SyncJob
 from tests.doubles.imap_changes import MemoryChanges
@@ -133,7 +133,7 @@ class MemoryMailbox(MemoryChanges):
         self._command("compress")
         return "COMPRESS=DEFLATE" in self.capabilities
 
-    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Arrived | Closed]:
+    def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Shown | Arrived | Closed]:
         self._name = ""
         for visit in visits:
             self._command("visit", visit)
@@ -142,7 +142,11 @@ class MemoryMailbox(MemoryChanges):
             except RefusedError as error:
                 yield Closed(visit, error)
                 continue
-            for uid in sorted(self._server.folders[visit.folder.name].messages):
+            messages = self._server.folders[visit.folder.name].messages
+            for uid in sorted(messages):
+                if visit.rows_from is not None and uid >= visit.rows_from:
+                    yield Shown(visit, self._row(uid, messages[uid]))
+            for uid in sorted(messages):
                 if visit.bodies_from is not None and uid >= visit.bodies_from:
                     meta = self._body(visit.folder.name, uid, lambda octets, visit=visit: sinks(visit, octets))
                     if meta is not None:
@@ -151,7 +155,7 @@ class MemoryMailbox(MemoryChanges):
 
     def _open(self, visit: Visit) -> Opened:
         found = self._find(visit.folder)
-        status = self._status(found, read_only=True)
+        status = self._status(found, read_only=visit.read_only or found.read_only)
         if visit.since is None:
             return Opened(visit, status)
         if not self._enabled:
@@ -205,9 +209,12 @@ class MemoryMailbox(MemoryChanges):
         self._command("scan", uids)
         for uid, message in sorted(self._folder().messages.items()):
             if (uids is None or uid in uids) and message.modseq > (changed_since or 0):
-                size = len(message.body) if message.lies_size is None else message.lies_size
-                modseq = message.modseq if "CONDSTORE" in self.capabilities else None
-                yield MessageMeta(uid, message.flags, size, message.date, modseq)
+                yield self._row(uid, message)
+
+    def _row(self, uid: int, message: Message) -> MessageMeta:
+        size = len(message.body) if message.lies_size is None else message.lies_size
+        modseq = message.modseq if "CONDSTORE" in self.capabilities else None
+        return MessageMeta(uid, message.flags, size, message.date, modseq)
 
     def fetch(
         self, uids: Sequence[int], sink: SinkFactory, more: Callable[[], Sequence[int]] | None = None

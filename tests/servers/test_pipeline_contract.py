@@ -3,7 +3,7 @@
 import pytest
 
 from mailctl.domain.mailbox import Folder
-from mailctl.domain.visits import Arrived, Closed, Opened, Visit
+from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Visit
 from mailctl.errors import NetworkError, RefusedError, StorageError
 from tests.servers.support.contract import BARE, BODY, SMALL, Box, Sink, Site, inbox
 
@@ -40,7 +40,7 @@ def test_survey_stands_still_until_something_changes(site: Site, box: Box) -> No
     assert not moved()
 
 
-def visited(box: Box, *visits: Visit) -> tuple[list[Opened | Arrived | Closed], dict[tuple[str, int], bytes]]:
+def visited(box: Box, *visits: Visit) -> tuple[list[Opened | Shown | Arrived | Closed], dict[tuple[str, int], bytes]]:
     """What a visit tells, in order, and the bodies by folder and UID."""
     sinks: list[tuple[str, Sink]] = []
 
@@ -106,6 +106,30 @@ def test_visit_tells_what_changed_and_vanished_since(site: Site, box: Box) -> No
     assert isinstance(events[0], Opened)
     assert (events[0].changed, bodies) == ((), {})
     other.close()
+
+
+def test_visit_shows_messages_without_their_bodies_and_whether_the_folder_takes_any(site: Site, box: Box) -> None:
+    site.make("empty")
+    uids = [site.add(BODY, ["\\Seen", "Work"]), site.add(SMALL, []), site.add(BARE, [])]
+    listing = box.survey()
+    empty = next(folder for folder in listing.folders if folder.name == "empty")
+    folder = inbox(box)
+    visits = [
+        Visit(folder, rows_from=1, read_only=False),
+        Visit(empty, rows_from=1),
+        Visit(folder, rows_from=uids[1], bodies_from=uids[2]),
+        Visit(folder, rows_from=uids[2] + 1),
+    ]
+    events, bodies = visited(box, *visits)
+    shown = [[event.meta for event in events if isinstance(event, Shown) and event.visit is visit] for visit in visits]
+    assert [[meta.uid for meta in metas] for metas in shown] == [uids, [], uids[1:], []]
+    assert [meta.size for meta in shown[0]] == [len(BODY), len(SMALL), len(BARE)]
+    assert shown[0][0].flags - {"\\Recent"} == {"\\Seen", "Work"}
+    assert all(meta.internaldate for meta in shown[0])
+    assert bodies == {("INBOX", uids[2]): BARE}
+    statuses = [event.status for event in events if isinstance(event, Opened)]
+    assert [status.read_only for status in statuses] == [False, True, True, True]
+    assert [event.error for event in events if isinstance(event, Closed)] == [None] * 4
 
 
 def test_visit_with_another_uidvalidity_tells_it_in_the_status(site: Site, box: Box) -> None:

@@ -10,7 +10,7 @@ from mailctl.domain.changes import FlagChange, Placed
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.server import Endpoint, Security
-from mailctl.domain.visits import Arrived, Closed, Opened, Visit
+from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Visit
 from mailctl.errors import MailctlError
 from mailctl.protocols.imap import Mailbox
 from mailctl.protocols.imap.channel import Channel
@@ -114,7 +114,7 @@ def test_visits(changes: list[tuple[int, int, int]]) -> None:
     bodies: dict[str, Sinks] = {}
     folders = [Folder(name, name.encode(), "/") for name in ("first", "second", "third")]
     visits = [Visit(folders[0], (7, 5), 3), Visit(folders[1], bodies_from=1), Visit(folders[2], bodies_from=1)]
-    events: list[Opened | Arrived | Closed] = []
+    events: list[Opened | Shown | Arrived | Closed] = []
 
     def act(mailbox: Mailbox) -> None:
         mailbox._channel.enabled = frozenset({"QRESYNC"})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from mailctl.domain.mailbox import Folder, MessageMeta
-from mailctl.domain.visits import Arrived, Closed, Opened, Visit
+from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Visit
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, UsageError
 from mailctl.protocols.imap.mailbox import Mailbox
 from tests.wire.support.imap import Sink, Sinks, answer, signed_in
@@ -31,7 +31,9 @@ def odd_row(uid: int, body: bytes = b"x") -> bytes:
 
 def run(
     then: Callable[[Peer], object], visits: Sequence[Visit], *, capabilities: str = "IMAP4rev1"
-) -> tuple[list[tuple[str, str, int]], dict[tuple[str, int], bytes], list[Opened | Arrived | Closed], Exception | None]:
+) -> tuple[
+    list[tuple[str, str, int]], dict[tuple[str, int], bytes], list[Opened | Shown | Arrived | Closed], Exception | None
+]:
     """What visits bring: (kind, folder, UID or 0 or 1 if refused), bodies by folder and UID, the events, the error."""
     owners: list[tuple[str, Sinks]] = []
 
@@ -39,7 +41,7 @@ def run(
         owners.append((visit.folder.name, Sinks()))
         return owners[-1][1](octets)
 
-    events: list[Opened | Arrived | Closed] = []
+    events: list[Opened | Shown | Arrived | Closed] = []
     error: Exception | None = None
     quick = "QRESYNC" in capabilities
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mailctl.domain.changes import Placed, Upload
-    from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
+    from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
 
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
@@ -61,7 +61,7 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
         return append(self._channel, folder, uploads)
 
-    def visit(self, visits: "Sequence[Visit]", sinks: "Sinks") -> "Iterator[Opened | Arrived | Closed]":
+    def visit(self, visits: "Sequence[Visit]", sinks: "Sinks") -> "Iterator[Opened | Shown | Arrived | Closed]":
         """Read folders, several in flight; see `domain.visits.ImapPipeline.visit`."""
         from mailctl.protocols.imap.visits import read_visits
 

@@ -12,12 +12,13 @@ from functools import partial
 
 from mailctl.domain.mailbox import MessageMeta, SinkFactory
 from mailctl.domain.record import dataclass
-from mailctl.domain.visits import Arrived, Closed, Opened, Sinks, Visit
+from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
 from mailctl.errors import MailctlError, ProtocolError, RefusedError, UsageError
 from mailctl.protocols.imap.asked import Nothing, Onward
 from mailctl.protocols.imap.bodies import ITEMS, LINES, ROW, BodyReader, Nowhere, allowance, checked_fetch
 from mailctl.protocols.imap.channel import LINE, LONG_LINE, PACE, Answer, Channel, quoted
 from mailctl.protocols.imap.rows import Row, is_fetch, parse_row
+from mailctl.protocols.imap.scan import read_scan
 from mailctl.protocols.imap.selected import EXISTS, parse_selected
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID, merge, parse_ranges
@@ -26,6 +27,8 @@ DEPTH = 16
 """Folders in flight."""
 CHANGES = 200_000
 """Changed messages of one folder, and ranges of vanished ones, that are held in memory: 30 MB of each."""
+ROWS = b"(UID FLAGS RFC822.SIZE INTERNALDATE)"
+"""What is asked of each message that is shown without its body."""
 _EARLIER = b"* VANISHED (EARLIER) "
 
 
@@ -35,13 +38,14 @@ class _Sent:
 
     visit: Visit
     examine: bytes = b""
+    scan: bytes = b""
     fetch: bytes = b""
     refused: MailctlError | None = None
 
 
 def read_visits(
     channel: Channel, visits: Sequence[Visit], sinks: Sinks, largest: int
-) -> Iterator[Opened | Arrived | Closed]:
+) -> Iterator[Opened | Shown | Arrived | Closed]:
     """See `domain.visits.ImapPipeline.visit`. largest: octets that one body may have.
 
     The first of them are asked for at once, before anything is read. A folder of which too much changed, or not
@@ -70,9 +74,12 @@ def _read(
             opened = opening.read()
             if isinstance(opened, Opened):
                 yield opened
+                error = yield from _rows(channel, here, opening.messages)
                 sink = partial(sinks, here.visit)
-                yield Closed(here.visit, (yield from _bodies(channel, here, opening.messages, sink, largest)))
+                yield Closed(here.visit, (yield from _bodies(channel, here, opening.messages, sink, largest)) or error)
                 continue
+            for _ in _rows(channel, here, opening.messages):
+                pass
             for _ in _bodies(channel, here, opening.messages, lambda octets: Nowhere(), largest):
                 pass  # of a folder that is not this one, or whose state isn't known
             yield Closed(here.visit, opened)
@@ -81,7 +88,7 @@ def _read(
 def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
     """Send the commands of the next visits, as many as may be in flight, in one go; at least one is in flight then."""
     commands: list[bytes] = []
-    ready: list[tuple[Visit, int]] = []
+    ready: list[Visit] = []
     most = 0
     while queue and len(sent) + len(ready) < DEPTH:
         visit = queue[0]
@@ -96,15 +103,23 @@ def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
         if (sent or ready) and not channel.in_flight.room(octets):
             break
         queue.popleft()
-        ready.append((visit, len(own)))
+        ready.append(visit)
         commands += own
         most += allowance(0) + (LINE if visit.since is None else LONG_LINE)
     tags = iter(channel.send_more(*commands, most=most) if commands else ())
-    sent.extend(_Sent(visit, next(tags), next(tags) if count > 1 else b"") for visit, count in ready)
+    sent.extend(
+        _Sent(
+            visit,
+            next(tags),
+            b"" if visit.rows_from is None else next(tags),
+            b"" if visit.bodies_from is None else next(tags),
+        )
+        for visit in ready
+    )
 
 
 def _commands(channel: Channel, visit: Visit) -> list[bytes]:
-    """EXAMINE, and FETCH where bodies are wanted."""
+    """EXAMINE or SELECT, and FETCH where rows or bodies are wanted."""
     opening = b""
     if visit.since is not None:
         uidvalidity, modseq = visit.since
@@ -115,12 +130,42 @@ def _commands(channel: Channel, visit: Visit) -> list[bytes]:
         opening = b" (QRESYNC (%d %d))" % visit.since
     elif channel.capabilities & {"CONDSTORE", "QRESYNC"}:
         opening = b" (CONDSTORE)"
-    commands = [b"EXAMINE %s%s" % (quoted(visit.folder.wire, "folder name"), opening)]
-    if visit.bodies_from is not None:
-        if not 1 <= visit.bodies_from <= MAX_UID:
-            raise UsageError(f"{visit.bodies_from} is not a UID", code="bad_argument")
-        commands.append(b"UID FETCH %d:* %s" % (visit.bodies_from, ITEMS))
+    verb = b"EXAMINE" if visit.read_only else b"SELECT"
+    commands = [b"%s %s%s" % (verb, quoted(visit.folder.wire, "folder name"), opening)]
+    for first, items in ((visit.rows_from, ROWS), (visit.bodies_from, ITEMS)):
+        if first is not None:
+            if not 1 <= first <= MAX_UID:
+                raise UsageError(f"{first} is not a UID", code="bad_argument")
+            commands.append(b"UID FETCH %d:* %s" % (first, items))
     return commands
+
+
+def _rows(channel: Channel, here: _Sent, messages: int) -> Generator[Shown, None, MailctlError | None]:
+    """What answers the FETCH without bodies → why it didn't show all, if the server refused."""
+    first = here.visit.rows_from
+    if first is None:
+        return None
+    _await(channel, messages)
+    answer = Answer()
+    for meta in read_scan(channel, here.scan, answer, messages, None):
+        if meta.uid >= first and channel.folder_open:  # the last message comes even if its UID is lower
+            yield Shown(here.visit, meta)
+    return _refusal(answer, messages)
+
+
+def _await(channel: Channel, messages: int) -> None:
+    """Let the server take the time, and the octets, that a FETCH of so many messages may take."""
+    if channel.wire.allowance is not None:
+        channel.wire.allowance += ROW * messages
+    channel.allow(allowance(messages) / PACE)
+
+
+def _refusal(answer: Answer, messages: int) -> MailctlError | None:
+    try:
+        checked_fetch(answer)
+    except (RefusedError, ProtocolError) as error:
+        return error if messages else None  # NOTE: some servers refuse 1:* where there is no message
+    return None
 
 
 def _bodies(
@@ -129,19 +174,12 @@ def _bodies(
     """What answers the FETCH → why it didn't bring all, if the server refused."""
     if not here.fetch:
         return None
-    wire = channel.wire
-    if wire.allowance is not None:
-        wire.allowance += ROW * messages
-    channel.allow(allowance(messages) / PACE)
+    _await(channel, messages)
     asked = Onward(here.visit.bodies_from or 1, messages) if channel.folder_open else Nothing()
     answer = Answer()
     for meta in BodyReader(channel, asked, sink, largest).read(here.fetch, answer, messages):
         yield Arrived(here.visit, meta)
-    try:
-        checked_fetch(answer)
-    except (RefusedError, ProtocolError) as error:
-        return error if messages else None  # NOTE: some servers refuse 1:* where there is no message
-    return None
+    return _refusal(answer, messages)
 
 
 class _Opening:
@@ -170,10 +208,12 @@ class _Opening:
                 raise ProtocolError("the server does not come to the end of its answer", code="too_much")
         channel.folder_open = answer.status.ok
         try:
-            answer.checked(f"EXAMINE {self._visit.folder.name}")
+            answer.checked(f"{'EXAMINE' if self._visit.read_only else 'SELECT'} {self._visit.folder.name}")
         except (RefusedError, ProtocolError) as error:
             return error
-        status = parse_selected([each.line for each in answer.responses], answer.status.code.encode(), True)
+        status = parse_selected(
+            [each.line for each in answer.responses], answer.status.code.encode(), self._visit.read_only
+        )
         self.messages = status.messages
         if not self._whole or (self._changed and not self._clear):
             return RefusedError("what changed in the folder can't be told from what the server sent", code="unclear")

@@ -19,7 +19,7 @@ from mailctl.sync.archive.stay import Stay, folder_state
 from mailctl.sync.archive.still import fingerprint, grew, same_there, takes_all
 from mailctl.sync.bulk.fetcher import Unwanted
 from mailctl.sync.bulk.load import WORTH_UNSIZED
-from mailctl.sync.local.durable import FEW, Durability, reliable_syncfs
+from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.root import Root
 from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, commit
@@ -87,7 +87,7 @@ class FastLane:
         """Look at what is here, and have it ready for what comes."""
         clear = {task.name for task in tasks if self._clear(task)}
         self._state.begin([task.name for task in tasks if task.seen is None or task.name in visits])
-        self._make_folders([task for task in tasks if task.seen is None])
+        self._root.make_folders([task.path for task in tasks if task.seen is None])
         with self._state.together():
             for task in tasks:
                 if task.name in visits:
@@ -96,21 +96,6 @@ class FastLane:
                     self._without_visit(task)
                 else:
                     self.careful.append(task)
-
-    def _make_folders(self, tasks: Sequence[FolderTask]) -> None:
-        """All new folders on the disk, durable together."""
-        root, files = self._root.descriptor, self._root.files
-        if not tasks or root is None:
-            return
-        together = len(tasks) > FEW and reliable_syncfs(root)
-        for task in tasks:
-            try:
-                MaildirFolder(files, root, task.path, create=True, durable=not together).close()
-            except StorageError as error:
-                if error.code != "not_a_folder":  # the full look says which
-                    raise
-        if together:
-            files.sync_file_system(root)
 
     def _without_visit(self, task: FolderTask) -> None:
         """What needs no word with the server: an empty folder, or only files that are called otherwise."""

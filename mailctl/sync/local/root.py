@@ -6,7 +6,7 @@ outlives a change of the gateway's address, and another account's mail is never 
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import field
 from functools import cached_property
@@ -15,10 +15,10 @@ from time import monotonic, sleep
 from typing import Self
 
 from mailctl.domain.record import dataclass
-from mailctl.errors import LockedError, SafetyError
+from mailctl.errors import LockedError, SafetyError, StorageError
 from mailctl.sync.job import SyncJob
 from mailctl.sync.local.files import Files, private_directory
-from mailctl.sync.local.maildir import LocalFile, walk
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder, walk
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import State
 
@@ -118,6 +118,22 @@ class Root:
                 return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+    def make_folders(self, paths: Sequence[FolderPath]) -> None:
+        """All of these Maildir folders on the disk, durable together; what is no folder is left for who opens it."""
+        from mailctl.sync.local.durable import FEW, reliable_syncfs
+
+        if not paths or self.descriptor is None:
+            return
+        together = len(paths) > FEW and reliable_syncfs(self.descriptor)
+        for path in paths:
+            try:
+                MaildirFolder(self.files, self.descriptor, path, create=True, durable=not together).close()
+            except StorageError as error:
+                if error.code != "not_a_folder":
+                    raise
+        if together:
+            self.files.sync_file_system(self.descriptor)
 
     @cached_property
     def whole(self) -> "Index":

@@ -15,6 +15,7 @@ from mailctl.sync.local.removal import remove_file, remove_folder
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.connection import Connection, folder_of
 from mailctl.sync.mirror.folders import FolderFate
+from mailctl.sync.mirror.freight import Freight
 from mailctl.sync.mirror.here import look_here
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.place import Placer
@@ -51,8 +52,11 @@ class Carry:
         self._delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
         self._below_inbox = all(folder.name.upper().startswith("INBOX") for folder in listing.folders)
 
-    def carry_out(self, fates: Sequence[Fate]) -> None:
-        """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next."""
+    def carry_out(self, fates: Sequence[Fate], freight: Freight | None) -> None:
+        """All of it. Each step is remembered when it is done, so that a run that ends here is taken up by the next.
+
+        freight: fetches for many folders at once, if that may be done.
+        """
         busy = [work for work in self._works.values() if not work.left and not work.still]
         for work in self._works.values():
             if not work.left:
@@ -67,6 +71,9 @@ class Carry:
         left = Placer(
             self._run, self._connection, self._state, self._root, self._works, self._strays, self._intents
         ).carry_out(fates)
+        if freight is not None:
+            self._connection.leave()
+            freight.bring(busy)
         for work in busy:
             self._run.check_stop()
             self._alone(work, self._messages)

@@ -42,6 +42,10 @@ class Connection:
         self._open = work.name
         return status
 
+    def leave(self) -> None:
+        """Something else is about to open other folders."""
+        self._open = ""
+
     def remove(self, work: Work) -> None:
         """DELETE a folder, which is not open then: some servers end a session whose folder goes."""
         self._open = ""

@@ -3,7 +3,7 @@
 Only files whose folder got another UIDVALIDITY are renamed here, to what the same messages are called now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -16,10 +16,12 @@ from mailctl.sync.archive.plan import remember
 from mailctl.sync.archive.still import same_there
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.root import Root
+from mailctl.sync.mirror.connection import MirrorMailbox
+from mailctl.sync.mirror.flight import View, look_at_once
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import LocalFolder, Parts
 from mailctl.sync.mirror.intents import Intent
-from mailctl.sync.mirror.plan import Rules, Sides, plan_messages
+from mailctl.sync.mirror.plan import MirrorPlan, Rules, Sides, plan_messages
 from mailctl.sync.mirror.strays import Likeness, Origin
 from mailctl.sync.mirror.there import backwards, likenesses, look_there
 from mailctl.sync.mirror.work import Found, Index, Work, fingerprint, index
@@ -36,7 +38,7 @@ class Looker:
     def __init__(
         self,
         run: Run,
-        mailbox: ImapMailbox,
+        mailbox: MirrorMailbox,
         state: State,
         root: Root,
         here: Mapping[Parts, LocalFolder],
@@ -45,6 +47,7 @@ class Looker:
     ) -> None:
         self._run, self._mailbox, self._state, self._root, self._here = run, mailbox, state, root, here
         self._index: Index = index(here)
+        self._open = ""
         self._sizes = {one.measured.octets for one in found}
         self._strays: dict[str, set[int | None]] = {}
         for one in found:
@@ -56,25 +59,51 @@ class Looker:
         self.arrivals: dict[str, dict[int, Likeness]] = {}
         self.lost: dict[Origin, Likeness] = {}
 
-    def look(self, work: Work, status: FolderStatus | None, mirrored: bool) -> None:
-        """One folder. status: what is known of it without opening it."""
-        if work.folder is None:
-            work.take_in(self._index)
-            if work.fate is FolderFate.GONE_THERE and self._hidden(work.name):
-                work.left = True
-                self._run.warn(f"{work.name}: the server no longer lists it, though it is there: it is left alone")
-            elif work.fate is FolderFate.GONE_THERE:
-                sides = Sides({}, work.flags(), work.agreed, work.away, 1 << 32)
-                work.plan = plan_messages(sides, Rules(readable=work.readable()))
-            return
-        if self._quiet(work, status, mirrored):
-            return
-        try:
-            work.status = self._mailbox.select(work.folder, read_only=self._run.job.dry_run)
-        except RefusedError as error:
-            work.left, work.tally.error = True, error
-            return
-        self._opened(work, work.status, mirrored)
+    def look(
+        self, works: Iterable[Work], statuses: Mapping[str, FolderStatus], mirrored: Collection[str], *, at_once: bool
+    ) -> None:
+        """The folders. statuses: what is known of them without opening them. at_once: many of them in flight."""
+        moving = [work for work in works if not self._unopened(work, statuses.get(work.name), work.name in mirrored)]
+        views = look_at_once(self._run, self._mailbox, moving, statuses) if at_once else {}
+        for work in moving:
+            self._run.check_stop()
+            try:
+                view = views.get(work.name) or self._by_itself(work)
+                self._opened(work, view, work.name in mirrored)
+            except RefusedError as error:
+                work.left, work.tally.error, work.plan = True, error, MirrorPlan()
+
+    def _unopened(self, work: Work, status: FolderStatus | None, mirrored: bool) -> bool:
+        """Whether all that is to be known of a folder could be told without opening it."""
+        if work.folder is not None:
+            return self._quiet(work, status, mirrored)
+        work.take_in(self._index)
+        if work.fate is FolderFate.GONE_THERE and self._hidden(work.name):
+            work.left = True
+            self._run.warn(f"{work.name}: the server no longer lists it, though it is there: it is left alone")
+        elif work.fate is FolderFate.GONE_THERE:
+            sides = Sides({}, work.flags(), work.agreed, work.away, 1 << 32)
+            work.plan = plan_messages(sides, Rules(readable=work.readable()))
+        return True
+
+    def _by_itself(self, work: Work) -> View:
+        """What one folder has on the server."""
+        status = self._select(work)
+        same = work.seen is None or work.seen.uidvalidity == (status.uidvalidity or 0)
+        return View(status, look_there(self._mailbox, status, work.seen, work.agreed if same else {}))
+
+    def _select(self, work: Work) -> FolderStatus:
+        self._open = ""
+        assert work.folder is not None  # noqa: S101 - the server has it
+        status = self._mailbox.select(work.folder, read_only=self._run.job.dry_run)
+        self._open = work.name
+        return status
+
+    def _at(self, work: Work) -> ImapMailbox:
+        """The connection, with this folder open. RefusedError if its UIDs aren't those that were seen."""
+        if self._open != work.name and self._select(work).uidvalidity != (work.status and work.status.uidvalidity):
+            raise RefusedError(f"{work.name} was made anew on the server meanwhile", code="uidvalidity_changed")
+        return self._mailbox
 
     def _hidden(self, name: str) -> bool:
         """Whether a folder that isn't listed is there, or may be, as far as a name in ASCII can tell (RFC 5530)."""
@@ -106,13 +135,13 @@ class Looker:
         work.tally.messages = len(letters)
         return True
 
-    def _opened(self, work: Work, status: FolderStatus, mirrored: bool) -> None:
-        name, seen = work.name, work.seen
+    def _opened(self, work: Work, view: View, mirrored: bool) -> None:
+        name, seen, status = work.name, work.seen, view.status
+        work.status, work.server = status, view.server
         work.tally.messages = status.messages
         if seen is not None and seen.uidvalidity != work.validity:
             work.agreed = {}
         work.take_in(self._index)
-        work.server = look_there(self._mailbox, status, seen, work.agreed)
         before = self._state.agreed(name) if seen and seen.uidvalidity != work.validity else {}
         self._match_again(work, before)
         writable = bool(status.uidvalidity) and not (status.read_only and not self._run.job.dry_run)
@@ -140,7 +169,7 @@ class Looker:
             self._run.budget,
         )
         since = self._run.job.since
-        recent = set(self._mailbox.uids(since=since)) if since else None
+        recent = set(self._at(work).uids(since=since)) if since else None
         sides = Sides(work.server, work.flags(), work.agreed, work.away, status.uidnext, recent)
         work.plan = plan_messages(sides, work.rules)
         work.plan.fetch = work.tally.around(work.plan.fetch)
@@ -162,10 +191,11 @@ class Looker:
             elif meta.size in mine or (since is not None and uid >= since):
                 arrivals.append(uid)
         nameless: set[int | None] = {*self._nameless, *(() if since is None else (None,))}
-        known = likenesses(self._mailbox, work.server, arrivals, nameless=nameless)
+        known = likenesses(self._at(work), work.server, arrivals, nameless=nameless) if arrivals else {}
         self.arrivals[work.name] = {uid: known[uid] for uid in arrivals if uid in known}
-        for uid, like in likenesses(self._mailbox, work.server, lost, nameless=()).items():
-            self.lost[Origin(work.name, uid)] = like
+        if lost:
+            for uid, like in likenesses(self._at(work), work.server, lost, nameless=()).items():
+                self.lost[Origin(work.name, uid)] = like
 
     def _match_again(self, work: Work, before: Mapping[int, Agreed]) -> None:
         """Take in files under another UIDVALIDITY whose messages are still there, and what was agreed on them."""
@@ -175,7 +205,7 @@ class Looker:
             if not wanted or not strangers:
                 return
             name, dry_run = MessageName(work.hash, work.validity), self._run.job.dry_run
-            for uid, file in adopt(self._mailbox, wanted, work.server, strangers, name, dry_run=dry_run).items():
+            for uid, file in adopt(self._at(work), wanted, work.server, strangers, name, dry_run=dry_run).items():
                 if file.maildir.path.parts == work.path.parts:
                     work.files[uid] = file.new
                 else:

@@ -23,6 +23,7 @@ from mailctl.sync.mirror.connection import Connection, MirrorMailbox, folder_of
 from mailctl.sync.mirror.doubt import Doubts
 from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of, plan_folders
 from mailctl.sync.mirror.follow import Follower
+from mailctl.sync.mirror.freight import Freight
 from mailctl.sync.mirror.here import LocalFolder, Parts, look_here, obstacle
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.look import Looker
@@ -57,11 +58,11 @@ class MirrorSync:
 
     def _tried(self) -> int:
         """The run, on one connection, or on a new one after it was lost."""
-        budget = self._run.budget
+        budget, at_once = self._run.budget, True
         for attempt in range(MOST_CONNECTIONS):
             mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
             try:
-                return self._once(mailbox)
+                return self._once(mailbox, at_once=at_once)
             except (NetworkError, ProtocolError, StorageError) as error:
                 if isinstance(error, StorageError) and error.code != "message_changed":
                     raise
@@ -70,12 +71,16 @@ class MirrorSync:
                 if attempt == MOST_CONNECTIONS - 1:
                     raise
                 self._run.budget = budget
+                at_once = at_once and not isinstance(error, ProtocolError)
             finally:
                 mailbox.close()
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, mailbox: MirrorMailbox, *, renamed: bool = False) -> int:
-        """renamed: folders that were renamed here have been looked for, and some were found."""
+    def _once(self, mailbox: MirrorMailbox, *, at_once: bool, renamed: bool = False) -> int:
+        """at_once: whether many folders are read in flight; a server that breaks the protocol is asked for each.
+
+        renamed: folders that were renamed here have been looked for, and some were found.
+        """
         run = self._run
         for tally in run.tallies:
             tally.skipped.clear()
@@ -87,7 +92,7 @@ class MirrorSync:
         here = look_here(self._files, self._root.descriptor) if self._root.descriptor is not None else {}
         works = self._works(mailbox, listing, here)
         if not renamed and Renamer(run, mailbox, self._state, self._root, works, listing, here).rename():
-            return self._once(mailbox, renamed=True)
+            return self._once(mailbox, at_once=at_once, renamed=True)
         if "X-GM-EXT-1" in mailbox.capabilities:
             run.notes.append("Gmail: what is deleted here loses the folder's label there, and stays in All Mail")
         intents = Intents(self._state)
@@ -95,10 +100,8 @@ class MirrorSync:
         reader = Reader(self._root, works.values(), make=not run.job.dry_run)
         found = find_strays(reader, [work for work in works.values() if not work.left])
         looker = Looker(run, mailbox, self._state, self._root, here, found, intents.old)
-        for work in works.values():
-            run.check_stop()
-            if not work.left:
-                looker.look(work, listing.statuses.get(work.name), work.name in mirrored)
+        looking = [work for work in works.values() if not work.left]
+        looker.look(looking, listing.statuses, mirrored, at_once=at_once)
         fresh = works.keys() - mirrored
         doubts = Doubts(mailbox, reader, works, fresh, lambda work: mailbox.select(folder_of(work), read_only=True))
         follows, following = Follower(mailbox, reader, works, looker.arrivals, doubts).follow(found)
@@ -120,7 +123,9 @@ class MirrorSync:
         inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
         connection = Connection(mailbox, inbox)
         subscriptions = Subscriptions(run, self._root, self._state, mailbox, listing)
-        Carry(run, connection, self._state, self._root, works, strays, intents, listing, subscriptions).carry_out(fates)
+        freight = Freight(run, mailbox, self._state, self._root) if at_once else None
+        carry = Carry(run, connection, self._state, self._root, works, strays, intents, listing, subscriptions)
+        carry.carry_out(fates, freight)
         subscriptions.sync()
         done = {name for name, work in works.items() if not work.left and work.tally.error is None}
         if done - mirrored:

@@ -111,7 +111,9 @@ def anew(server: MemoryServer, folder: str) -> None:
 @pytest.mark.parametrize(
     ("command", "nth", "uidplus"),
     [
-        *(("select", nth, uidplus) for nth in range(1, 5) for uidplus in (True, False)),
+        *(("visit", nth, uidplus) for nth in range(1, 3) for uidplus in (True, False)),
+        *(("select", nth, uidplus) for nth in range(1, 3) for uidplus in (True, False)),
+        ("select", 3, False),
         ("append", 1, True),
         ("move", 1, True),
     ],

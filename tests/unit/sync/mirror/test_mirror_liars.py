@@ -9,6 +9,7 @@ import pytest
 from mailctl.domain.changes import Placed, Upload
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder, FolderListing
+from mailctl.domain.visits import Shown
 from mailctl.errors import NetworkError
 from mailctl.sync.job import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer
@@ -219,7 +220,12 @@ def test_H9_a_server_that_does_not_show_all_that_it_has_takes_nothing_away(
     server, place = made(tmp_path, capabilities)
     server.folders["INBOX"].flag(5, ["\\Seen"])
     place.file(5).unlink()
-    uids, scan = MemoryMailbox.uids, MemoryMailbox.scan
+    uids, scan, visit = MemoryMailbox.uids, MemoryMailbox.scan, MemoryMailbox.visit
+    monkeypatch.setattr(
+        MemoryMailbox,
+        "visit",
+        lambda self, *which: (e for e in visit(self, *which) if not isinstance(e, Shown) or e.meta.uid <= shown),
+    )
     monkeypatch.setattr(MemoryMailbox, "uids", lambda self, **which: uids(self, **which)[:shown])
     monkeypatch.setattr(
         MemoryMailbox,
