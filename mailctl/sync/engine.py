@@ -132,6 +132,7 @@ def _with_state(run: Run, state: State) -> int:
             return MirrorSync(run, state, root).sync()
         if state.meta(MIRRORED):
             state.set_meta(MIRRORED, "")  # which folders are on both sides is no longer known
+            state.distrust_times()  # a mirror doesn't remember where files are
         try:
             _archive(run, state, root)
         except MailctlError as error:

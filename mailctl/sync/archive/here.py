@@ -44,6 +44,11 @@ class Here:
         self._times: dict[str, Times | None] = {}
         self._found: dict[str, Found | None] = {}
 
+    @property
+    def trusted(self) -> bool:
+        """Whether remembered times tell anything in this run."""
+        return self._trusted
+
     def end(self) -> None:
         """Keep when this was."""
         if self.proved and not self._quiet:

@@ -52,13 +52,37 @@ def look(files: Files, root: int, parts: tuple[str, ...]) -> Times | None:
     """The times of a folder's directories now; None if it isn't there, or can't be reached without a symbolic link."""
     try:
         here = files.descend(root, parts)
-        try:
-            found = [os.stat(name, dir_fd=here, follow_symlinks=False) for name in ("cur", "new")]
-        finally:
-            os.close(here)
+    except OSError:
+        return None
+    try:
+        return times_in(here)
+    finally:
+        os.close(here)
+
+
+def times_in(directory: int) -> Times | None:
+    """The times of `cur` and `new` in an open directory; None if one of them is no directory."""
+    try:
+        found = [os.stat(name, dir_fd=directory, follow_symlinks=False) for name in ("cur", "new")]
     except OSError:
         return None
     return Times(*(s.st_mtime_ns for s in found)) if all(stat.S_ISDIR(s.st_mode) for s in found) else None
+
+
+def clock_in(directory: int) -> int:
+    """The file system's clock in nanoseconds, told by touching `tmp` in an open directory; 0 if that fails."""
+    try:
+        os.utime("tmp", dir_fd=directory, follow_symlinks=False)
+        return os.stat("tmp", dir_fd=directory, follow_symlinks=False).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def reliable_times(before: Times | None, after: Times | None, now: int) -> Times:
+    """What to remember of directories that were read between two looks at their times; see `reliable`. Pure."""
+    if before is None or after is None:
+        return UNKNOWN
+    return Times(reliable(before.cur, after.cur, now), reliable(before.new, after.new, now))
 
 
 class Watch:
@@ -74,8 +98,7 @@ class Watch:
 
     def times(self) -> Times:
         """The times if nothing has changed since, else UNKNOWN of what has."""
-        after, before = _times(self._maildir), self._before
-        return Times(reliable(before.cur, after.cur, self._now), reliable(before.new, after.new, self._now))
+        return reliable_times(self._before, _times(self._maildir), self._now)
 
 
 def read_names(maildir: MaildirFolder) -> tuple[set[str], bool]:

@@ -41,11 +41,11 @@ def _deletes_there(work: Work) -> int:
 
 
 def _held_there(work: Work) -> int:
-    return len(work.agreed if work.still else work.server)
+    return work.local.messages if work.local.stands else len(work.agreed if work.still else work.server)
 
 
 def _held_here(work: Work) -> int:
-    return len(work.files)
+    return work.local.messages if work.local.stands else len(work.files)
 
 
 def _emptied(work: Work) -> bool:

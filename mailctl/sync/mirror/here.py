@@ -5,16 +5,19 @@ mailctl's messages, what lies there can't be told: that was not deleted. Nothing
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
+from types import MappingProxyType
 
 from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
+from mailctl.sync.archive.look import UNKNOWN, Times, clock_in, reliable_times, stands, times_in
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
 from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, both_there, not_a_file, opened
 from mailctl.sync.local.names import MessageName, parse_name
 from mailctl.sync.local.paths import NAME_FILE
+from mailctl.sync.state import FolderState
 
 Parts = tuple[str, ...]
 _MOST_LEVELS = 100
@@ -27,7 +30,9 @@ class LocalFolder:
     their names up to the flags; one of them counts, with the flags of all.
     broken: why it can't be told what lies here, None if it can. missing: which of `cur` and `new` are not there.
     name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE. litter: whether
-    something lies in `tmp`, or half a file where a whole one should be."""
+    something lies in `tmp`, or half a file where a whole one should be. times: of its directories, under which what was
+    found is to be remembered. stands: what is remembered of it, if nothing was listed since its directories have the
+    times that they had: then nothing else is told here."""
 
     named: list[LocalFile] = field(default_factory=list)
     others: list[LocalFile] = field(default_factory=list)
@@ -38,10 +43,23 @@ class LocalFolder:
     name_file: str = ""
     keywords: Keywords = field(default_factory=Keywords)
     litter: bool = False
+    times: Times = UNKNOWN
+    stands: FolderState | None = None
+
+    @property
+    def messages(self) -> int:
+        """How many of mailctl's messages lie there."""
+        return len(self.named) if self.stands is None else self.stands.files
 
 
-def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
-    """Every directory below the root that has one of `cur`, `new`, `tmp`: its path, and what is in it."""
+def look_here(
+    files: Files, root: int, standing: Mapping[Parts, FolderState] = MappingProxyType({}), *, timed: bool = False
+) -> dict[Parts, LocalFolder]:
+    """Every directory below the root that has one of `cur`, `new`, `tmp`: its path, and what is in it.
+
+    standing: what is remembered of those that need not be listed if their times are remembered. timed: whether times
+    are told; for that, each `tmp` is touched.
+    """
     found: dict[Parts, LocalFolder] = {}
     pending: list[Parts] = [()]
     while pending:
@@ -49,17 +67,40 @@ def look_here(files: Files, root: int) -> dict[Parts, LocalFolder]:
         with opened(files, root, path) as directory:
             if directory is None:
                 continue
-            with os.scandir(directory) as scanned:
-                entries = {e.name: e.is_dir(follow_symlinks=False) for e in scanned}
-            names = sorted(name for name, inner in entries.items() if inner and name[0] != ".")
-            if "cur" in entries or any(name in SUBDIRECTORIES for name in names):
-                found[path] = _folder(files, directory, names, "/".join(path))
-                odd = [name for name in SUBDIRECTORIES if entries.get(name) is False]
-                if odd:
-                    found[path].broken = _no_folder("/".join((*path, odd[0])))
+            folder, names = _look_at(files, directory, path, standing.get(path), timed)
+            if folder is not None:
+                found[path] = folder
             if len(path) < _MOST_LEVELS:
                 pending += [(*path, name) for name in names if name not in SUBDIRECTORIES]
     return found
+
+
+def list_again(files: Files, root: int, path: Parts) -> LocalFolder:
+    """What is in one folder."""
+    with opened(files, root, path) as directory:
+        folder = _look_at(files, directory, path, None, False)[0] if directory is not None else None
+    return folder or LocalFolder(missing=("cur", "new"))
+
+
+def _look_at(
+    files: Files, directory: int, path: Parts, seen: FolderState | None, timed: bool
+) -> tuple[LocalFolder | None, list[str]]:
+    """(what is in one directory if it is a Maildir, the directories in it)."""
+    with os.scandir(directory) as scanned:
+        entries = {e.name: e.is_dir(follow_symlinks=False) for e in scanned}
+    names = sorted(name for name, inner in entries.items() if inner and name[0] != ".")
+    if "cur" not in entries and not any(name in SUBDIRECTORIES for name in names):
+        return None, names
+    odd = [name for name in SUBDIRECTORIES if entries.get(name) is False]
+    if seen is not None and not odd and stands(Times(seen.cur, seen.new), times_in(directory)):
+        return LocalFolder(stands=seen), names
+    now = clock_in(directory) if timed else 0
+    before = times_in(directory) if timed else None
+    folder = _folder(files, directory, names, "/".join(path))
+    folder.times = reliable_times(before, times_in(directory), now) if timed else UNKNOWN
+    if odd:
+        folder.broken = _no_folder("/".join((*path, odd[0])))
+    return folder, names
 
 
 def _folder(files: Files, directory: int, names: list[str], shown: str) -> LocalFolder:

@@ -118,6 +118,9 @@ class Looker:
     def _quiet(self, work: Work, status: FolderStatus | None, mirrored: bool) -> bool:
         """Whether nothing is to be done, as far as can be told without opening the folder."""
         seen, wanted = work.seen, fingerprint(self._run.job)
+        if work.local.stands is not None:
+            work.status, work.still, work.tally.messages = status, True, work.local.messages
+            return True
         if not mirrored or seen is None or seen.settled != wanted or not same_there(seen, status):
             return False
         if work.name in self._strays or work.name in self._attempts or work.fate is not FolderFate.BOTH:

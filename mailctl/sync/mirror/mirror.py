@@ -15,21 +15,23 @@ from mailctl.errors import NetworkError, ProtocolError, StorageError
 from mailctl.sync.choose import choose, none_like
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.names import canonical_folder, folder_hash
-from mailctl.sync.local.paths import FolderPath, assign
+from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root, vanished_folder
 from mailctl.sync.mirror.brake import brake
 from mailctl.sync.mirror.carry import Carry
 from mailctl.sync.mirror.connection import Connection, MirrorMailbox, folder_of
 from mailctl.sync.mirror.doubt import Doubts
-from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, name_of, plan_folders
+from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, plan_folders
 from mailctl.sync.mirror.follow import Follower
 from mailctl.sync.mirror.freight import Freight
-from mailctl.sync.mirror.here import LocalFolder, Parts, look_here, obstacle
+from mailctl.sync.mirror.here import LocalFolder, Parts, obstacle
 from mailctl.sync.mirror.intents import Intents
 from mailctl.sync.mirror.look import Looker
+from mailctl.sync.mirror.naming import Naming
 from mailctl.sync.mirror.plan import plan_only_there
 from mailctl.sync.mirror.renamed import Renamer
 from mailctl.sync.mirror.show import show
+from mailctl.sync.mirror.standing import Standing
 from mailctl.sync.mirror.strays import Fate, Origin, Surroundings, Way, settle
 from mailctl.sync.mirror.subscriptions import Subscriptions
 from mailctl.sync.mirror.unnamed import Reader, find_again, find_strays
@@ -89,14 +91,17 @@ class MirrorSync:
         known = self._state.folders()
         if known.keys() - {folder.name for folder in listing.folders}:
             listing = mailbox.survey()  # what is missing is believed if it is missing twice
-        here = look_here(self._files, self._root.descriptor) if self._root.descriptor is not None else {}
-        works = self._works(mailbox, listing, here)
+        mirrored = _names(self._state.meta(MIRRORED))
+        intents = Intents(self._state)
+        standing = Standing(run, self._state, self._root, mirrored)
+        naming = Naming(run, self._state, self._root, listing.folders)
+        here = standing.look(naming.known())
+        works = self._works(mailbox, listing, here, naming.all(here), mirrored)
+        standing.wake(works, here, listing.statuses, intents.old)
         if not renamed and Renamer(run, mailbox, self._state, self._root, works, listing, here).rename():
             return self._once(mailbox, at_once=at_once, renamed=True)
         if "X-GM-EXT-1" in mailbox.capabilities:
             run.notes.append("Gmail: what is deleted here loses the folder's label there, and stays in All Mail")
-        intents = Intents(self._state)
-        mirrored = _names(self._state.meta(MIRRORED))
         reader = Reader(self._root, works.values(), make=not run.job.dry_run)
         found = find_strays(reader, [work for work in works.values() if not work.left])
         looker = Looker(run, mailbox, self._state, self._root, here, found, intents.old)
@@ -118,7 +123,7 @@ class MirrorSync:
         strays = {one.stray.key: one for one in found}
         if run.job.dry_run:
             show(run, list(works.values()), fates, strays)
-            return sum(len(folder.named) for folder in here.values())
+            return sum(folder.messages for folder in here.values())
         self._state.begin(work.name for work in works.values() if not work.still and not work.left)
         inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
         connection = Connection(mailbox, inbox)
@@ -131,19 +136,24 @@ class MirrorSync:
         if done - mirrored:
             self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))
         intents.done(intents.old)
+        standing.remember(works.values())
         self._state.end()
         return self._state.count()
 
     def _works(
-        self, mailbox: ImapMailbox, listing: FolderListing, here: Mapping[Parts, LocalFolder]
+        self,
+        mailbox: ImapMailbox,
+        listing: FolderListing,
+        here: Mapping[Parts, LocalFolder],
+        paths: Mapping[str, FolderPath],
+        mirrored: Collection[str],
     ) -> dict[str, Work]:
-        """All chosen folders of both sides and of the state, by name."""
+        """All chosen folders of both sides and of the state, by name. mirrored: those that both sides have had."""
         run, known = self._run, self._state.folders()
         for raw in listing.set_aside:
             run.warn(f"a folder was set aside, since its name can't be read: {raw!r}")
         there = {folder.name: folder for folder in listing.folders}
         delimiter = next((folder.delimiter for folder in listing.folders if folder.delimiter), None)
-        paths = self._paths(there, here, delimiter)
         held = {name: folder for name, folder in there.items() if folder.selectable}
         candidates = [held.get(name) or Folder(name, b"", delimiter) for name in paths]
         choice = choose(candidates, run.job.globs, mailbox.capabilities)
@@ -154,7 +164,7 @@ class MirrorSync:
         chosen = {folder.name for folder in choice.chosen}
         holding = chosen & held.keys()
         lying = {name for name in chosen if paths[name].parts in here}
-        fates = plan_folders(holding, lying, chosen & known.keys(), _names(self._state.meta(MIRRORED)))
+        fates = plan_folders(holding, lying, chosen & known.keys(), mirrored)
         works = {}
         for name in sorted(fates, key=lambda name: (canonical_folder(name) != "INBOX", name)):
             path = paths[name]
@@ -163,7 +173,7 @@ class MirrorSync:
             work.folder = held.get(name)
             work.seen = known.get(name)
             work.local = here.get(path.parts, LocalFolder())
-            work.agreed = self._state.agreed(name) if work.seen else {}
+            work.agreed = self._state.agreed(name) if work.seen and work.local.stands is None else {}
             if work.fate is FolderFate.GONE_HERE and canonical_folder(name) == "INBOX":
                 raise vanished_folder(path, len(work.agreed), run.job.name)
             work.tally.error = self._blocked(work)
@@ -195,29 +205,6 @@ class MirrorSync:
             if work.plan.delete_there:
                 work.plan.delete_there = []
                 self._run.warn(f"{work.name}: nothing is deleted on the server while something here can't be looked at")
-
-    def _paths(
-        self, there: Mapping[str, Folder], here: Mapping[Parts, LocalFolder], delimiter: str | None
-    ) -> dict[str, FolderPath]:
-        """Folder name → path, for the server's folders, those that are remembered, and those that lie here."""
-        everywhere = {**{name: Folder(name, b"", delimiter) for name in self._state.folders()}, **there}
-        paths = assign(everywhere.values(), self._root.listing)
-        taken = {path.parts for path in paths.values()}
-        new: dict[str, Parts] = {}
-        for parts, folder in here.items():
-            if parts and parts not in taken:
-                name = name_of(parts, delimiter, folder.name_file)
-                if name is None or name in everywhere or name in new:
-                    self._run.warn(f"the folder {'/'.join(parts)} here is not synced: none of the server has that name")
-                else:
-                    new[name] = parts
-        paths = assign([*everywhere.values(), *(Folder(name, b"", delimiter) for name in new)], self._root.listing)
-        for name, parts in new.items():
-            if paths[name].parts != parts:
-                lying, due = "/".join(parts), paths[name]
-                self._run.warn(f"the folder {lying} here is not synced: {name} of the server would lie in {due}")
-                del paths[name]
-        return paths
 
     def _settle(
         self, works: Mapping[str, Work], found: Sequence[Found], looker: Looker, intents: Intents, doubts: Doubts

@@ -1,0 +1,104 @@
+"""Folders that stand still on both sides: nothing in them is listed, loaded or asked.
+
+What a mirror decides, it decides on what it sees here, so what it passes over must be known to be as it was. A folder's
+times are remembered only after a run that listed it and found exactly the messages that both sides had agreed on, each
+under its own name, with the flags that were agreed: no file of another folder, no link, no litter, nothing left out.
+While `cur` and `new` have these times, no name in them was added, removed or changed (`archive.look` says when a time
+tells that, `archive.here` when the clock does). So no file came to it from another folder, and none left it: a file
+that is moved changes the times of both its folders, and both are listed. A folder that a run was changing when it died
+is marked, and listed.
+
+One file tells of another folder without changing it: a copy that keeps its name. So a folder is listed all the same if
+a file with its name lies elsewhere, as it is if the server's side moved, if a run that died was about to put something
+into it, and if it is gone on the server. What is not noticed until something else happens in the folder is that
+`dovecot-keywords` gives another meaning to a letter that files have already, and other programs' litter in `tmp`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from mailctl.domain.mailbox import FolderStatus
+from mailctl.sync.archive.here import Here
+from mailctl.sync.archive.still import same_there
+from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.root import Root
+from mailctl.sync.mirror.folders import FolderFate
+from mailctl.sync.mirror.here import LocalFolder, Parts, list_again, look_here
+from mailctl.sync.mirror.intents import Intent
+from mailctl.sync.mirror.work import Work, fingerprint
+from mailctl.sync.run import Run
+from mailctl.sync.state import FolderState, State
+
+
+class Standing:
+    """Of one look at both sides. mirrored: names of the folders that both sides have had."""
+
+    def __init__(self, run: Run, state: State, root: Root, mirrored: Collection[str]) -> None:
+        self._state, self._root, self._mirrored = state, root, mirrored
+        self._policy, self._quiet = fingerprint(run.job), run.job.dry_run
+        self._clock = Here(root, state, run.tools.clock(), quiet=self._quiet)
+
+    def look(self, paths: Mapping[str, FolderPath]) -> dict[Parts, LocalFolder]:
+        """What lies here, by path. paths: of the folders that are known, or on the server."""
+        if self._root.descriptor is None:
+            return {}
+        known = self._state.folders().items() if self._clock.trusted else ()
+        standing = {paths[name].parts: seen for name, seen in known if self._settled(name, seen, str(paths[name]))}
+        return look_here(self._root.files, self._root.descriptor, standing, timed=not self._quiet)
+
+    def _settled(self, name: str, seen: FolderState, path: str) -> bool:
+        good = seen.settled == self._policy and seen.path == path and not seen.at_work and seen.files == seen.messages
+        return good and name in self._mirrored
+
+    def wake(
+        self,
+        works: Mapping[str, Work],
+        here: dict[Parts, LocalFolder],
+        statuses: Mapping[str, FolderStatus],
+        intents: Iterable[Intent],
+    ) -> None:
+        """List those after all that the run has to do with."""
+        tried = {intent.folder for intent in intents}
+        own = {work.path.parts: work.hash for work in works.values()}
+        waiting = [work for work in works.values() if work.local.stands is not None]
+        while waiting:
+            lying = _hashes(here, own)
+            woken = [w for w in waiting if w.hash in lying or w.name in tried or not _stands(w, statuses.get(w.name))]
+            for work in woken:
+                assert self._root.descriptor is not None  # noqa: S101 - it was found below it
+                parts = work.path.parts
+                work.local = here[parts] = list_again(self._root.files, self._root.descriptor, parts)
+                work.agreed = self._state.agreed(work.name)
+            if not woken:
+                return
+            waiting = [work for work in waiting if work.local.stands is not None]
+
+    def remember(self, works: Iterable[Work]) -> None:
+        """Keep the times of folders in which nothing was to be done, as they were listed."""
+        with self._state.together():
+            for work in works:
+                local, seen, times = work.local, work.seen, work.local.times
+                if not work.still or seen is None or not (times.cur and times.new) or work.tally.skipped:
+                    continue
+                odd = local.others or local.doubled or local.links or local.litter or local.broken
+                if not odd and len(local.named) == len(work.files) == seen.messages:
+                    self._clock.proved = True
+                    now = replace(seen, cur=times.cur, new=times.new, files=len(work.files))
+                    self._state.save_folder(work.name, now)
+        if not self._quiet:
+            self._clock.end()
+
+
+def _stands(work: Work, status: FolderStatus | None) -> bool:
+    """Whether the server's side of a folder that stands still here does so, too."""
+    return work.seen is not None and work.fate is FolderFate.BOTH and not work.left and same_there(work.seen, status)
+
+
+def _hashes(here: Mapping[Parts, LocalFolder], own: Mapping[Parts, str]) -> set[str]:
+    """The folders that are spoken of by names of files that lie elsewhere."""
+    return {
+        file.name.folder
+        for parts, folder in here.items()
+        for file in folder.named
+        if file.name.folder != own.get(parts)
+    }
