@@ -17,7 +17,8 @@ class Visit:
 
     since: (UIDVALIDITY, HIGHESTMODSEQ) last seen: asks for what changed and vanished since (QRESYNC). bodies_from: each
     message from this UID on comes with its body; None: no bodies. rows_from: each message from this UID on is shown
-    without its body. read_only: False opens it with SELECT, which tells whether, and which flags, it takes.
+    without its body; not together with bodies. read_only: False opens it with SELECT, which tells whether it can be
+    changed, and which flags it keeps.
     """
 
     folder: Folder
@@ -90,7 +91,7 @@ class ImapPipeline(Interface):
         """
 
     def visit(self, visits: Sequence[Visit], sinks: Sinks) -> Iterator[Opened | Shown | Arrived | Closed]:
-        """Read folders, several in flight: for each, in order, Opened (unless refused), any Shown, any Arrived, Closed.
+        """Read folders, several in flight: for each, in order, Opened (unless refused), any Shown or Arrived, Closed.
 
         The first are asked for at once. Never sets \\Seen. `since` needs QRESYNC enabled (see `quick`). The iterator
         must be exhausted before the next command, and leaves no folder selected.

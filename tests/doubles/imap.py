@@ -137,6 +137,7 @@ class MemoryMailbox(MemoryChanges):
         self._name = ""
         for visit in visits:
             self._command("visit", visit)
+            assert visit.rows_from is None or visit.bodies_from is None
             try:
                 yield self._open(visit)
             except RefusedError as error:

@@ -117,19 +117,20 @@ def test_visit_shows_messages_without_their_bodies_and_whether_the_folder_takes_
     visits = [
         Visit(folder, rows_from=1, read_only=False),
         Visit(empty, rows_from=1),
-        Visit(folder, rows_from=uids[1], bodies_from=uids[2]),
+        Visit(folder, rows_from=uids[1]),
+        Visit(folder, bodies_from=uids[2]),
         Visit(folder, rows_from=uids[2] + 1),
     ]
     events, bodies = visited(box, *visits)
     shown = [[event.meta for event in events if isinstance(event, Shown) and event.visit is visit] for visit in visits]
-    assert [[meta.uid for meta in metas] for metas in shown] == [uids, [], uids[1:], []]
+    assert [[meta.uid for meta in metas] for metas in shown] == [uids, [], uids[1:], [], []]
     assert [meta.size for meta in shown[0]] == [len(BODY), len(SMALL), len(BARE)]
     assert shown[0][0].flags - {"\\Recent"} == {"\\Seen", "Work"}
     assert all(meta.internaldate for meta in shown[0])
     assert bodies == {("INBOX", uids[2]): BARE}
     statuses = [event.status for event in events if isinstance(event, Opened)]
-    assert [status.read_only for status in statuses] == [False, True, True, True]
-    assert [event.error for event in events if isinstance(event, Closed)] == [None] * 4
+    assert [status.read_only for status in statuses] == [False, True, True, True, True]
+    assert [event.error for event in events if isinstance(event, Closed)] == [None] * 5
 
 
 def test_visit_with_another_uidvalidity_tells_it_in_the_status(site: Site, box: Box) -> None:

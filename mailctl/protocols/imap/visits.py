@@ -38,7 +38,6 @@ class _Sent:
 
     visit: Visit
     examine: bytes = b""
-    scan: bytes = b""
     fetch: bytes = b""
     refused: MailctlError | None = None
 
@@ -74,13 +73,10 @@ def _read(
             opened = opening.read()
             if isinstance(opened, Opened):
                 yield opened
-                error = yield from _rows(channel, here, opening.messages)
                 sink = partial(sinks, here.visit)
-                yield Closed(here.visit, (yield from _bodies(channel, here, opening.messages, sink, largest)) or error)
+                yield Closed(here.visit, (yield from _asked_for(channel, here, opening.messages, sink, largest)))
                 continue
-            for _ in _rows(channel, here, opening.messages):
-                pass
-            for _ in _bodies(channel, here, opening.messages, lambda octets: Nowhere(), largest):
+            for _ in _asked_for(channel, here, opening.messages, lambda octets: Nowhere(), largest):
                 pass  # of a folder that is not this one, or whose state isn't known
             yield Closed(here.visit, opened)
 
@@ -88,7 +84,7 @@ def _read(
 def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
     """Send the commands of the next visits, as many as may be in flight, in one go; at least one is in flight then."""
     commands: list[bytes] = []
-    ready: list[Visit] = []
+    ready: list[tuple[Visit, int]] = []
     most = 0
     while queue and len(sent) + len(ready) < DEPTH:
         visit = queue[0]
@@ -103,19 +99,11 @@ def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
         if (sent or ready) and not channel.in_flight.room(octets):
             break
         queue.popleft()
-        ready.append(visit)
+        ready.append((visit, len(own)))
         commands += own
         most += allowance(0) + (LINE if visit.since is None else LONG_LINE)
     tags = iter(channel.send_more(*commands, most=most) if commands else ())
-    sent.extend(
-        _Sent(
-            visit,
-            next(tags),
-            b"" if visit.rows_from is None else next(tags),
-            b"" if visit.bodies_from is None else next(tags),
-        )
-        for visit in ready
-    )
+    sent.extend(_Sent(visit, next(tags), next(tags) if count > 1 else b"") for visit, count in ready)
 
 
 def _commands(channel: Channel, visit: Visit) -> list[bytes]:
@@ -132,6 +120,8 @@ def _commands(channel: Channel, visit: Visit) -> list[bytes]:
         opening = b" (CONDSTORE)"
     verb = b"EXAMINE" if visit.read_only else b"SELECT"
     commands = [b"%s %s%s" % (verb, quoted(visit.folder.wire, "folder name"), opening)]
+    if visit.rows_from is not None and visit.bodies_from is not None:  # NOTE: Dovecot answers both before it ends one
+        raise UsageError("a visit is for rows, or for bodies", code="bad_argument")
     for first, items in ((visit.rows_from, ROWS), (visit.bodies_from, ITEMS)):
         if first is not None:
             if not 1 <= first <= MAX_UID:
@@ -140,46 +130,29 @@ def _commands(channel: Channel, visit: Visit) -> list[bytes]:
     return commands
 
 
-def _rows(channel: Channel, here: _Sent, messages: int) -> Generator[Shown, None, MailctlError | None]:
-    """What answers the FETCH without bodies → why it didn't show all, if the server refused."""
-    first = here.visit.rows_from
-    if first is None:
+def _asked_for(
+    channel: Channel, here: _Sent, messages: int, sink: SinkFactory, largest: int
+) -> Generator[Shown | Arrived, None, MailctlError | None]:
+    """What answers the FETCH → why it didn't bring all, if the server refused."""
+    if not here.fetch:
         return None
-    _await(channel, messages)
-    answer = Answer()
-    for meta in read_scan(channel, here.scan, answer, messages, None):
-        if meta.uid >= first and channel.folder_open:  # the last message comes even if its UID is lower
-            yield Shown(here.visit, meta)
-    return _refusal(answer, messages)
-
-
-def _await(channel: Channel, messages: int) -> None:
-    """Let the server take the time, and the octets, that a FETCH of so many messages may take."""
     if channel.wire.allowance is not None:
         channel.wire.allowance += ROW * messages
     channel.allow(allowance(messages) / PACE)
-
-
-def _refusal(answer: Answer, messages: int) -> MailctlError | None:
+    answer, first = Answer(), here.visit.rows_from
+    if first is not None:
+        for meta in read_scan(channel, here.fetch, answer, messages, None):
+            if meta.uid >= first and channel.folder_open:  # the last message comes even if its UID is lower
+                yield Shown(here.visit, meta)
+    else:
+        asked = Onward(here.visit.bodies_from or 1, messages) if channel.folder_open else Nothing()
+        for meta in BodyReader(channel, asked, sink, largest).read(here.fetch, answer, messages):
+            yield Arrived(here.visit, meta)
     try:
         checked_fetch(answer)
     except (RefusedError, ProtocolError) as error:
         return error if messages else None  # NOTE: some servers refuse 1:* where there is no message
     return None
-
-
-def _bodies(
-    channel: Channel, here: _Sent, messages: int, sink: SinkFactory, largest: int
-) -> Generator[Arrived, None, MailctlError | None]:
-    """What answers the FETCH → why it didn't bring all, if the server refused."""
-    if not here.fetch:
-        return None
-    _await(channel, messages)
-    asked = Onward(here.visit.bodies_from or 1, messages) if channel.folder_open else Nothing()
-    answer = Answer()
-    for meta in BodyReader(channel, asked, sink, largest).read(here.fetch, answer, messages):
-        yield Arrived(here.visit, meta)
-    return _refusal(answer, messages)
 
 
 class _Opening:
