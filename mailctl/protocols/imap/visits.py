@@ -60,7 +60,7 @@ def read_visits(
 
 def _read(
     channel: Channel, queue: deque[Visit], sent: "deque[_Sent]", sinks: Sinks, largest: int
-) -> Iterator[Opened | Arrived | Closed]:
+) -> Iterator[Opened | Shown | Arrived | Closed]:
     """The answers, and what else there is to ask."""
     with channel.guarded():
         while queue or sent:

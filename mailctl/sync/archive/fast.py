@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from mailctl.domain.mailbox import BodySink
-from mailctl.domain.visits import Arrived, Closed, ImapPipeline, Opened, Visit
+from mailctl.domain.visits import Arrived, Closed, ImapPipeline, Opened, Shown, Visit
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Found, Here
@@ -26,7 +26,7 @@ from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, commit
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 
-Answers = Iterator[Opened | Arrived | Closed]
+Answers = Iterator[Opened | Shown | Arrived | Closed]
 
 MOST_OPEN = 32
 """Folders whose directories stay open until what came for them is made durable together."""
