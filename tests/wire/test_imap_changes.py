@@ -437,9 +437,19 @@ def test_what_the_server_says_was_modified_is_left(answered: str, left: list[int
         mailbox.noop()
 
 
+def test_a_server_that_offers_condstore_and_does_not_know_unchangedsince() -> None:
+    def script(peer: Peer) -> None:
+        peer.line(f"{peer.command('UID STORE 2:3 (UNCHANGEDSINCE 77)')} BAD what?")
+        peer.line(f"{peer.command('UID STORE 2:3 +FLAGS.SILENT')} OK")
+        peer.line(f"{peer.command('UID EXPUNGE 2:3')} OK")
+
+    with changing(script, f"{PLUS} CONDSTORE") as mailbox:
+        assert mailbox.expunge([2, 3], unchanged_since=77) == []
+
+
 @pytest.mark.parametrize(
     ("answered", "error"),
-    [("NO [NOPERM] not yours", RefusedError), ("BAD what?", ProtocolError), ("OK [MODIFIED x] all", ProtocolError)],
+    [("NO [NOPERM] not yours", RefusedError), ("OK [MODIFIED x] all", ProtocolError)],
 )
 def test_nothing_is_expunged_if_the_mark_was_refused(answered: str, error: type[Exception]) -> None:
     def script(peer: Peer) -> None:

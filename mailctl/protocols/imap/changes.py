@@ -63,7 +63,9 @@ class Changing(Connection):
         left: set[int] = set()
         for text, held in _sets(uids, len(_UNCHANGED)):
             answer = self._channel.run(_UNCHANGED % (text.encode(), modseq))
-            if answer.status.code != "MODIFIED":
+            if answer.status.kind == "BAD":  # it offers CONDSTORE, and doesn't know what that is
+                self.add_flags(held, ["\\Deleted"])
+            elif answer.status.code != "MODIFIED":
                 answer.checked("UID STORE")
             elif answer.status.ok:
                 left |= _within(answer.status.argument, held)

@@ -30,6 +30,7 @@ from tests.doubles.syncs import Place
 FOLDERS = ("INBOX", "Work", "Play")
 FLAGS = st.frozensets(st.sampled_from(["\\Seen", "\\Flagged"]))
 FOLDER = st.sampled_from(FOLDERS)
+KIND = st.sampled_from(["named", "nameless", "twin"])
 EXTENSIONS = ({"UIDPLUS", "MOVE"}, {"UIDPLUS"}, {"UIDPLUS", "MOVE", "CONDSTORE", "ENABLE", "QRESYNC"})
 
 
@@ -57,26 +58,28 @@ class MirrorHistories(RuleBasedStateMachine):
         """Leave nothing."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def body(self, *, named: bool) -> bytes:
-        """A new message."""
+    def body(self, kind: str) -> bytes:
+        """A new message; all twins have one Message-ID and one size."""
         self.number += 1
-        head = f"Message-ID: <{self.number}@x>\r\n" if named else ""
-        made = f"{head}Subject: {self.number}\r\n\r\n{'x' * (self.number % 3)}{self.number}\r\n".encode()
+        identity = {"named": f"Message-ID: <{self.number}@x>\r\n", "twin": "Message-ID: <twin@x>\r\n", "nameless": ""}
+        padding = "" if kind == "twin" else "x" * (self.number % 3)
+        made = f"{identity[kind]}Subject: {self.number:04}\r\n\r\n{padding}\r\n".encode()
         self.alive.add(made)
         self.fresh = False
         return made
 
-    @rule(folder=FOLDER, flags=FLAGS, named=st.booleans())
-    def deliver_there(self, folder: str, flags: frozenset[str], named: bool) -> None:
+    @rule(folder=FOLDER, flags=FLAGS, kind=KIND)
+    def deliver_there(self, folder: str, flags: frozenset[str], kind: str) -> None:
         """A message arrives on the server."""
-        self.server.folders[folder].add(self.body(named=named), flags=flags, date=1_700_000_000.0 + self.number)
+        self.server.folders[folder].add(self.body(kind), flags=flags, date=1_700_000_000.0 + self.number)
 
-    @rule(folder=FOLDER, letters=st.sampled_from(["", "S", "FS"]), named=st.booleans())
-    def deliver_here(self, folder: str, letters: str, named: bool) -> None:
+    @rule(folder=FOLDER, letters=st.sampled_from(["", "S", "FS"]), kind=KIND)
+    def deliver_here(self, folder: str, letters: str, kind: str) -> None:
         """A mail client stores one here."""
-        body = self.body(named=named)
+        body = self.body(kind)
         path = self.place.mail / folder / "cur" / f"{self.number}.M1P2.host:2,{letters}"
         path.write_bytes(body.replace(b"\r\n", b"\n"))
+        os.utime(path, (1_600_000_000 + self.number, 1_600_000_000 + self.number))
 
     @rule(folder=FOLDER, flags=FLAGS, data=st.data())
     def flag_there(self, folder: str, flags: frozenset[str], data: st.DataObject) -> None:
