@@ -11,7 +11,8 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder
 from mailctl.errors import RefusedError
 from mailctl.sync.job import SyncReport
-from tests.crash.test_sync_faults import Killed
+from mailctl.sync.local.files import Files
+from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.imap_changes import MemoryChanges
 from tests.doubles.syncs import Place
@@ -247,4 +248,30 @@ def test_a_run_that_ends_anywhere_is_simply_repeated(
     assert there(server) == {
         "INBOX": [1], "Play": [], "Labour": list(range(1, 11)), "Labour/Old": [1, 2], "Labour/Empty": []
     }  # fmt: skip
+    settled(place)
+
+
+@pytest.mark.parametrize("how", ["before", "after", "torn"])
+@pytest.mark.parametrize("at", [*range(1, 24, 2), 30, 40])
+def test_a_run_that_is_killed_at_a_file_call_is_simply_repeated(
+    place: Place, server: MemoryServer, at: int, how: str
+) -> None:
+    renamed(place, "Work", "Labour")
+    place.file(3, "Labour").rename(place.mail / "INBOX" / "cur" / "1.host:2,FS")
+    place.files = StrikingFiles(at, how)
+    with suppress(Killed):
+        go(place)
+    place.files = Files()
+    for _ in range(2):
+        report = go(place)
+        assert (report.ok, report.uploaded, report.fetched, report.removed) == (True, 0, 0, 0)
+    assert there(server) == {
+        "INBOX": [1, 2],
+        "Play": [],
+        "Labour": [1, 2, *range(4, 11)],
+        "Labour/Old": [1, 2],
+        "Labour/Empty": [],
+    }
+    assert server.folders["INBOX"].messages[2].flags == {"\\Seen", "\\Flagged"}
+    assert go(place).ok
     settled(place)
