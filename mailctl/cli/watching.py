@@ -46,6 +46,7 @@ class Watching:
         self._ran: SimpleQueue[tuple[list[str], str]] = SimpleQueue()
         self._asked: list[int] = []
         self._unheard = False
+        self._hints: set[str] = set()
 
     def run(self) -> None:
         """Watch until a signal says to end; the exit code is then the context's."""
@@ -229,6 +230,9 @@ class Watching:
                 emitter.error(MailctlError(line, hint=error.hint, server_text=error.server_text))
             elif level is Level.WARNING:
                 emitter.warn(line)
+                if error is not None and error.exit_code is ExitCode.SECRET and error.hint not in self._hints:
+                    self._hints.add(error.hint)  # said once: it is tried again and again
+                    emitter.error(MailctlError("", hint=error.hint))
             elif not emitter.json:
                 emitter.note(line)
 

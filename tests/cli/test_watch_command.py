@@ -4,6 +4,8 @@ import contextlib
 import datetime as dt
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from mailctl.cli.watching import _make_room
 from mailctl.domain.heartbeat import Heartbeat, Watched, WatchState
 from mailctl.errors import ConfigError
 from mailctl.journal.heartbeat import HeartbeatFile
-from tests.cli.support import Cli
+from tests.cli.support import Cli, ended_in_time
 
 
 @pytest.fixture
@@ -60,6 +62,25 @@ def test_what_a_service_could_not_run_is_not_installed(cli: Cli, command: str, s
             done = cli.json("schedule", "install", "--watch", "--exec", command, *more, code=2)
             assert said in done["error"]["message"]
     assert not list(cli.home.glob(".config/systemd/**/*"))
+
+
+def test_a_password_that_nobody_has_unlocked_is_told_with_the_way_on(cli: Cli) -> None:
+    cli.ok("gateway", "password", "source", "work", "--password-command", "false")
+    words = [sys.executable, "-m", "mailctl", "watch"]  # the only gateway
+    process = subprocess.Popen(words, env=cli.env, cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, text=True)
+    with ended_in_time(process, 60):
+        assert process.stderr is not None
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("hint:"):
+            lines.append(process.stderr.readline())
+            assert lines[-1], lines
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 0
+    assert "ended with status 1; next try in " in lines[-2]
+    assert "mailctl gateway password source work" in lines[-1]
+    (failed,) = [each for each in cli.json("log", "show")["result"] if each["event"] == "watch.failed"]
+    assert (failed["level"], failed["fields"]["code"]) == ("warning", "secret_command")
 
 
 def test_nothing_to_watch(tmp_path: Path) -> None:
