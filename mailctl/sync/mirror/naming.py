@@ -44,6 +44,6 @@ class Naming:
         for name, parts in new.items():
             if paths[name].parts != parts:
                 lying, due = "/".join(parts), paths[name]
-                self._run.warn(f"the folder {lying} here is not synced: {name} of the server would lie in {due}")
+                self._run.warn(f"the folder {lying} here is not synced; called {due} here, it becomes {name} there")
                 del paths[name]
         return paths

@@ -156,6 +156,20 @@ def test_messages_are_counted_as_they_are_after_the_run(place: Place, server: Me
     assert go(place).messages == 2
 
 
+def test_a_folder_called_like_a_part_of_a_maildir_is_synced_under_the_name_that_is_said(
+    place: Place, server: MemoryServer
+) -> None:
+    for part in ("cur", "new", "tmp"):
+        (place.mail / "Work/New" / part).mkdir(parents=True)
+    (place.mail / "Work/New/cur/1.host:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
+    (told,) = go(place).warnings
+    assert "called Work/%4Eew here, it becomes Work/New there" in told
+    (place.mail / "Work/New").rename(place.mail / "Work/%4Eew")
+    report = go(place)
+    assert (report.ok, report.uploaded, report.warnings) == (True, 1, ())
+    assert len(server.folders["Work/New"].messages) == 1
+
+
 def test_many_deletions_here_need_a_word_before_anything_is_deleted_there(place: Place, server: MemoryServer) -> None:
     many(place, server, 40)
     for path in (place.mail / "INBOX" / "new").iterdir():
