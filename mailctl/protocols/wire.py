@@ -8,6 +8,7 @@ import selectors
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
@@ -24,6 +25,8 @@ STALL = 60.0
 """Seconds that the other side may be silent in the middle of work, however long the deadline."""
 BRIEF = 4096
 """Octets below which what came may be the beginning of an answer whose rest waits to be asked for; see `tcp`."""
+SOON = 0.1
+"""Seconds for which one `fill` goes on receiving, beyond its first wait."""
 _PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
 """Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
 
@@ -147,10 +150,11 @@ class Wire(Buffer):
 
     # -- receiving
 
-    def fill(self, patience: float | None = None) -> int:
+    def fill(self, patience: float | None = None, *, least: int = 1) -> int:
         """Receive more, at least one octet → how many. May move what is in the buffer, and replace `view`.
 
-        patience: seconds after which it is 0 that came, and no error.
+        patience: seconds after which it is 0 that came, and no error. least: octets that are worth waiting for here, as
+        long as they come at once; TLS brings a few thousand at a time. No more than the buffer has room for.
 
         Raises NetworkError (eof_no_greeting, connection_lost, tcp_reset, tcp_timeout), TlsError, ProtocolError.
         """
@@ -162,7 +166,13 @@ class Wire(Buffer):
                 self._limit = limit
             if self._brief:
                 tcp.acknowledge(self.connection)
-            count = (self._deflated or self.connection).recv_into(self.view[self.hi :])
+            receive, view, hi = (self._deflated or self.connection).recv_into, self.view, self.hi
+            last = count = receive(view[hi:])
+            if count < least:
+                soon, least = monotonic() + SOON, min(least, len(view) - hi)
+                while last and count < least and monotonic() < soon:
+                    last = receive(view[hi + count :])
+                    count += last
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error
         except OSError as error:
@@ -171,7 +181,7 @@ class Wire(Buffer):
             raise self._failure(error) from error
         except NetworkError as error:  # the deadline is over
             raise self._failure(TimeoutError()) from error
-        return self._take(count)
+        return self._take(count, last)
 
     def arrived(self, seconds: float) -> bool:
         """Receive what is there, waiting at most `seconds` for it, never for the rest of it → whether octets came.
@@ -192,11 +202,11 @@ class Wire(Buffer):
         except OSError as error:
             raise self._failure(error) from error
 
-    def _take(self, count: int) -> int:
-        """Count what was received into the buffer's end."""
+    def _take(self, count: int, last: int | None = None) -> int:
+        """Count what was received into the buffer's end. last: how much of it came last, if not all at once."""
         if not count:
             raise self._ended()
-        self._received, self._brief = True, count < BRIEF
+        self._received, self._brief = True, (count if last is None else last) < BRIEF
         self.hi += count
         if self.allowance is not None:
             self.allowance -= count

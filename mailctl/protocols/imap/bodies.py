@@ -73,8 +73,8 @@ def _copy(wire: Wire, octets: int, sink: BodySink) -> None:
     left = octets
     while left > 0:
         count = min(left, CHUNK)
-        while wire.hi - wire.lo < count:
-            wire.fill()
+        while (missing := count - wire.hi + wire.lo) > 0:
+            wire.fill(least=missing)
         chunk = wire.view[wire.lo : wire.lo + count]
         wire.lo += count
         left -= count

@@ -17,7 +17,7 @@ from mailctl.errors import (
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Here
 from mailctl.sync.archive.look import Difference, Times, stands
-from mailctl.sync.archive.still import fingerprint, nothing_asked, read_left_out
+from mailctl.sync.archive.still import fingerprint, nothing_asked, read_left_out, takes_all
 from mailctl.sync.choose import choose, none_like, unmatched
 from mailctl.sync.due import Due
 from mailctl.sync.local.names import folder_hash
@@ -82,11 +82,25 @@ class ImapSync:
 
         run = self._run
         lane = FastLane(run, self._state, self._root, self._here)
-        self._fast(lane, [task for task in tasks if lane.fits(task, quick=self._connected().quick)])
+        fast = [task for task in tasks if lane.fits(task, quick=self._connected().quick)]
+        self._muster([task for task in tasks if task not in fast])
+        self._fast(lane, fast)
         for task in tasks:
             if not task.done:
                 run.check_stop()
                 self._folder(task)
+
+    def _muster(self, tasks: Sequence[FolderTask]) -> None:
+        """Have workers ready by the time that a folder's turn comes that is new and large."""
+        sizes = [task.status.messages if task.status and task.seen is None else 0 for task in tasks]
+        most = max(sizes, default=0)
+        if not most or not takes_all(self._run.job) or not self._here.empty((task := tasks[sizes.index(most)]).path):
+            return
+        from mailctl.sync.bulk.bring import muster
+        from mailctl.sync.bulk.load import Load
+
+        load = Load(task.folder, task.path, task.hash, 0, range(1, most + 1))
+        muster(self._run, self._connected(), load, self._root.descriptor)
 
     def _tasks(self, listing: FolderListing) -> list[FolderTask]:
         """The chosen folders."""

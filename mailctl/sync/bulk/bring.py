@@ -44,7 +44,7 @@ def bring(
     """
     run.check_stop()
     shares = Shares(load.uids, load.sizes)
-    crew = _crew(run, mailbox, load, root)
+    crew = muster(run, mailbox, load, root)
     if run.pace is None or run.pace.mailbox is not mailbox:
         run.pace = Pace(mailbox, run.job.endpoint)
     with crew.at_work(load, shares, maildir) if crew else nullcontext(Shift(load, shares)) as shift:
@@ -65,11 +65,15 @@ def bring(
             _tell(run, crew)
 
 
-def _crew(run: Run, mailbox: ImapMailbox, load: Load, root: int | None) -> Crew | None:
-    """The workers of this run, if the load is worth them; they stay for the next."""
+def muster(run: Run, mailbox: ImapMailbox, load: Load, root: int | None) -> Crew | None:
+    """The workers of this run, if the load is worth them; they stay for the next.
+
+    Called ahead of time, it lets them sign in while something else is done. `mailbox` needs no folder for that.
+    """
     workers = run.tools.workers
     if workers is None or root is None:
         return None
+    _tell(run, run.crew)
     if run.crew is None or not run.crew.size:
         if run.alone or connections(load, 1.0, 2, None) == 1:
             return None

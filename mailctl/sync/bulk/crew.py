@@ -130,7 +130,9 @@ class Crew:
             process = self._workers.start(self._job, self._root)
             if process is None:
                 return
-            self._hands.append(_Hand(process, self.failures))
+            hand = _Hand(process, self.failures)
+            self._hands.append(hand)
+            hand.send(self._job)  # it signs in while there is nothing for it to do yet
 
     @contextmanager
     def at_work(self, load: Load, shares: Shares, maildir: MaildirFolder) -> Iterator[Shift]:
@@ -140,7 +142,7 @@ class Crew:
         self._orders += 1
         try:
             for place, hand in enumerate(self._hands, 1):
-                hand.begin(shift, Order(self._job, light, self._root, place * NAMESPACE + 1, self._orders))
+                hand.begin(shift, Order(light, self._root, place * NAMESPACE + 1, self._orders))
             yield shift
         except BaseException:
             self.end()
@@ -251,6 +253,13 @@ class _Hand:
         """Heed one word; False if it was the last."""
         shift = self._shift
         self.heard = monotonic()
+        if word == "failed":
+            error = unpacked(value)
+            if shift is not None and error.exit_code in _FATAL and error.code != "uidvalidity_changed":
+                shift.fatal = error
+            if not isinstance(error, StoppedError):
+                self._failures.append(error)
+            return False
         if shift is None:
             return True
         match word:
@@ -270,13 +279,6 @@ class _Hand:
             case "done":
                 while self._done < value:
                     self._drop_share()  # what of it did not come is gone on the server
-            case "failed":
-                error = unpacked(value)
-                if error.exit_code in _FATAL and error.code != "uidvalidity_changed":
-                    shift.fatal = error
-                if not isinstance(error, StoppedError):
-                    self._failures.append(error)
-                return False
         return True
 
     def _drop_share(self) -> None:

@@ -1,8 +1,8 @@
 """A worker: a process with a connection of its own that fetches shares of a folder into `tmp`, and tells its parent.
 
 It names nothing, keeps no state and asks nobody: the parent puts the files into place. What goes over the two pipes is
-pickled, between processes of one user that know each other. Requests: an Order, then lists of UIDs (a share each), the
-next Order, …, at last STOP. The pipe's end without that means that the parent is dead: the worker ends at once.
+pickled, between processes of one user that know each other. Requests: a SyncJob, for which it signs in at once; an
+Order, then lists of UIDs (a share each), the next Order, …, at last STOP. The pipe's end without that means that the parent is dead: the worker ends at once.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,6 @@ class Order:
     The load's UIDs and sizes are left out: they come in shares.
     """
 
-    job: SyncJob
     load: Load
     root: int
     first: int
@@ -88,8 +87,8 @@ class _Worker:
     def __init__(self, answers: Answers, files: Files) -> None:
         self._answers, self._files = answers, files
         self._stop = Event()
-        self._requests: SimpleQueue[Order | list[int] | None] = SimpleQueue()
-        self._following: list[Order | None] = []
+        self._requests: SimpleQueue[SyncJob | Order | list[int] | None] = SimpleQueue()
+        self._following: list[SyncJob | Order | None] = []
         """What came out of the queue where only a share was looked for: the end of this order."""
         self._shares = 0
         self._octets = 0
@@ -97,18 +96,19 @@ class _Worker:
 
     def work(self, requests: BinaryIO, connect: Callable[[SyncJob], ImapMailbox], orphaned: Callable[[], None]) -> None:
         Thread(target=self._listen, args=(requests, orphaned), daemon=True).start()
-        request = self._requests.get()
-        if not isinstance(request, Order):
+        job = self._requests.get()
+        if not isinstance(job, SyncJob):
             return
-        mailbox = connect(request.job)
-        pace = Pace(mailbox, request.job.endpoint)
+        mailbox = connect(job)
+        pace = Pace(mailbox, job.endpoint)
         try:
+            request = self._requests.get()
             while isinstance(request, Order):
                 request = self._serve(mailbox, pace, request)
         finally:
             mailbox.close()
 
-    def _serve(self, mailbox: ImapMailbox, pace: Pace, order: Order) -> Order | None:
+    def _serve(self, mailbox: ImapMailbox, pace: Pace, order: Order) -> SyncJob | Order | None:
         """Fetch from one folder until another is ordered, or the end."""
         load = order.load
         status = mailbox.select(load.folder, read_only=True)
