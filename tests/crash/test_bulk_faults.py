@@ -222,6 +222,52 @@ def test_G4_G5_a_disk_that_fails_a_worker_fails_the_run(number: int, tmp_path: P
     assert struck > 30 // STEP
 
 
+class Full(Files):
+    """A disk without room for more than so many files."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def perform(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if kind == "create":
+            self._room -= 1
+        if kind in ("create", "write") and self._room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return function(*args, **kwargs)
+
+
+@pytest.mark.parametrize("most", [1, 1000], ids=["bulk", "fast"])
+@pytest.mark.parametrize("room", [1, 2, 7, 12])
+def test_G4_what_came_whole_before_the_disk_was_full_is_kept(
+    most: int, room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_MESSAGES", 1000)
+    monkeypatch.setattr(fast, "WORTH_UNSIZED", most)
+    made = MemoryServer({"INBOX": MemoryFolder()})
+    made.folders["INBOX"].add(*(REGULAR % (n, n) for n in range(20)))
+    place = Place(tmp_path, made, files=Full(room))
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.code == "disk_full"
+    assert str(place.mail / "INBOX") in report.error.message
+    assert (report.fetched, place.litter()) == (room - 1, [])  # one is the root's own
+    assert len(place.bodies()) == report.fetched
+    assert_whole(place, made)
+
+
+def test_G4_what_workers_had_when_the_disk_was_full_is_kept(tmp_path: Path) -> None:
+    made = server(200)
+    together(made)
+    workers = ThreadWorkers(made.open_imap, [Full(9), Full(9)])
+    place = Place(tmp_path, made, workers=workers)
+    report = place.sync()
+    assert report.error is not None
+    assert report.error.code == "disk_full"
+    assert report.fetched > 0
+    assert place.litter() == []
+    assert_whole(place, made)
+
+
 @pytest.mark.parametrize("how", ["before", "after", "torn", *ERRORS], ids=str)
 def test_G2_G4_the_parent_struck_at_every_file_call(how: str | int, tmp_path: Path) -> None:
     for at in range(1, 600, 2 * STEP):

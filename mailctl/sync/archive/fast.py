@@ -76,6 +76,10 @@ class FastLane:
         except (NetworkError, ProtocolError, RefusedError, StoppedError):
             self._settle()  # what came whole is kept
             raise
+        except StorageError:
+            if self._stays and not self._stays[0].writer.durability.failed:  # no room for more: what came is whole
+                self._settle()
+            raise
         finally:
             with ExitStack() as stack:
                 for stay in self._stays:

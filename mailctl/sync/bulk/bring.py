@@ -17,7 +17,7 @@ from time import monotonic
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import ImapMailbox
-from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
 from mailctl.sync.bulk.crew import Crew, Shift
 from mailctl.sync.bulk.fetcher import Came, Fetcher
 from mailctl.sync.bulk.load import Load, Shares, connections, worth_sharing
@@ -54,7 +54,9 @@ def bring(
             for came in _all(run, crew, shift, fetcher):
                 if written := _placed(maildir, load, tally, came):
                     yield written
-        except (NetworkError, ProtocolError, RefusedError, StoppedError):
+        except (NetworkError, ProtocolError, RefusedError, StoppedError, StorageError) as error:
+            if isinstance(error, StorageError) and error.code != "disk_full":
+                raise
             if fetcher.broke_at:
                 tally.avoid.add(fetcher.broke_at)
             for came in _last_words(crew, shift):

@@ -6,7 +6,7 @@ from time import monotonic
 
 from mailctl.domain.mailbox import BodySink, ImapMailbox, MessageMeta
 from mailctl.domain.record import dataclass
-from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.bulk.pace import PROBE, Pace
 from mailctl.sync.local.maildir import MaildirFolder
@@ -80,6 +80,10 @@ class Fetcher:
                         yield self._settled()
                         last = monotonic()
                         self._pace.go()
+            except StorageError:
+                if not self._writer.durability.failed:  # no room for one more: those before it are whole
+                    yield self._settled()
+                raise
             except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
                 if isinstance(error, ProtocolError) and self._wanted:
                     self.broke_at = next(iter(self._wanted))  # they come as they were asked for: the next one broke it

@@ -2,7 +2,8 @@
 
 It names nothing, keeps no state and asks nobody: the parent puts the files into place. What goes over the two pipes is
 pickled, between processes of one user that know each other. Requests: a SyncJob, for which it signs in at once; an
-Order, then lists of UIDs (a share each), the next Order, …, at last STOP. The pipe's end without that means that the parent is dead: the worker ends at once.
+Order, then lists of UIDs (a share each), the next Order, …, at last STOP. The pipe's end without that means that the
+parent is dead: the worker ends at once.
 """
 
 from collections.abc import Callable

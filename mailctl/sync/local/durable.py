@@ -7,8 +7,8 @@ programs left unwritten, so where that takes long, and where there is no such `s
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,8 @@ class Durability:
         self._octets = 0
         self._pool: ThreadPoolExecutor | None = None
         self._futures: list[Future[None]] = []
+        self.failed = False
+        """Whether it can't be said any more that what was taken is whole: nothing of it may be put into its place."""
 
     def take(self, fd: int, octets: int) -> None:
         """A file that was written whole; its descriptor is closed here, now or later. StorageError as of `settle`."""
@@ -53,14 +55,19 @@ class Durability:
             return
         while self._open:
             fd = self._open.pop(0)
-            if self._by_syncfs():
-                self._closed += 1
-                self._files.close(fd)
-            else:
-                self._hand_over(fd)
+            with self.failing():
+                if self._by_syncfs():
+                    self._closed += 1
+                    self._files.close(fd)
+                else:
+                    self._hand_over(fd)
 
     def settle(self) -> None:
         """Return when all that was taken is durable; StorageError if that can't be said of any of it."""
+        with self.failing():
+            self._settle()
+
+    def _settle(self) -> None:
         octets, self._octets = self._octets, 0
         try:
             while self._open:
@@ -78,6 +85,15 @@ class Durability:
         if self._closed:
             self._sync_file_system(octets)
             self._closed = 0
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """What fails within it leaves nothing that can be relied on."""
+        try:
+            yield
+        except BaseException:
+            self.failed = True
+            raise
 
     def settle_directories(self, descriptors: Sequence[int]) -> None:
         """Make the entries of directories durable."""

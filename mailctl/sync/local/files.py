@@ -106,6 +106,15 @@ def _takes_colons(directory: int) -> bool:
     return True
 
 
+def _directory(descriptor: int) -> str:
+    """The path of an open directory, or of the one in which an open file lies; "" where the system doesn't tell."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
+    return path if os.path.isdir(path) else os.path.dirname(path)
+
+
 class Files:
     """File calls. Directories are open descriptors; names never hold a slash."""
 
@@ -120,7 +129,8 @@ class Files:
         except (FileNotFoundError, FileExistsError):
             raise
         except OSError as error:
-            raise storage_error(f"{_DOES.get(kind, kind)} in the Maildir", error) from error
+            place = _directory(next((each for each in (*kwargs.values(), *args) if isinstance(each, int)), -1))
+            raise storage_error(f"{_DOES.get(kind, kind)} in {place or 'the Maildir'}", error) from error
 
     def open_root(self, path: str) -> int:
         """The directory at `path`, which the user chose: the only one that may be reached by a symbolic link."""

@@ -141,9 +141,11 @@ def commit(writers: Sequence[Writer]) -> list[list[Written]]:
     if not waiting:
         return [[] for _ in writers]
     durability = waiting[0].durability
-    durability.settle()
-    written = {id(writer): writer.place() for writer in waiting}
-    durability.settle_directories([writer.folder.descriptors[each] for writer in waiting for each in ("cur", "new")])
+    with durability.failing():
+        durability.settle()
+        written = {id(writer): writer.place() for writer in waiting}
+        directories = [writer.folder.descriptors[each] for writer in waiting for each in ("cur", "new")]
+        durability.settle_directories(directories)
     return [written.get(id(writer), []) for writer in writers]
 
 
