@@ -210,6 +210,8 @@ class MirrorSync:
         self, works: Mapping[str, Work], found: Sequence[Found], looker: Looker, intents: Intents, doubts: Doubts
     ) -> list[Fate]:
         """What becomes of the strays; the plans of the folders are made to fit."""
+        if not found:
+            return []
         there = {name: set(work.agreed if work.still else work.server) for name, work in works.items() if not work.left}
         here = {Origin(name, uid) for name, work in works.items() for uid in work.files}
         fixed = frozenset(name for name, work in works.items() if not work.rules.writable)

@@ -64,7 +64,9 @@ class Work:
 
     def flags(self) -> dict[int, frozenset[str]]:
         """The flags of its files."""
-        return {uid: from_letters(file.name.letters, self.local.keywords) for uid, file in self.files.items()}
+        letters = {file.name.letters for file in self.files.values()}
+        flags = {each: from_letters(each, self.local.keywords) for each in letters}
+        return {uid: flags[file.name.letters] for uid, file in self.files.items()}
 
     def readable(self) -> frozenset[str]:
         """The keywords that have a letter here."""

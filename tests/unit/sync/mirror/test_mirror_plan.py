@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailctl.domain.mailbox import MessageMeta
-from mailctl.sync.mirror.plan import MirrorPlan, Rules, Sides, Store, changed_here, merge, plan_messages
+from mailctl.sync.mirror.plan import MirrorPlan, Rules, Sides, Store, changed_here, merge, plan_both, plan_messages
 from mailctl.sync.state import Agreed
 
 KEYWORDS = frozenset({"Work", "Home"})
@@ -129,6 +129,13 @@ def test_a_flag_follows_whoever_changed_it(there: frozenset[str], here: frozense
         expected = both.pop() if len(both) == 1 else (flag not in agreed)
         assert (flag in wanted) == expected
         assert (flag in (there | store.add) - store.remove) == expected
+
+
+@given(FLAGS, rules())
+def test_what_both_sides_have_as_it_was_agreed_needs_no_plan(flags: frozenset[str], by: Rules) -> None:
+    plan = MirrorPlan()
+    plan_both(plan, by, MessageMeta(1, flags, 10, 5.0), flags, Agreed(flags, 10, 5))
+    assert plan == MirrorPlan()
 
 
 @given(FLAGS, FLAGS)
