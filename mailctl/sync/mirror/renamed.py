@@ -104,7 +104,7 @@ def inferiors(
             return None
         if folder.name.startswith(before) and folder.selectable and folder.name not in gone:
             old, new = works.get(folder.name), works.get(now + folder.name.removeprefix(before))
-            if old is None or old.left:
+            if old is None or old.left or old.local.stands is not None:
                 return None
             if old.fate is FolderFate.NEW_THERE:
                 continue  # the server's new folder goes with the one that it is in

@@ -24,7 +24,7 @@ def mail(number: int) -> bytes:
 
 def age(place: Place) -> None:
     """What changed just now changed a while ago."""
-    for path in place.mail.glob("*/[cn][ue][rw]"):
+    for path in place.mail.rglob("[cn][ue][rw]"):
         changed = path.stat().st_mtime_ns
         if changed > time.time_ns() - 4_000_000_000:
             os.utime(path, ns=(changed, changed - 5_000_000_000))
@@ -180,3 +180,24 @@ def test_archive_mode_relies_on_no_time_that_a_mirror_kept(place: Place) -> None
     place.file(2, "Play").unlink()
     report = place.sync(propagate_deletes=True)
     assert report.ok, report.error
+
+
+def test_a_folder_that_stands_did_not_come_along_with_one_that_was_renamed(
+    place: Place, server: MemoryServer, listed: list[str]
+) -> None:
+    server.folders["Work/inner"] = MemoryFolder(uidvalidity=60)
+    server.folders["Work/inner"].add(mail(31), mail(32))
+    for _ in range(2):
+        sync(place)
+    listed.clear()
+    for folder in ("Gone", "Gone/inner"):
+        (place.mail / folder).mkdir()
+    for name in ("cur", "new", "tmp"):
+        (place.mail / "Work" / name).rename(place.mail / "Gone" / name)
+        (place.mail / "Gone" / "inner" / name).mkdir()
+    sync(place)
+    assert "Work/inner" not in listed
+    assert "Work/inner" in server.folders
+    assert len(server.folders["Work/inner"].messages) == 2
+    assert len(place.bodies("Work", "inner")) == 2
+    assert len(server.folders["Gone"].messages) == len(place.bodies("Gone")) == 3
