@@ -97,7 +97,9 @@ def _prepare() -> None:
     """No core dumps, since they would hold passwords; SIGTERM ends like Ctrl-C; garbage is collected less often."""
     import signal
 
-    gc.set_threshold(100_000, 20, 20)  # what is imported is no garbage: looking for some is a tenth of a short command
+    from mailctl.cli.garbage import starting
+
+    starting()
 
     class Interrupted(KeyboardInterrupt):
         """CPython notes when its own passes through an `exec` (a dataclass is made so) and dies of it in the end."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mailctl.cli.chosen import side_by_side
 from mailctl.cli.context import Context
+from mailctl.cli.garbage import working
 from mailctl.cli.sync_jobs import chosen, job_of
 from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError, UsageError
@@ -92,6 +93,7 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
         from mailctl.sync.engine import sync_gateways
         from mailctl.sync.run import Tools
 
+        working()
         tools = Tools(
             connector=connector,
             recorder=context.recorder,

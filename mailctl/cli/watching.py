@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
 from mailctl.cli.context import Context
+from mailctl.cli.garbage import working
 from mailctl.cli.sync_jobs import chosen, job_of, today
 from mailctl.domain.event import Event, Level
 from mailctl.domain.when import counted
@@ -67,6 +68,7 @@ class Watching:
             self._jobs = {job.name: job for job in jobs}
             watcher.replace_jobs(jobs)
             self._tell("watch.began", f"watching {counted(len(jobs), 'gateway')}", fields={"gateways": [*self._jobs]})
+            working()
             watcher.run()
             self._heart.ending()
             if hook:
