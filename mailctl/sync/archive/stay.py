@@ -61,8 +61,8 @@ class Stay:
         if plan.changed or plan.shrunken or any(uid < self._from for uid in plan.fetch):
             self.left = True
             return
-        self._plan = plan
         renamed, homeless = reflag(self.maildir, plan.set_flags, files)
+        self._plan = plan  # not before: flags that a full disk kept from their files must not be remembered as agreed
         self._files |= {uid: place_of(file) for uid, file in renamed.items()}
         self.tally.flagged += len(renamed)
         self.renamed = bool(renamed)
