@@ -103,7 +103,7 @@ class FolderSync:
             agreed |= self._match_again(server, validity, elsewhere, seen)
         view = View(
             server,
-            {uid: self._flags(file) for uid, file in self._files.items()},
+            self._flags(),
             elsewhere,
             agreed,
             recent,
@@ -227,9 +227,13 @@ class FolderSync:
             self._maildir.keywords.reserve("".join(letters))
         return self._state.agreed(self._folder.name) if seen and seen.uidvalidity == validity else {}
 
-    def _flags(self, file: LocalFile) -> frozenset[str]:
-        assert self._maildir is not None  # noqa: S101 - a file is in it
-        return from_letters(file.name.letters, self._maildir.keywords)
+    def _flags(self) -> dict[int, frozenset[str]]:
+        """Of the files in this folder, by UID; a set is made once for all that have the same letters."""
+        if self._maildir is None:
+            return {}
+        keywords = self._maildir.keywords
+        flags = {letters: from_letters(letters, keywords) for letters in {f.name.letters for f in self._files.values()}}
+        return {uid: flags[file.name.letters] for uid, file in self._files.items()}
 
     def _server(
         self, status: FolderStatus, seen: FolderState | None, agreed: dict[int, Agreed]

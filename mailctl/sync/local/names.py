@@ -11,6 +11,7 @@ Mail clients change only what follows `:2,`. Pure.
 
 import re
 from hashlib import sha256
+from sys import intern
 
 from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
@@ -75,12 +76,12 @@ def parse_name(filename: str) -> MessageName | None:
     if match is None:
         return None
     return MessageName(
-        folder=match["folder"],
+        folder=intern(match["folder"]),  # the same for all of them
         uidvalidity=int(match["uidvalidity"] or 0),
         uid=int(match["uid"] or 0),
         uidl=match["uidl"] or "",
         verbatim=match["verbatim"] is not None,
-        letters=match["letters"] or "",
+        letters=intern(match["letters"] or ""),
     )
 
 
