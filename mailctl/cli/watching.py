@@ -164,7 +164,8 @@ class Watching:
 
         from mailctl.sync.run import Tools
 
-        return Tools(self._context, self._context.new_recorder(), time.time, lambda: self._who)
+        context = self._context
+        return Tools(context, context.new_recorder(), time.time, lambda: self._who, workers=context.workers)
 
     def _passing(self, job: "SyncJob", failure: "Failure") -> bool:
         """Whether the server's words on a refused sign-in are known, for sure, to mean something that passes."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import io
 import os
 import resource
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mailctl.cli.watching import _make_room
+from mailctl.cli.context import Context
+from mailctl.cli.watching import Watching, _make_room
+from mailctl.cli.worker import WorkerProcesses
 from mailctl.domain.heartbeat import Heartbeat, Watched, WatchState
 from mailctl.errors import ConfigError
 from mailctl.journal.heartbeat import HeartbeatFile
@@ -90,6 +93,13 @@ def test_nothing_to_watch(tmp_path: Path) -> None:
 def test_a_gateway_that_is_disabled_is_not_watched(cli: Cli) -> None:
     cli.ok("gateway", "disable", "work")
     assert cli.json("watch", "work", code=3)["error"]["code"] == "disabled"
+
+
+def test_a_large_mailbox_is_brought_by_several_processes_as_in_a_sync(tmp_path: Path) -> None:
+    context = Context(io.StringIO(), io.StringIO(), io.StringIO(), {"HOME": str(tmp_path)})
+    tools = Watching(context, ["box"], False, 1, ())._sync_tools()
+    assert isinstance(tools.workers, WorkerProcesses)
+    assert tools.workers is context.workers, "one bound for all gateways"
 
 
 def test_so_many_gateways_need_so_many_open_files() -> None:
