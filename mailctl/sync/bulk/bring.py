@@ -45,10 +45,10 @@ def bring(
     run.check_stop()
     shares = Shares(load.uids, load.sizes)
     crew = muster(run, mailbox, load, root)
+    shares.crowd = 1 + (crew.size if crew else 0)  # before any of them can take
     if run.pace is None or run.pace.mailbox is not mailbox:
         run.pace = Pace(mailbox, run.job.endpoint)
     with crew.at_work(load, shares, maildir) if crew else nullcontext(Shift(load, shares)) as shift:
-        shares.crowd = 1 + (crew.size if crew else 0)
         fetcher = Fetcher(mailbox, maildir, load, run.pace, lambda octets: run.beat(octets + shift.beat()))
         try:
             for came in _all(run, crew, shift, fetcher):
