@@ -87,8 +87,9 @@ class Run:
 
     def close(self) -> None:
         """Let go of what helped."""
-        if self.crew is not None:
-            self.crew.end()
+        crew, self.crew = self.crew, None
+        if crew is not None:
+            crew.end()
 
     def check_stop(self) -> None:
         """StoppedError if the user wants an end."""

@@ -14,7 +14,7 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from mailctl.errors import AuthError, ExitCode, NetworkError
-from mailctl.sync.archive import fast, folder
+from mailctl.sync.archive import fast, folder, fresh
 from mailctl.sync.bulk import crew, load
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files
@@ -46,7 +46,7 @@ class Striking(StrikingFiles):
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages are a bulk."""
-    for module in (fast, folder, load):
+    for module in (fast, folder, fresh, load):
         monkeypatch.setattr(module, "WORTH_UNSIZED", 1)
     monkeypatch.setattr(load, "WORTH_OCTETS", 1)
     monkeypatch.setattr(load, "LEAST", 3)

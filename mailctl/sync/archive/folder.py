@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
 from mailctl.errors import SafetyError
@@ -23,6 +24,9 @@ from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.root import Root, vanished_folder
 from mailctl.sync.run import Run
 from mailctl.sync.state import Agreed, FolderState, State
+
+if TYPE_CHECKING:
+    from mailctl.sync.archive.fresh import ByUids
 
 
 class FolderSync:
@@ -93,9 +97,14 @@ class FolderSync:
         if self._changes_server and not writable:
             self._run.warn(f"{name} is read-only on the server: nothing is changed there")
         agreed = self._local(validity, seen)
-        if self._is_fresh(status, seen, agreed) and self._bring_fresh(status):
+        status = replace(status, mailbox_id=status.mailbox_id or self._mailbox_id)
+        if self._is_fresh(status, seen, agreed) and self._by_uids().bring_all(status, self._count):
             return
         elsewhere = self._elsewhere(validity, seen, agreed)
+        here = agreed.keys() | self._files.keys() | elsewhere
+        if self._is_begun(status, seen) and self._by_uids().bring_rest(validity, here):
+            agreed = self._local(validity, seen)
+            elsewhere = self._elsewhere(validity, seen, agreed)
         server, recent = self._server(status, seen, agreed)
         if seen is None or seen.uidvalidity != validity:
             if not self._job.dry_run:
@@ -151,29 +160,28 @@ class FolderSync:
 
     def _is_fresh(self, status: FolderStatus, seen: FolderState | None, agreed: dict[int, Agreed]) -> bool:
         """Whether the folder is large, all of it is wanted, and nothing of it is here or was."""
-        if agreed or self._files or status.messages <= WORTH_UNSIZED:
-            return False
-        if self._maildir is None or not status.uidvalidity or not takes_all(self._job):
+        if agreed or self._files or not self._is_bulk(status):
             return False
         known = seen is None and self._state.complete
         return known or not self._root.whole.by_folder.get(self._hash)
 
-    def _bring_fresh(self, status: FolderStatus) -> bool:
-        from mailctl.sync.archive.fresh import bring_fresh
+    def _is_begun(self, status: FolderStatus, seen: FolderState | None) -> bool:
+        """Whether the folder is large, all of it is wanted, and a run was cut short in it."""
+        if seen is None or seen.uidvalidity != status.uidvalidity or not self._is_bulk(status):
+            return False
+        return seen.at_work or seen.uidnext is None
 
-        assert self._maildir is not None  # noqa: S101 - it is fresh
-        return bring_fresh(
-            self._run,
-            self._mailbox,
-            self._state,
-            self._maildir,
-            self._folder,
-            self._hash,
-            replace(status, mailbox_id=status.mailbox_id or self._mailbox_id),
-            self.tally,
-            root=self._root.descriptor,
-            others=self._count,
-        )
+    def _is_bulk(self, status: FolderStatus) -> bool:
+        if self._maildir is None or not status.uidvalidity or status.messages <= WORTH_UNSIZED:
+            return False
+        return takes_all(self._job)
+
+    def _by_uids(self) -> "ByUids":
+        from mailctl.sync.archive.fresh import ByUids
+
+        maildir, root = self._maildir, self._root.descriptor
+        assert maildir is not None  # noqa: S101 - it is bulk
+        return ByUids(self._run, self._mailbox, self._state, maildir, self._folder, self._hash, self.tally, root)
 
     def _elsewhere(self, validity: int, seen: FolderState | None, agreed: dict[int, Agreed]) -> set[int]:
         """Messages whose files lie in other folders, or were missed here: renamed while the directory was read.
@@ -198,7 +206,7 @@ class FolderSync:
         left_out = None if plan.shrunken or plan.changed or tally.warnings else write_left_out(tally.skipped)
         settled = left_out is not None and (writable or not self._changes_server)
         state = folder_state(
-            replace(status, mailbox_id=status.mailbox_id or self._mailbox_id),
+            status,
             str(self._path),
             fingerprint(self._job) if settled else "",
         )
@@ -215,6 +223,7 @@ class FolderSync:
         if self._maildir is not None:
             self._watch = Watch(self._maildir, quiet=self._job.dry_run)
         maildir = self._maildir
+        self._files, self._count = {}, 0
         for file in maildir.scan() if maildir else ():
             self._count += 1
             if file.name.folder == self._hash and file.name.uidvalidity == validity:

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from mailctl.errors import RefusedError
-from mailctl.sync.archive import fast, folder
+from mailctl.sync.archive import fast, folder, fresh
 from mailctl.sync.bulk import load
 from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer
@@ -19,7 +19,7 @@ MESSAGES = 12
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages are many."""
-    for module in (fast, folder, load):
+    for module in (fast, folder, fresh, load):
         monkeypatch.setattr(module, "WORTH_UNSIZED", 3)
 
 
@@ -108,8 +108,14 @@ def test_a_run_that_was_stopped_is_taken_up_by_the_next(tmp_path: Path, monkeypa
     assert report.fetched == 6
     assert place.litter() == []
     place.stop = Event()
+    made.commands.clear()
     assert place.sync().fetched == MESSAGES - 6
     assert_here(place, made)
+    told = commands(made)
+    assert told.index("fetch") < told.index("scan"), "the rest is brought before all is looked at"
+    assert told.count("fetch") == 1
+    again = place.sync()
+    assert (again.ok, again.fetched, again.flagged, again.messages) == (True, 0, 0, MESSAGES)
 
 
 def test_files_that_are_there_already_are_not_fetched_again(tmp_path: Path) -> None:
