@@ -10,6 +10,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -210,6 +211,31 @@ def test_struck_at_every_file_call(
         found = whole(place, server)
         assert bodies(found) == bodies(wanted), files.struck
     assert at > 60
+
+
+@pytest.mark.parametrize("number", [30, 31], ids=["nameless", "named"])
+@pytest.mark.parametrize("capabilities", [ALL, PLAIN], ids=["all", "plain"])
+def test_an_upload_that_was_cut_short_is_found_though_its_file_was_renamed_and_moved(
+    capabilities: frozenset[str], number: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for at in range(1, 100):
+        server = MemoryServer({"INBOX": MemoryFolder(), "Work": MemoryFolder(uidvalidity=2)}, capabilities)
+        place = Place(tmp_path_factory.mktemp("strike"), server)
+        server.folders["INBOX"].add(mail(1))
+        assert go(place).ok
+        written = place.mail / "INBOX" / "new" / "800.client.host"
+        written.write_bytes(mail(number).replace(b"\r\n", b"\n"))
+        place.files = files = StrikingFiles(at, "before")
+        with suppress(Killed):
+            assert go(place).ok
+        if not files.struck:
+            break
+        place.files = Files()
+        if written.exists():
+            written.rename(place.mail / "Work" / "cur" / "900.client.host:2,S")
+        found = whole(place, server)
+        assert sum(times for (_, body, _), times in found.items() if body == mail(number)) == 1, files.struck
+    assert at > 5
 
 
 def test_G10_noted_before_told_and_named_before_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

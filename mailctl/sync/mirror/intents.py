@@ -4,11 +4,16 @@ A run that finds such a note knows where to look for what the last one may have 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from mailctl.domain.record import dataclass
+from mailctl.sync.mirror.strays import Origin
 from mailctl.sync.state import State
+
+if TYPE_CHECKING:
+    from mailctl.sync.mirror.work import Found
 
 _KEY = "intents"
 
@@ -46,6 +51,26 @@ class Intents:
 
     def _save(self) -> None:
         self._state.set_meta(_KEY, json.dumps([asdict(intent) for intent in self._current]), durable=True)
+
+
+class Attempts:
+    """What earlier runs tried and may have done, for each stray.
+
+    validities: UIDVALIDITY by folder; under another one nothing of an attempt is told any more. A file that is nowhere
+    may have been renamed, and moved, by other programs since: any stray may be it, whose identity then tells.
+    """
+
+    def __init__(self, intents: Sequence[Intent], validities: Mapping[str, int], found: "Sequence[Found]") -> None:
+        told = [intent for intent in intents if validities.get(intent.folder) == intent.uidvalidity]
+        borne = {one.base for one in found}
+        self._by_file = {file: intent for intent in told for file in intent.files}
+        self._missing = [intent for intent in told if not borne.issuperset(intent.files)]
+
+    def of(self, one: "Found") -> Origin | None:
+        """Where a message may be that a run put on the server for this file: its folder, and from which UID on."""
+        here = (intent for intent in self._missing if intent.folder == one.work.name)
+        intent = self._by_file.get(one.base) or next(here, None) or next(iter(self._missing), None)
+        return Origin(intent.folder, intent.uidnext) if intent else None
 
 
 def _parse(text: str) -> list[Intent]:

@@ -25,7 +25,7 @@ from mailctl.sync.mirror.folders import FolderFate, brought_back, kept, plan_fol
 from mailctl.sync.mirror.follow import Follower
 from mailctl.sync.mirror.freight import Freight
 from mailctl.sync.mirror.here import LocalFolder, Parts, obstacle
-from mailctl.sync.mirror.intents import Intents
+from mailctl.sync.mirror.intents import Attempts, Intents
 from mailctl.sync.mirror.look import Looker
 from mailctl.sync.mirror.naming import Naming
 from mailctl.sync.mirror.plan import plan_only_there
@@ -218,10 +218,10 @@ class MirrorSync:
         lost = {
             origin: like for origin, like in looker.lost.items() if origin.uid not in works[origin.folder].plan.changed
         }
-        by_base = {base: intent for intent in intents.old for base in intent.files}
+        attempts = Attempts(intents.old, {name: work.validity for name, work in works.items()}, found)
         strays = []
         for one in found:
-            work, attempt = one.work, by_base.get(one.base)
+            work = one.work
             if work.left or (one.origin_hash and self._unlooked(works, one.origin_hash)):
                 continue  # nothing is decided without having seen where it comes from
             if work.folder is not None and not work.rules.writable:
@@ -235,10 +235,7 @@ class MirrorSync:
                 ),
                 None,
             )
-            if attempt and (attempt.folder not in works or works[attempt.folder].validity != attempt.uidvalidity):
-                attempt = None
-            tried = Origin(attempt.folder, attempt.uidnext) if attempt else None
-            strays.append(replace(one.stray, origin=origin, attempt=tried))
+            strays.append(replace(one.stray, origin=origin, attempt=attempts.of(one)))
         strays, come, lost = doubts.clear_strays(strays, looker.arrivals, lost, {one.stray.key: one for one in found})
         fates = settle(strays, Surroundings(come, there, here, lost, fixed))
         found_there: dict[str, set[int]] = {}
