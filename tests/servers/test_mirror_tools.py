@@ -106,7 +106,7 @@ def test_what_mutt_does_is_synced_back(home: SyncHome, mailbox: Mailbox, tmp_pat
         pytest.skip("mutt is not installed")
     settings = tmp_path / "muttrc"
     settings.write_text(
-        f'set folder="{home.mail}"\nset mbox_type=Maildir\nset sort=mailbox-order\nset confirmappend=no\nset move=no\n'
+        f'set folder="{home.mail}"\nset mbox_type=Maildir\nset sort=subject\nset confirmappend=no\nset move=no\n'
         "set delete=yes\nset quit=yes\nset wait_key=no\nset mark_old=no\nset sleep_time=0\nset header_cache=\n"
     )
     keys = "<first-entry><display-message><exit><next-entry><flag-message><next-entry>"
