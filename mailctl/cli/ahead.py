@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
     from mailctl.sync.job import Connector, SyncJob
 
+LOOK_UP = 0.5
+"""Seconds between two looks for signals: one that strikes just before a thread waits is only heard when it wakes."""
+
 
 class _Surveyed(Interface):
     def survey_ahead(self) -> None:
@@ -47,8 +50,13 @@ class _Ahead:
 
     def _connect(self) -> None:
         try:
-            mailbox = self._mailbox = self._context.open_imap(self._job)
-            cast(_Surveyed, mailbox).survey_ahead()
+            mailbox = self._context.open_imap(self._job)
+            try:
+                cast(_Surveyed, mailbox).survey_ahead()
+            except BaseException:
+                mailbox.close()
+                raise
+            self._mailbox = mailbox  # not before: it is not for two threads at a time
         except BaseException as error:  # noqa: BLE001 - raised where the connection is asked for
             self._error = error
         if self._unwanted:
@@ -60,11 +68,10 @@ class _Ahead:
         if thread is None or job is not self._job:
             return self._context.open_imap(job)
         self._context.prepare_reading()
-        thread.join()
+        while thread.is_alive():
+            thread.join(LOOK_UP)
         mailbox, self._mailbox = self._mailbox, None
         if self._error is not None:
-            if mailbox is not None:
-                mailbox.close()
             raise self._error
         assert mailbox is not None, "it ended without an error"  # noqa: S101
         return mailbox

@@ -1,5 +1,6 @@
 """A connection that is made while the rest of a command is made ready."""
 
+from collections.abc import Callable
 from threading import Event
 from typing import cast
 
@@ -10,17 +11,19 @@ from mailctl.cli.context import Context
 from mailctl.domain.gateway import Gateway, Inbound, Login
 from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.server import Endpoint, Protocol, Security
-from mailctl.errors import AuthError
+from mailctl.errors import AuthError, NetworkError
 from mailctl.sync.job import SyncJob, Task
 
 
 class Box:
     """A mailbox that knows what was done with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, survey: Callable[[], object] = lambda: None) -> None:
+        self._survey = survey
         self.surveyed = self.closed = False
 
     def survey_ahead(self) -> None:
+        self._survey()
         self.surveyed = True
 
     def close(self) -> None:
@@ -99,6 +102,33 @@ def test_a_connection_that_nobody_asked_for_is_dropped_also_if_it_comes_late() -
         world.let.set()
         thread.join(10)
         assert box.closed
+
+
+def test_a_connection_in_use_is_dropped_by_who_uses_it() -> None:
+    begun, let = Event(), Event()
+
+    def survey() -> None:
+        begun.set()
+        assert let.wait(10)
+
+    box = Box(survey)
+    with ahead(World(box).context, [job()]) as connector:
+        assert begun.wait(10)
+        thread = connector._thread  # type: ignore[attr-defined]  # what is waited for below
+    assert not box.closed, "two threads would talk to the server at a time"
+    let.set()
+    thread.join(10)
+    assert box.closed
+
+
+def test_a_connection_that_broke_in_the_survey_is_dropped() -> None:
+    def survey() -> None:
+        raise NetworkError("broken", code="connection_lost")
+
+    box, wanted = Box(survey), job()
+    with ahead(World(box).context, [wanted]) as connector, pytest.raises(NetworkError):
+        connector.open_imap(wanted)
+    assert box.closed
 
 
 @pytest.mark.parametrize(
