@@ -23,6 +23,7 @@ def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, second
     run, fails, prints nothing or too much, or isn't done after `seconds`; the message has what it wrote on stderr.
     """
     import subprocess
+    import weakref
 
     if not argv or not argv[0]:
         raise SecretError("The password command is empty", code="secret_command")
@@ -39,14 +40,17 @@ def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, second
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SecretError(f"The password command {name!r} can't be run: {reason}", code="secret_command") from None
+    # also where this process ends meanwhile: a thread that waits for the command is not heard of then
+    end = weakref.finalize(process, _kill, process.pid)
     with process:
         try:
             first, errors, fault = _listen(process, seconds)
         except BaseException:
-            _kill(process)
+            end()
             raise
         if fault:
-            _kill(process)
+            end()
+        end.detach()  # from here on its number may be another's
         status = process.wait()
     if not fault and status:
         fault = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
@@ -98,9 +102,9 @@ def _listen(process: "Popen[bytes]", seconds: float) -> tuple[bytes | None, byte
     return line.removesuffix(b"\r") if texts[out] else None, texts[err], ""
 
 
-def _kill(process: "Popen[bytes]") -> None:
+def _kill(group: int) -> None:
     import signal
     from contextlib import suppress
 
     with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(group, signal.SIGKILL)

@@ -1,6 +1,7 @@
 """Passwords from commands: an argument list, a deadline, the first line, its stderr shown."""
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -54,6 +55,24 @@ def test_E15_a_command_that_hangs_is_ended_with_all_it_started(tmp_path: Path) -
                 break
             time.sleep(0.01)
         assert not alive(pid)
+
+
+def test_E15_a_command_that_a_thread_waits_for_ends_with_the_process(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    argument = f"echo $$ > {told}.part; mv {told}.part {told}; exec sleep 600"
+    program = (
+        "import sys, threading, time; from pathlib import Path; from mailctl.__main__ import _end; "
+        "from mailctl.secrets.command import secret_from_command as ask; "
+        f"threading.Thread(target=ask, args=(('/bin/sh', '-c', {argument!r}), {ENV!r}), daemon=True).start(); "
+        f"any(Path({str(told)!r}).exists() or time.sleep(0.01) for _ in range(2000)); _end(7)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 7
+    pid = int(told.read_text())
+    for _ in range(200):
+        if not alive(pid):
+            break
+        time.sleep(0.01)
+    assert not alive(pid)
 
 
 def alive(pid: int) -> bool:
