@@ -39,7 +39,12 @@ class WorkerProcesses:
         import pickle
         import subprocess
 
-        secret = self._secret(job)
+        from mailctl.errors import SecretError
+
+        try:
+            secret = self._secret(job)
+        except SecretError:
+            return None  # a keyring that asks each time, or was locked meanwhile: we are signed in, and go on alone
         with self._lock:
             self._living = [process for process in self._living if process.poll() is None]
             if len(self._living) >= self._most:

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
-from mailctl.errors import AuthError, ExitCode, NetworkError
+from mailctl.errors import AuthError, ExitCode, MailctlError, NetworkError, RefusedError
 from mailctl.sync.archive import fast, folder, fresh
 from mailctl.sync.bulk import crew, load
 from mailctl.sync.local import durable, writer
@@ -119,6 +119,30 @@ def test_one_connection_where_no_second_is_let_in(tmp_path: Path) -> None:
     report = place.sync()
     assert (report.ok, report.fetched) == (True, MESSAGES)
     assert_here(place, made)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("error", [NetworkError, RefusedError])
+def test_what_goes_wrong_while_workers_are_mustered_is_one_folders(
+    error: type[MailctlError], times: int, tmp_path: Path
+) -> None:
+    made = server()
+    noops: list[str] = []
+
+    def before(command: str) -> None:
+        if command == "noop":
+            noops.append(command)
+            if len(noops) <= times:
+                raise error("no")
+
+    made.before = before
+    place = Place(tmp_path, made, workers=ThreadWorkers(made.open_imap))
+    report = place.sync()
+    if error is NetworkError or times == 1:
+        assert (report.ok, report.fetched) == (True, MESSAGES)
+    else:
+        assert report.folders[0].error is not None
+    assert_whole(place, made)
 
 
 def test_no_more_connections_than_are_allowed(tmp_path: Path) -> None:

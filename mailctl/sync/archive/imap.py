@@ -100,7 +100,13 @@ class ImapSync:
         from mailctl.sync.bulk.load import Load
 
         load = Load(task.folder, task.path, task.hash, 0, range(1, most + 1))
-        muster(self._run, self._connected(), load, self._root.descriptor)
+        try:
+            muster(self._run, self._connected(), load, self._root.descriptor)
+        except RefusedError:  # asked again for the folder, whose fault it is then
+            return
+        except (NetworkError, ProtocolError) as error:
+            self._drop()
+            self._lost(task, error)
 
     def _tasks(self, listing: FolderListing) -> list[FolderTask]:
         """The chosen folders."""
