@@ -28,7 +28,7 @@ from mailctl.sync.mirror.unnamed import Reader
 from mailctl.sync.mirror.upload import Batch, batches
 from mailctl.sync.mirror.work import Found, Work
 from mailctl.sync.run import Run
-from mailctl.sync.state import State
+from mailctl.sync.state import Agreed, State
 
 
 class Placer:
@@ -77,6 +77,7 @@ class Placer:
 
     def _recognise(self, work: Work, maildir: MaildirFolder, some: Sequence[tuple[Fate, Found]], goal: Work) -> None:
         """Name files after messages that are there: in their own folder, or in `goal`, to which they follow them."""
+        known: dict[int, Agreed] = {}
         with self._opened(goal) as target:
             for fate, found in some:
                 if fate.source is None:
@@ -88,11 +89,11 @@ class Placer:
                 else:
                     agreed = goal.agreed.get(uid)
                 base = agreed.flags if agreed else None
-                self._named(goal, target, found, self._meta(goal, uid), base, source=maildir)
+                known[uid] = self._named(goal, target, found, self._meta(goal, uid), base, source=maildir)
             target.sync_directories()
         if goal is not work:
             maildir.sync_directories()
-        self._agree(goal, [goal.server[fate.source.uid] for fate, _ in some if fate.source is not None])
+        self._state.save_messages(goal.name, known)
 
     def _transfer(
         self, way: Way, work: Work, source: Work, maildir: MaildirFolder, some: Sequence[tuple[Fate, Found]]
@@ -118,14 +119,15 @@ class Placer:
         if len(told) < len(uids):
             lookup = self._lookup(work, intent, [found for uid, found in by_uid.items() if uid not in told])
             told |= {uid: lookup[found] for uid, found in by_uid.items() if found in lookup}
+        known: dict[int, Agreed] = {}
         for uid, new in told.items():
             agreed, meta = source.agreed.get(uid), metas[uid]
             moved = MessageMeta(new, meta.flags, meta.size, meta.internaldate)
-            self._named(work, maildir, by_uid[uid], moved, agreed.flags if agreed else None)
+            known[new] = self._named(work, maildir, by_uid[uid], moved, agreed.flags if agreed else None)
             if new in work.files and meta.internaldate not in (None, int(by_uid[uid].measured.date)):
                 redate(maildir, work.files[new], meta.internaldate)
         maildir.sync_directories()
-        self._agree(work, [work.server[new] for new in told.values()])
+        self._state.save_messages(work.name, known)
         if way is Way.MOVE and not moving:
             source.plan.delete_there = sorted({*source.plan.delete_there, *told})
         elif moving:
@@ -186,22 +188,19 @@ class Placer:
             return  # made anew meanwhile: the next run sees it as it is
         if gone:
             there |= self._lookup(work, intent, gone)
+        known: dict[int, Agreed] = {}
         for found, uid in there.items():
             flags = work.rules.storable(found.flags)
-            self._named(work, maildir, found, MessageMeta(uid, flags), flags)
+            known[uid] = self._named(work, maildir, found, MessageMeta(uid, flags), flags)
             work.tally.uploaded += 1
             work.tally.bytes += found.measured.octets
         maildir.sync_directories()
-        self._agree(work, [work.server[uid] for uid in there.values()])
+        self._state.save_messages(work.name, known)
         if len(there) + len(batch.refused) == len(batch.found):
             self._intents.done([intent])
         if there:
             text = f"{work.name}: {len(there)} messages uploaded"
             self._run.record("sync.messages.uploaded", text, folder=work.name, uids=sorted(there.values()))
-
-    def _agree(self, work: Work, metas: Iterable[MessageMeta]) -> None:
-        """Both sides have these durably, with the server's flags; what is deleted of them from now on was deleted."""
-        self._state.save_messages(work.name, {meta.uid: remember(meta) for meta in metas})
 
     def _intend(self, work: Work, strays: Iterable[Found]) -> Intent:
         uidnext = self._connection.uidnext(work)
@@ -233,10 +232,17 @@ class Placer:
         agreed: frozenset[str] | None,
         *,
         source: MaildirFolder | None = None,
-    ) -> None:
-        """Give a file the name of the message that it is, in `work`'s Maildir, and plan what its flags need."""
+    ) -> Agreed:
+        """Give a file the name of the message that it is, in `work`'s Maildir, and plan what its flags need.
+
+        agreed: the flags that both sides had. Returns what to remember as soon as the name is durable: that both have
+        the message, so that what is deleted of it from now on was deleted; and the flags that both have by now, so that
+        a run that dies before it has carried the others over takes none for removed.
+        """
         own = found.work is work and found.origin_hash in ("", work.hash)
-        letters, _ = to_letters(found.flags, maildir.keywords)
+        both = (agreed or frozenset()) & meta.flags
+        flags = found.flags | (both - work.rules.legible(both))  # it comes from where a keyword had another letter
+        letters, _ = to_letters(flags, maildir.keywords)
         strange = strange_letters(found.file.name.letters, maildir.keywords)
         letters += strange if own else "".join(c for c in strange if not c.islower() and c not in SYSTEM)
         maildir.save_keywords()
@@ -246,11 +252,13 @@ class Placer:
         self._done.add(found.stray.key)
         if file is None:  # it was deleted meanwhile, or moved on: the next run sees which
             work.plan.agree[meta.uid] = remember(meta)
-            return
+            return remember(meta)
         work.files[meta.uid] = file
         before = None if agreed is None else replace(remember(meta), flags=agreed)
-        plan_both(work.plan, work.rules, meta, found.flags, before)
+        plan_both(work.plan, work.rules, meta, flags, before)
         work.plan.agree.setdefault(meta.uid, remember(meta))
+        now = remember(meta)
+        return before or replace(now, flags=now.flags & flags)
 
     def _refused(self, work: Work, what: str, error: RefusedError) -> None:
         text = f"{work.name}: can't {what} on the server: {error.message}"
