@@ -107,10 +107,30 @@ def _token(
             return
         if _folders(after) != _folders(before[side]):
             yield f"only touched {side}, but not where that side had it"
-        elif sure and sorted(after) != sorted(before[side]):
+        elif sure and not _as_said(after, before[side], agreed, touches):
             yield f"only touched {side}, but its flags are not those of that side"
     elif len(touched) == 2:
         yield from _both(agreed, touches, before, after, sure=not epoch.unclean)
+
+
+def _as_said(
+    after: Sequence[tuple[str, tuple[str, ...]]],
+    said: Sequence[tuple[str, tuple[str, ...]]],
+    agreed: Sequence[tuple[str, tuple[str, ...]]],
+    touches: Sequence[Touch],
+) -> bool:
+    """Whether the flags are those of the only side that touched it.
+
+    A file that was moved here says nothing of keywords that have no letter where it came to lie: they may stay.
+    """
+    if sorted(after) == sorted(said):
+        return True
+    moved = any((touch.side, touch.what) == (Side.HERE, What.MOVED) for touch in touches)
+    if not (moved and len(after) == len(said) == len(agreed) == 1):
+        return False
+    more = set(after[0][1]) - set(said[0][1])
+    keywords = {flag for flag in agreed[0][1] if not flag.startswith("\\")}
+    return set(said[0][1]) <= set(after[0][1]) and more <= keywords
 
 
 def _both(

@@ -55,9 +55,12 @@ class Follower:
 
         strays: files under names of other folders, whose messages may have moved too.
         """
+        remade = self._remade()
+        self._come(remade.values())
+        fates = [Fate(one.stray, Way.FOLLOW, origin) for one, origin in remade.items()]
         gone = self._gone(strays)
         if not gone:
-            return [], []
+            return fates, [*remade]
         found = self._reader.read((each.lying, each.file) for each in gone)
         by_file = {(one.work.name, one.file.filename): one for one in found}
         read = {each: one for each in gone if (one := by_file.get((each.lying.name, each.file.filename))) is not None}
@@ -88,10 +91,9 @@ class Follower:
             if each.lying is not each.home:
                 text = f"moved from {each.home.name} here to {each.lying.name}, on the server to {origin.folder}: it is"
                 self._works[origin.folder].plan.conflicts.append((origin.uid, f"{text} where the server has it"))
-        fates = [Fate(self._stray(each, read[each]), Way.FOLLOW, origin) for each, origin in away.items()]
-        return sorted(fates, key=lambda f: (f.stray.folder, f.source.folder if f.source else "", f.stray.key)), [
-            read[each] for each in away
-        ]
+        fates += [Fate(self._stray(each, read[each]), Way.FOLLOW, origin) for each, origin in away.items()]
+        fates.sort(key=lambda f: (f.stray.folder, f.source.folder if f.source else "", f.stray.key))
+        return fates, [*remade, *(read[each] for each in away)]
 
     @staticmethod
     def _stray(each: _Gone, one: Found) -> Stray:
@@ -165,18 +167,43 @@ class Follower:
         times = Counter(found.values())
         return {each: origin for each, origin in found.items() if times[origin] == 1}
 
+    def _remade(self) -> dict[Found, Origin]:
+        """Files of folders that were renamed on the server, where others have their names by now."""
+        new = [work for work in self._works.values() if work.fate is FolderFate.NEW_THERE and not work.left]
+        old = [
+            (work, work.seen.uidvalidity)
+            for work in self._works.values()
+            if work.seen is not None and not work.left and work.seen.uidvalidity not in (0, work.validity)
+        ]
+        if not new or not old:
+            return {}
+        own = [(w, f) for w, v in old for f in w.local.named if (f.name.folder, f.name.uidvalidity) == (w.hash, v)]
+        found = {}
+        for one in self._reader.read(own):
+            uid, like = one.file.name.uid, (one.measured.octets, int(one.measured.date))
+            there = [work for work in new if work.validity == one.file.name.uidvalidity and uid in work.server]
+            alike = [w for w in there if like == (w.server[uid].size, int(w.server[uid].internaldate or -1))]
+            if len(alike) == 1:
+                found[one] = Origin(alike[0].name, uid)
+        return found
+
     def _fit(self, away: Mapping[_Gone, Origin]) -> None:
         """Take what follows out of the plans of both its folders."""
         left: dict[str, set[int]] = {}
-        come: dict[str, set[int]] = {}
-        for each, origin in away.items():
+        for each in away:
             left.setdefault(each.home.name, set()).add(each.uid)
-            come.setdefault(origin.folder, set()).add(origin.uid)
         for name, uids in left.items():
             plan = self._works[name].plan
             plan.drop(uids)
             plan.forget = sorted({*plan.forget, *uids})
+        self._come(away.values())
+
+    def _come(self, origins: Collection[Origin]) -> None:
+        """Take what files follow to out of the plans of its folders."""
+        come: dict[str, set[int]] = {}
+        for origin in origins:
+            come.setdefault(origin.folder, set()).add(origin.uid)
         for name, uids in come.items():
             self._works[name].plan.drop(uids)
             for uid in uids:
-                self._arrivals[name].pop(uid, None)
+                self._arrivals.get(name, {}).pop(uid, None)

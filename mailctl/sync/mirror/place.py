@@ -83,9 +83,9 @@ class Placer:
                 if fate.source is None:
                     continue
                 uid, old = fate.source.uid, fate.stray.origin
+                goal.tally.moved += fate.way is Way.FOLLOW
                 if fate.way is Way.FOLLOW and old is not None:
                     agreed = self._works[old.folder].agreed.get(old.uid)
-                    goal.tally.moved += 1
                 else:
                     agreed = goal.agreed.get(uid)
                 base = agreed.flags if agreed else None
