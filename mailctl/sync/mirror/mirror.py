@@ -98,6 +98,10 @@ class MirrorSync:
         here = standing.look(naming.known())
         works = self._works(mailbox, listing, here, naming.all(here), mirrored)
         standing.wake(works, here, listing.statuses, intents.old)
+        for work in works.values():
+            work.tally.error = self._blocked(work)
+            work.blocked = work.tally.error is not None
+            work.left = work.left or work.blocked
         if not renamed and Renamer(run, mailbox, self._state, self._root, works, listing, here).rename():
             return self._once(mailbox, at_once=at_once, renamed=True)
         if "X-GM-EXT-1" in mailbox.capabilities:
@@ -176,8 +180,6 @@ class MirrorSync:
             work.agreed = self._state.agreed(name) if work.seen and work.local.stands is None else {}
             if work.fate is FolderFate.GONE_HERE and canonical_folder(name) == "INBOX":
                 raise vanished_folder(path, len(work.agreed), run.job.name)
-            work.tally.error = self._blocked(work)
-            work.left = work.blocked = work.tally.error is not None
             if listing.set_aside and work.fate is FolderFate.GONE_THERE:
                 work.left = True  # it may be the one whose name can't be read
                 run.warn(f"{name}: not listed by a name that can be read: it is left alone")

@@ -201,3 +201,27 @@ def test_a_folder_that_stands_did_not_come_along_with_one_that_was_renamed(
     assert len(server.folders["Work/inner"].messages) == 2
     assert len(place.bodies("Work", "inner")) == 2
     assert len(server.folders["Gone"].messages) == len(place.bodies("Gone")) == 3
+
+
+def put_back(folder: Path, times: Sequence[int]) -> None:
+    """Its directories get times that they had, as a program does that restores or tidies up."""
+    for name, changed in zip(("cur", "new"), times, strict=True):
+        os.utime(folder / name, ns=(changed, changed))
+
+
+def times_of(folder: Path) -> list[int]:
+    """When its directories changed."""
+    return [(folder / name).stat().st_mtime_ns for name in ("cur", "new")]
+
+
+def test_a_link_that_is_found_once_a_folder_is_woken_is_no_deletion(place: Place, server: MemoryServer) -> None:
+    folder, file = place.mail / "Work", place.file(2, "Work")
+    before = times_of(folder)
+    file.rename(place.folder / "kept")
+    file.symlink_to(place.folder / "kept")
+    put_back(folder, before)
+    server.folders["Work"].flag(1, ["\\Seen"])
+    age(place)
+    report = place.sync(place.job(mode=Mode.MIRROR))
+    assert [each.error.code for each in report.folders if each.error] == ["symbolic_link"]
+    assert len(server.folders["Work"].messages) == 3
