@@ -37,6 +37,8 @@ class Here:
         self._now = int(now)
         looked = state.meta(_LOOKED)
         self._trusted = looked.isdecimal() and int(looked) <= now
+        self.since = (int(looked) + 1) * 1_000_000_000 if self._trusted else 0
+        """What was touched from then on (ns) was touched after the last look began."""
         if looked and not self._trusted and not quiet:
             state.distrust_times()
         self.proved = not self._trusted

@@ -69,6 +69,18 @@ def times_in(directory: int) -> Times | None:
     return Times(*(s.st_mtime_ns for s in found)) if all(stat.S_ISDIR(s.st_mode) for s in found) else None
 
 
+def touched(directory: int, since: int) -> bool:
+    """Whether `cur` or `new` in an open directory was changed from `since` (ns) on, or had its times set.
+
+    Whoever copies or restores a directory can set its st_mtime back, but not its st_ctime.
+    """
+    try:
+        found = [os.stat(name, dir_fd=directory, follow_symlinks=False) for name in ("cur", "new")]
+    except OSError:
+        return True
+    return any(s.st_ctime_ns >= since for s in found)
+
+
 def clock_in(directory: int) -> int:
     """The file system's clock in nanoseconds, told by touching `tmp` in an open directory; 0 if that fails."""
     try:

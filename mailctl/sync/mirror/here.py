@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
-from mailctl.sync.archive.look import UNKNOWN, Times, clock_in, reliable_times, stands, times_in
+from mailctl.sync.archive.look import UNKNOWN, Times, clock_in, reliable_times, stands, times_in, touched
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
 from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, both_there, not_a_file, opened
@@ -53,12 +53,17 @@ class LocalFolder:
 
 
 def look_here(
-    files: Files, root: int, standing: Mapping[Parts, FolderState] = MappingProxyType({}), *, timed: bool = False
+    files: Files,
+    root: int,
+    standing: Mapping[Parts, FolderState] = MappingProxyType({}),
+    *,
+    since: int = 0,
+    timed: bool = False,
 ) -> dict[Parts, LocalFolder]:
     """Every directory below the root that has one of `cur`, `new`, `tmp`: its path, and what is in it.
 
-    standing: what is remembered of those that need not be listed if their times are remembered. timed: whether times
-    are told; for that, each `tmp` is touched.
+    standing: what is remembered of those that need not be listed if their times are remembered, and nobody touched them
+    from `since` on. timed: whether times are told; for that, each `tmp` is touched.
     """
     found: dict[Parts, LocalFolder] = {}
     pending: list[Parts] = [()]
@@ -67,7 +72,10 @@ def look_here(
         with opened(files, root, path) as directory:
             if directory is None:
                 continue
-            folder, names = _look_at(files, directory, path, standing.get(path), timed)
+            seen = standing.get(path)
+            if seen is not None and touched(directory, since):
+                seen = None
+            folder, names = _look_at(files, directory, path, seen, timed)
             if folder is not None:
                 found[path] = folder
             if len(path) < _MOST_LEVELS:

@@ -5,8 +5,9 @@ times are remembered only after a run that listed it and found exactly the messa
 under its own name, with the flags that were agreed: no file of another folder, no link, no litter, nothing left out.
 While `cur` and `new` have these times, no name in them was added, removed or changed (`archive.look` says when a time
 tells that, `archive.here` when the clock does). So no file came to it from another folder, and none left it: a file
-that is moved changes the times of both its folders, and both are listed. A folder that a run was changing when it died
-is marked, and listed.
+that is moved changes the times of both its folders, and both are listed. Where `cur` or `new` was touched since the
+last look, times may have been set back, as by who restores a backup: it is listed. So is a folder that a run was
+changing when it died: it is marked.
 
 One file tells of another folder without changing it: a copy that keeps its name. So a folder is listed all the same if
 a file with its name lies elsewhere, as it is if the server's side moved, if a run that died was about to put something
@@ -44,7 +45,8 @@ class Standing:
             return {}
         known = self._state.folders().items() if self._clock.trusted else ()
         standing = {paths[name].parts: seen for name, seen in known if self._settled(name, seen, str(paths[name]))}
-        return look_here(self._root.files, self._root.descriptor, standing, timed=not self._quiet)
+        since, timed = self._clock.since, not self._quiet
+        return look_here(self._root.files, self._root.descriptor, standing, since=since, timed=timed)
 
     def _settled(self, name: str, seen: FolderState, path: str) -> bool:
         good = seen.settled == self._policy and seen.path == path and not seen.at_work and seen.files == seen.messages
@@ -78,6 +80,8 @@ class Standing:
         with self._state.together():
             for work in works:
                 local, seen, times = work.local, work.seen, work.local.times
+                if work.left and seen is not None and seen.cur:  # until it can be looked at, no run passes it over
+                    self._state.save_folder(work.name, replace(seen, cur=0, new=0))
                 if not work.still or seen is None or not (times.cur and times.new) or work.tally.skipped:
                     continue
                 odd = local.others or local.doubled or local.links or local.litter or local.broken

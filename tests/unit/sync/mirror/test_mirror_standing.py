@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def server() -> MemoryServer:
 @pytest.fixture
 def place(tmp_path: Path, server: MemoryServer) -> Place:
     """Synced, and standing."""
-    made = Place(tmp_path, server)
+    made = Place(tmp_path, server, clock=lambda: 4_000_000_000.0)  # nothing is touched after that
     for _ in range(2):
         sync(made)
     return made
@@ -225,3 +226,38 @@ def test_a_link_that_is_found_once_a_folder_is_woken_is_no_deletion(place: Place
     report = place.sync(place.job(mode=Mode.MIRROR))
     assert [each.error.code for each in report.folders if each.error] == ["symbolic_link"]
     assert len(server.folders["Work"].messages) == 3
+
+
+@pytest.mark.parametrize("how", ["added", "moved here", "link"])
+def test_a_folder_whose_times_were_set_back_does_not_stand(place: Place, server: MemoryServer, how: str) -> None:
+    """As `rsync -a`, `cp -a` and `tar` leave a folder into which they put what a backup holds."""
+    folder, file = place.mail / "Play", place.file(2, "Work")
+    place.clock = lambda: time.time() - 10
+    sync(place)
+    before = times_of(folder)
+    match how:
+        case "added":
+            (folder / "cur" / "1.host:2,").write_bytes(b"Subject: new\n\nnew\n")
+        case "moved here":
+            file.rename(folder / "cur" / file.name)
+        case "link":
+            (folder / "cur" / "1.link").symlink_to("/etc/passwd")
+    put_back(folder, before)
+    report = sync(place)
+    assert (report.uploaded, report.moved) == (how == "added", how == "moved here")
+    assert [skipped.code for skipped in report.skipped] == (["symbolic_link"] if how == "link" else [])
+    assert len(server.folders["Play"].messages) == (3 if how == "link" else 4)
+
+
+def test_what_can_not_be_looked_at_is_told_in_each_run(place: Place) -> None:
+    folder, file = place.mail / "Work", place.file(2, "Work")
+    place.clock = lambda: time.time() - 10
+    sync(place)
+    before = times_of(folder)
+    file.rename(place.folder / "kept")
+    file.symlink_to(place.folder / "kept")
+    put_back(folder, before)
+    for now in (time.time(), time.time() + 1000, time.time() + 2000):
+        place.clock = partial(float, now)
+        report = place.sync(place.job(mode=Mode.MIRROR))
+        assert [each.error.code for each in report.folders if each.error] == ["symbolic_link"]
