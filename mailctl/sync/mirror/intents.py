@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mailctl.domain.record import dataclass
-from mailctl.sync.mirror.strays import Origin
+from mailctl.sync.mirror.strays import Likeness, Origin
 from mailctl.sync.state import State
 
 if TYPE_CHECKING:
@@ -57,20 +57,39 @@ class Attempts:
     """What earlier runs tried and may have done, for each stray.
 
     validities: UIDVALIDITY by folder; under another one nothing of an attempt is told any more. A file that is nowhere
-    may have been renamed, and moved, by other programs since: any stray may be it, whose identity then tells.
+    may have been renamed, and moved, by other programs since: any stray may be it that is like what arrived there, in
+    size too: what was sent to oneself lies in two folders under one Message-ID.
     """
 
-    def __init__(self, intents: Sequence[Intent], validities: Mapping[str, int], found: "Sequence[Found]") -> None:
+    def __init__(
+        self,
+        intents: Sequence[Intent],
+        validities: Mapping[str, int],
+        found: "Sequence[Found]",
+        arrivals: Mapping[str, Mapping[int, Likeness]],
+    ) -> None:
         told = [intent for intent in intents if validities.get(intent.folder) == intent.uidvalidity]
         borne = {one.base for one in found}
         self._by_file = {file: intent for intent in told for file in intent.files}
         self._missing = [intent for intent in told if not borne.issuperset(intent.files)]
+        self._arrived = {
+            (name, like.identity, like.size): uid
+            for name in {intent.folder for intent in self._missing}
+            for uid, like in sorted(arrivals.get(name, {}).items())
+        }
 
     def of(self, one: "Found") -> Origin | None:
         """Where a message may be that a run put on the server for this file: its folder, and from which UID on."""
-        here = (intent for intent in self._missing if intent.folder == one.work.name)
-        intent = self._by_file.get(one.base) or next(here, None) or next(iter(self._missing), None)
+        intent = self._by_file.get(one.base)
+        if intent is None:
+            alike = (intent for intent in self._missing if self._last(one, intent.folder) >= intent.uidnext)
+            intent = min(alike, key=lambda intent: intent.folder != one.work.name, default=None)
         return Origin(intent.folder, intent.uidnext) if intent else None
+
+    def _last(self, one: "Found", folder: str) -> int:
+        """The highest UID of what arrived in a folder and is like this file; 0: nothing is."""
+        like = one.stray.likeness
+        return self._arrived.get((folder, like.identity, like.size), 0)
 
 
 def _parse(text: str) -> list[Intent]:

@@ -220,7 +220,8 @@ class MirrorSync:
         lost = {
             origin: like for origin, like in looker.lost.items() if origin.uid not in works[origin.folder].plan.changed
         }
-        attempts = Attempts(intents.old, {name: work.validity for name, work in works.items()}, found)
+        validities = {name: work.validity for name, work in works.items()}
+        attempts = Attempts(intents.old, validities, found, looker.arrivals)
         strays = []
         for one in found:
             work = one.work

@@ -9,7 +9,9 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.sync.job import SyncReport
 from mailctl.sync.mirror.doubt import doubtful
+from mailctl.sync.mirror.intents import Intent, Intents
 from mailctl.sync.mirror.strays import Likeness, Origin
+from mailctl.sync.state import State
 from tests.crash.test_sync_faults import Killed
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
@@ -170,6 +172,25 @@ def test_a_Maildir_that_another_program_filled_is_adopted_without_the_times(
     report = go(place)
     assert (report.ok, report.fetched, report.uploaded) == (True, 0, 0)
     assert "fetch" not in {name for name, _ in server.commands}
+
+
+@pytest.mark.parametrize("date", [DATE, DATE + 7])
+@pytest.mark.parametrize("first", [True, False])
+def test_what_was_sent_to_oneself_is_not_the_upload_that_was_cut_short(
+    place: Place, server: MemoryServer, first: bool, date: float
+) -> None:
+    """The file that was on its way up is gone; another one has its Message-ID, and more header fields."""
+    if first:
+        place.state.unlink()
+        (place.mail / "Work" / "cur").mkdir(parents=True, exist_ok=True)
+    with State(place.state) as state:
+        Intents(state).add(Intent("INBOX", server.folders["INBOX"].uidvalidity or 0, 2, ("1.gone.host",)))
+    server.folders["INBOX"].add(version("s"), date=DATE)
+    write(place, "2.host:2,", version("r", 9), date, "Work")
+    for _ in range(2):
+        assert go(place).ok
+    assert held(place, server) == Counter([version("a"), version("s")])
+    assert held(place, server, "Work") == Counter([version("r", 9)])
 
 
 ONE = Likeness("<1@x>", 10, 5)
