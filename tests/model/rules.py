@@ -58,6 +58,15 @@ class Epoch:
     agreed: _State = field(default_factory=dict)
     touches: dict[int, list[Touch]] = field(default_factory=lambda: defaultdict(list))
     unclean: int = 0
+    renamed: list[tuple[Side, str, str]] = field(default_factory=list)
+    """Folders: where, from which name, to which."""
+
+    def carried(self, folder: str, side: Side) -> str:
+        """What becomes of the name of a folder of one side by what the other side renamed."""
+        for where, old, new in self.renamed:
+            if where is not side and (folder == old or folder.startswith(f"{old}/")):
+                folder = new + folder.removeprefix(old)
+        return folder
 
     def touch(self, token: int, side: Side, what: What) -> None:
         """Note it."""
@@ -105,9 +114,10 @@ def _token(
         (side,) = touched
         if swept and after and sorted(after) == sorted(before[Side.HERE if side is Side.THERE else Side.THERE]):
             return
-        if _folders(after) != _folders(before[side]):
+        carried = [(epoch.carried(folder, side), flags) for folder, flags in before[side]]
+        if _folders(after) not in (_folders(before[side]), _folders(carried)):
             yield f"only touched {side}, but not where that side had it"
-        elif sure and not _as_said(after, before[side], agreed, touches):
+        elif sure and not any(_as_said(after, said, agreed, touches) for said in (before[side], carried)):
             yield f"only touched {side}, but its flags are not those of that side"
     elif len(touched) == 2:
         yield from _both(agreed, touches, before, after, sure=not epoch.unclean)

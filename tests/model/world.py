@@ -192,6 +192,7 @@ class World:
                 self._tell(step, f"{old} to {_pick(new, two)}")
                 self._below(old, self._there.messages(), Side.THERE, What.MOVED)
                 self._there.rename(old, _pick(new, two))
+                self._epoch.renamed.append((Side.THERE, old, _pick(new, two)))
         elif step.kind is Kind.REMOVE_THERE and (leaves := _leaves(made)):
             self._tell(step, _pick(leaves, one))
             self._below(_pick(leaves, one), self._there.messages(), Side.THERE, What.SWEPT)
@@ -210,6 +211,7 @@ class World:
                 self._tell(step, f"{old} to {_pick(new, two)}")
                 self._below(old, self._here.messages(), Side.HERE, What.MOVED)
                 self._here.rename(old, _pick(new, two))
+                self._epoch.renamed.append((Side.HERE, old, _pick(new, two)))
         elif step.kind is Kind.REMOVE_HERE and (leaves := _leaves(made)):
             self._tell(step, _pick(leaves, one))
             self._below(_pick(leaves, one), self._here.messages(), Side.HERE, What.SWEPT)
