@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
 from mailctl.domain.server import Protocol
 from mailctl.sync.job import Task
+from mailctl.sync.local.lock import held
 
 if TYPE_CHECKING:
     from mailctl.cli.context import Context
@@ -25,8 +27,13 @@ class _Surveyed(Interface):
 
 @contextmanager
 def ahead(context: "Context", jobs: "Sequence[SyncJob]") -> "Iterator[Connector]":
-    """A connector that is signing in already, where one IMAP mailbox alone is to be synced."""
-    if len(jobs) != 1 or jobs[0].protocol is not Protocol.IMAP or jobs[0].task is not Task.SYNC:
+    """A connector that is signing in already, where one IMAP mailbox alone is to be synced.
+
+    Not while another run has it: a person must not be asked for a password, nor a server for one more connection, every
+    minute of a long first run.
+    """
+    alone = len(jobs) == 1 and jobs[0].protocol is Protocol.IMAP and jobs[0].task is Task.SYNC
+    if not alone or held(Path(jobs[0].state).with_suffix(".lock")):
         yield context
         return
     connector = _Ahead(context, jobs[0])

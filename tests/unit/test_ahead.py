@@ -1,6 +1,8 @@
 """A connection that is made while the rest of a command is made ready."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from threading import Event
 from typing import cast
 
@@ -13,6 +15,7 @@ from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.errors import AuthError, NetworkError
 from mailctl.sync.job import SyncJob, Task
+from mailctl.sync.local.lock import Lock, held
 
 
 class Box:
@@ -129,6 +132,18 @@ def test_a_connection_that_broke_in_the_survey_is_dropped() -> None:
     with ahead(World(box).context, [wanted]) as connector, pytest.raises(NetworkError):
         connector.open_imap(wanted)
     assert box.closed
+
+
+def test_nothing_is_done_ahead_while_another_run_has_the_gateway(tmp_path: Path) -> None:
+    wanted, world = replace(job(), state=str(tmp_path / "box.db")), World(Box())
+    with Lock(tmp_path / "box.lock", "box", lambda: "another"), ahead(world.context, [wanted]) as connector:
+        assert connector is cast(object, world)
+    assert world.opened == 0
+    with ahead(world.context, [wanted]) as connector:
+        assert connector.open_imap(wanted) is not None
+        with Lock(tmp_path / "box.lock", "box", lambda: "it"):
+            assert held(tmp_path / "box.lock")
+    assert not held(tmp_path / "box.lock")
 
 
 @pytest.mark.parametrize(
