@@ -38,6 +38,7 @@ class Standing:
         self._state, self._root, self._mirrored = state, root, mirrored
         self._policy, self._quiet = fingerprint(run.job), run.job.dry_run
         self._clock = Here(root, state, run.tools.clock(), quiet=self._quiet)
+        self._moved: set[str] = set()
 
     def look(self, paths: Mapping[str, FolderPath]) -> dict[Parts, LocalFolder]:
         """What lies here, by path. paths: of the folders that are known, or on the server."""
@@ -46,7 +47,10 @@ class Standing:
         known = self._state.folders().items() if self._clock.trusted else ()
         standing = {paths[name].parts: seen for name, seen in known if self._settled(name, seen, str(paths[name]))}
         since, timed = self._clock.since, not self._quiet
-        return look_here(self._root.files, self._root.descriptor, standing, since=since, timed=timed)
+        found = look_here(self._root.files, self._root.descriptor, standing, since=since, timed=timed)
+        listed = {parts for parts in standing if parts in found and found[parts].stands is None}
+        self._moved = {name for name, _ in known if paths[name].parts in listed}
+        return found
 
     def _settled(self, name: str, seen: FolderState, path: str) -> bool:
         good = seen.settled == self._policy and seen.path == path and not seen.at_work and seen.files == seen.messages
@@ -75,13 +79,12 @@ class Standing:
                 return
             waiting = [work for work in waiting if work.local.stands is not None]
 
-    def remember(self, works: Iterable[Work]) -> None:
+    def remember(self, works: Collection[Work]) -> None:
         """Keep the times of folders in which nothing was to be done, as they were listed."""
         with self._state.together():
+            self._forget(self._moved | {work.name for work in works if work.left})
             for work in works:
                 local, seen, times = work.local, work.seen, work.local.times
-                if work.left and seen is not None and seen.cur:  # until it can be looked at, no run passes it over
-                    self._state.save_folder(work.name, replace(seen, cur=0, new=0))
                 if not work.still or seen is None or not (times.cur and times.new) or work.tally.skipped:
                     continue
                 odd = local.others or local.doubled or local.links or local.litter or local.broken
@@ -91,6 +94,13 @@ class Standing:
                     self._state.save_folder(work.name, now)
         if not self._quiet:
             self._clock.end()
+
+    def _forget(self, names: set[str]) -> None:
+        """No run passes these over before one has looked at them: they moved, or something lies in their place."""
+        known = self._state.folders() if names else {}
+        for name in names & known.keys():
+            if known[name].cur > 0:
+                self._state.save_folder(name, replace(known[name], cur=0, new=0))
 
 
 def _stands(work: Work, status: FolderStatus | None) -> bool:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -261,3 +262,15 @@ def test_what_can_not_be_looked_at_is_told_in_each_run(place: Place) -> None:
         place.clock = partial(float, now)
         report = place.sync(place.job(mode=Mode.MIRROR))
         assert [each.error.code for each in report.folders if each.error] == ["symbolic_link"]
+
+
+def test_a_run_of_some_folders_leaves_others_to_the_next(place: Place, server: MemoryServer) -> None:
+    folder = place.mail / "Play"
+    place.clock = lambda: time.time() - 10
+    sync(place)
+    before = times_of(folder)
+    (folder / "cur" / "1.host:2,").write_bytes(b"Subject: new\n\nnew\n")
+    put_back(folder, before)
+    place.clock = lambda: time.time() + 10
+    assert place.sync(replace(place.job(mode=Mode.MIRROR), folders=("Work",))).uploaded == 0
+    assert place.sync(place.job(mode=Mode.MIRROR)).uploaded == 1
