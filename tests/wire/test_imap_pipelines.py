@@ -462,3 +462,21 @@ def test_a_refused_fetch_is_told_when_the_next_was_answered_as_well(end: str) ->
             assert caught.value.server_text == end
             assert sinks.kept.keys() == {1}
         mailbox.noop()
+
+
+def test_a_connection_with_answers_on_their_way_is_not_kept_for_the_next_sync() -> None:
+    """A disk that fails once the server was asked ends the sync before anything is read; `watch` keeps what is alive."""
+
+    def script(peer: Peer) -> None:
+        examine, fetch = peer.command('EXAMINE "A"'), peer.command("UID FETCH 1:*")
+        peer.line(*OPEN, f"{examine} {EXAMINED}")
+        peer.send(row(5) + b"\r\n")
+        peer.line(f"{fetch} OK")
+
+    with signed_in(script, messages=None) as mailbox:
+        assert isinstance(mailbox, Mailbox)
+        alive = [mailbox.alive]
+        answers = mailbox.visit([Visit(A, None, 1)], lambda visit, octets: Sinks()(octets))
+        alive.append(mailbox.alive)
+        assert sum(isinstance(event, Arrived) for event in answers) == 1
+        assert [*alive, mailbox.alive] == [True, False, True]

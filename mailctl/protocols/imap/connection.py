@@ -16,8 +16,11 @@ class Connection:
 
     @property
     def alive(self) -> bool:
-        """Whether the connection works as far as is known: nothing has ended it yet."""
-        return not self._channel.dead
+        """Whether the connection works as far as is known: nothing has ended it yet, and no answer is on its way.
+
+        Whoever gives up between a command and its answer leaves one that the next command would take for its own.
+        """
+        return not self._channel.dead and not self._channel.in_flight
 
     def close(self) -> None:
         """LOGOUT if it can be done at once; never raises."""

@@ -18,6 +18,9 @@ class InFlight:
     def __contains__(self, tag: bytes) -> bool:
         return tag in self._octets
 
+    def __bool__(self) -> bool:
+        return bool(self._octets)
+
     def begin(self, commands: Sequence[bytes]) -> list[bytes]:
         """New tags for `commands`, in their order."""
         tags = [b"%s%d" % (self.prefix, self._number + place) for place in range(1, len(commands) + 1)]
