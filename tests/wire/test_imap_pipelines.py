@@ -465,7 +465,7 @@ def test_a_refused_fetch_is_told_when_the_next_was_answered_as_well(end: str) ->
 
 
 def test_a_connection_with_answers_on_their_way_is_not_kept_for_the_next_sync() -> None:
-    """A disk that fails once the server was asked ends the sync before anything is read; `watch` keeps what is alive."""
+    """A disk that fails once the server was asked ends the sync before all is read; `watch` keeps what is alive."""
 
     def script(peer: Peer) -> None:
         examine, fetch = peer.command('EXAMINE "A"'), peer.command("UID FETCH 1:*")
