@@ -5,7 +5,7 @@ import random
 import shutil
 import ssl
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -193,7 +193,7 @@ class World:
                 self._below(old, self._there.messages(), Side.THERE, What.MOVED)
                 self._there.rename(old, _pick(new, two))
                 self._epoch.renamed.append((Side.THERE, old, _pick(new, two)))
-        elif step.kind is Kind.REMOVE_THERE and (leaves := _leaves(made)):
+        elif step.kind is Kind.REMOVE_THERE and (leaves := _leaves(made, self._there.names())):
             self._tell(step, _pick(leaves, one))
             self._below(_pick(leaves, one), self._there.messages(), Side.THERE, What.SWEPT)
             self._there.remove(_pick(leaves, one))
@@ -212,7 +212,7 @@ class World:
                 self._below(old, self._here.messages(), Side.HERE, What.MOVED)
                 self._here.rename(old, _pick(new, two))
                 self._epoch.renamed.append((Side.HERE, old, _pick(new, two)))
-        elif step.kind is Kind.REMOVE_HERE and (leaves := _leaves(made)):
+        elif step.kind is Kind.REMOVE_HERE and (leaves := _leaves(made, made)):
             self._tell(step, _pick(leaves, one))
             self._below(_pick(leaves, one), self._here.messages(), Side.HERE, What.SWEPT)
             self._here.remove(_pick(leaves, one))
@@ -269,9 +269,9 @@ class World:
         assert not wrong, "\n".join(wrong)
 
 
-def _leaves(folders: Sequence[str]) -> list[str]:
-    """Those with none below them: some servers remove no others."""
-    return [name for name in folders if not any(other.startswith(f"{name}/") for other in folders)]
+def _leaves(folders: Sequence[str], names: Collection[str]) -> list[str]:
+    """Those with none of the `names` below them: some servers remove no others."""
+    return [name for name in folders if not any(other.startswith(f"{name}/") for other in names)]
 
 
 def _pick(choices: Sequence[T], number: float) -> T:
