@@ -1,10 +1,12 @@
 """The Maildir root of a gateway: is it there, whose is it, what lies in it.
 
 The file `.mailctl` in the root names the account whose mail it holds. Names of messages depend on that word, so that it
-outlives a change of the gateway's address, and another account's mail is never taken for this one's.
+outlives a change of the gateway's address, and another account's mail is never taken for this one's. In mirror mode a
+second line counts the runs that changed something: it tells a Maildir that was restored from a backup.
 """
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
@@ -14,6 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Self
 
+from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.errors import LockedError, SafetyError, StorageError
 from mailctl.sync.job import SyncJob
@@ -23,6 +26,7 @@ from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import State
 
 MARKER = ".mailctl"
+_TURN = pattern(r"[1-9][0-9]{0,17}", re.ASCII)
 ORPHANS_END = 2.0
 """Seconds within which workers of a run that was killed have noticed it; until then they hold the lock with it."""
 
@@ -39,6 +43,8 @@ class Root:
         self._arrived_before = 0
         self.descriptor: int | None = None
         self.account = ""
+        self.turn = 0
+        """What `count_turn` counted last, 0 if it never did."""
         self.walked = False
         """Whether `whole` was asked for."""
 
@@ -96,7 +102,9 @@ class Root:
     def _identify(self, path: Path) -> None:
         assert self.descriptor is not None  # noqa: S101 - just opened
         known = self._state.meta("account")
-        marker = (self.files.read_small(self.descriptor, MARKER, 1000) or b"").decode("utf-8", "replace").strip()
+        text = (self.files.read_small(self.descriptor, MARKER, 1000) or b"").decode("utf-8", "replace")
+        marker, turn, *_ = [*(line.strip() for line in text.split("\n")), "", ""]
+        self.turn = int(turn) if _TURN.fullmatch(turn) else 0
         email = self._job.gateway.email
         if marker and marker not in (known, email):
             raise SafetyError(
@@ -110,6 +118,12 @@ class Root:
                 self.files.replace(self.descriptor, MARKER, f"{self.account}\n".encode())
             if known != self.account:
                 self._state.set_meta("account", self.account)
+
+    def count_turn(self, turn: int) -> None:
+        """Write down, durably, that the run of this number is about to change something."""
+        assert self.descriptor is not None  # noqa: S101 - a dry run changes nothing
+        self.files.replace(self.descriptor, MARKER, f"{self.account}\n{turn}\n".encode())
+        self.turn = turn
 
     def listing(self, parts: tuple[str, ...]) -> Collection[str]:
         """Names of the directories below a path."""

@@ -34,6 +34,7 @@ from mailctl.sync.mirror.show import show
 from mailctl.sync.mirror.standing import Standing
 from mailctl.sync.mirror.strays import Fate, Origin, Surroundings, Way, settle
 from mailctl.sync.mirror.subscriptions import Subscriptions
+from mailctl.sync.mirror.turns import Turns
 from mailctl.sync.mirror.unnamed import Reader, find_again, find_strays
 from mailctl.sync.mirror.work import Found, Work
 from mailctl.sync.run import Run
@@ -91,7 +92,8 @@ class MirrorSync:
         known = self._state.folders()
         if known.keys() - {folder.name for folder in listing.folders}:
             listing = mailbox.survey()  # what is missing is believed if it is missing twice
-        mirrored = _names(self._state.meta(MIRRORED))
+        turns = Turns(self._root, self._state)
+        mirrored = self._mirrored(turns)
         intents = Intents(self._state)
         standing = Standing(run, self._state, self._root, mirrored)
         naming = Naming(run, self._state, self._root, listing.folders)
@@ -128,7 +130,10 @@ class MirrorSync:
         if run.job.dry_run:
             show(run, list(works.values()), fates, strays)
             return sum(folder.messages for folder in here.values())
-        self._state.begin(work.name for work in works.values() if not work.still and not work.left)
+        moving = [work.name for work in works.values() if not work.still and not work.left]
+        if moving:
+            turns.begin()
+        self._state.begin(moving)
         inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
         connection = Connection(mailbox, inbox)
         subscriptions = Subscriptions(run, self._root, self._state, mailbox, listing)
@@ -141,8 +146,18 @@ class MirrorSync:
             self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))
         intents.done(intents.old)
         standing.remember(works.values())
+        turns.end()
         self._state.end()
         return self._state.count()
+
+    def _mirrored(self, turns: Turns) -> set[str]:
+        """The folders that both sides have had: what is missing of them on one side was deleted there."""
+        mirrored = _names(self._state.meta(MIRRORED))
+        if turns.same or not mirrored:
+            return mirrored
+        text = "the Maildir is not as the last sync left it (was a backup restored?): both sides are united"
+        self._run.warn(f"{text}, and nothing is deleted")
+        return set()
 
     def _works(
         self,
