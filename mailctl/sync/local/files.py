@@ -96,23 +96,15 @@ def _syncfs(fd: int) -> None:
 
 
 def _takes_colons(directory: int) -> bool:
-    """Whether a file can be made there with a colon in its name."""
-    name = ".mailctl:part"
-    try:
-        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600, dir_fd=directory))
-        os.unlink(name, dir_fd=directory)
-    except OSError as error:
-        return error.errno not in (errno.ENOENT, errno.EINVAL, errno.EILSEQ)
-    return True
-
-
-def _directory(descriptor: int) -> str:
-    """The path of an open directory, or of the one in which an open file lies; "" where the system doesn't tell."""
-    try:
-        path = os.readlink(f"/proc/self/fd/{descriptor}")
-    except OSError:
-        return ""
-    return path if os.path.isdir(path) else os.path.dirname(path)
+    """Whether a file can be made there with a colon in its name, if one can be made at all."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    made = 0
+    for name in (".mailctl-part", ".mailctl:part"):
+        with suppress(OSError):
+            os.close(os.open(name, flags, 0o600, dir_fd=directory))
+            os.unlink(name, dir_fd=directory)
+            made += 1
+    return made != 1
 
 
 class Files:
