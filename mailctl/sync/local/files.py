@@ -107,6 +107,15 @@ def _takes_colons(directory: int) -> bool:
     return made != 1
 
 
+def _directory(descriptor: int) -> str:
+    """The path of an open directory, or of the one in which an open file lies; "" where the system doesn't tell."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
+    return path if os.path.isdir(path) else os.path.dirname(path)
+
+
 class Files:
     """File calls. Directories are open descriptors; names never hold a slash."""
 
