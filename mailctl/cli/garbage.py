@@ -9,6 +9,5 @@ def starting() -> None:
 
 
 def working() -> None:
-    """What is there by now stays; what comes from now on may be garbage soon."""
-    gc.freeze()
+    """What comes from now on may be garbage soon."""
     gc.set_threshold(5_000, 20, 20)

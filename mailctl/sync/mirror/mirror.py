@@ -130,10 +130,11 @@ class MirrorSync:
         if run.job.dry_run:
             show(run, list(works.values()), fates, strays)
             return sum(folder.messages for folder in here.values())
-        moving = [work.name for work in works.values() if not work.still and not work.left]
-        if moving:
+        moving = [work for work in works.values() if not work.still and not work.left]
+        acting = fates or any(work.fate is not FolderFate.BOTH or work.plan.acts for work in moving)
+        if acting or not turns.same:
             turns.begin()
-        self._state.begin(moving)
+        self._state.begin(work.name for work in moving)
         inbox = next((f for f in listing.folders if canonical_folder(f.name) == "INBOX"), Folder("INBOX", b"INBOX"))
         connection = Connection(mailbox, inbox)
         subscriptions = Subscriptions(run, self._root, self._state, mailbox, listing)

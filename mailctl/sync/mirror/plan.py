@@ -101,6 +101,11 @@ class MirrorPlan:
     over_budget: int = 0
 
     @property
+    def acts(self) -> bool:
+        """Whether anything is to be changed on either side."""
+        return bool(self.fetch or self.set_flags or self.store or self.delete_here or self.delete_there or self.again)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left out, so that an unchanged folder needs no second look."""
         return not (self.too_large or self.too_old or self.over_budget or self.changed or self.ahead)
