@@ -14,7 +14,7 @@ from mailctl.sync.local.files import storing
 from mailctl.sync.local.lock import Lock
 from mailctl.sync.local.root import Root
 from mailctl.sync.run import Run, Tools
-from mailctl.sync.state import MIRRORED, State
+from mailctl.sync.state import State
 
 
 def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
@@ -130,8 +130,8 @@ def _with_state(run: Run, state: State) -> int:
             from mailctl.sync.mirror.mirror import MirrorSync
 
             return MirrorSync(run, state, root).sync()
-        if state.meta(MIRRORED):
-            state.set_meta(MIRRORED, "")  # which folders are on both sides is no longer known
+        if state.mirrored:
+            state.set_mirrored(())  # which folders are on both sides is no longer known
             state.distrust_times()  # a mirror doesn't remember where files are
         try:
             _archive(run, state, root)

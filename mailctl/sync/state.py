@@ -9,6 +9,7 @@ as good as the run that wrote it: a folder is marked as being at work, durably, 
 mark goes when it was done. `complete` says that no other folder holds files of which nothing is known.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,7 @@ _SAVE_MESSAGE = """
 INSERT INTO message(folder, uid, flags, size, internaldate) VALUES(?, ?, ?, ?, ?) ON CONFLICT(folder, uid) DO UPDATE SET
     flags = excluded.flags, size = excluded.size, internaldate = excluded.internaldate
 """
-MIRRORED = "mirrored"
-"""The key of `meta` under which mirror mode keeps which folders are on both sides."""
+_MIRRORED = "mirrored"
 AT_WORK = -1
 _AT_ONCE = 500
 """UIDs in one query."""
@@ -94,6 +94,19 @@ class State(Store):
         self._write([("INSERT OR REPLACE INTO meta VALUES(?, ?)", [(key, value)])])
         if durable:
             self._execute("PRAGMA synchronous = NORMAL")
+
+    @property
+    def mirrored(self) -> set[str]:
+        """The folders that mirror mode has had on both sides; none if that can't be read: then both are united."""
+        try:
+            return set(map(str, json.loads(self.meta(_MIRRORED) or "[]")))
+        except (ValueError, TypeError):
+            return set()
+
+    def set_mirrored(self, names: Iterable[str]) -> None:
+        """Keep which folders those are."""
+        text = json.dumps(sorted(names))
+        self.set_meta(_MIRRORED, "" if text == "[]" else text)
 
     @property
     def complete(self) -> bool:

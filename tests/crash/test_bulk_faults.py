@@ -13,6 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from mailctl.domain.gateway import Mode
 from mailctl.errors import AuthError, ExitCode, MailctlError, NetworkError, RefusedError
 from mailctl.sync.archive import fast, folder, fresh
 from mailctl.sync.bulk import crew, load
@@ -277,6 +278,25 @@ def test_G4_what_came_whole_before_the_disk_was_full_is_kept(
     assert (report.fetched, place.litter()) == (room - 1, [])  # one is the root's own
     assert len(place.bodies()) == report.fetched
     assert_whole(place, made)
+
+
+@pytest.mark.parametrize("room", [4, 7, 12])
+def test_G4_what_came_whole_for_a_mirror_before_the_disk_was_full_is_kept(
+    room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "MOST_MESSAGES", 1000)
+    monkeypatch.setattr(load, "WORTH_OCTETS", 1 << 30)
+    made = MemoryServer({"INBOX": MemoryFolder()})
+    made.folders["INBOX"].add(*(REGULAR % (n, n) for n in range(20)))
+    place = Place(tmp_path, made, files=Full(room))
+    report = place.sync(place.job(mode=Mode.MIRROR))
+    assert report.error is not None
+    assert report.error.code == "disk_full"
+    assert (report.fetched, place.litter()) == (room - 2, [])  # two are the root's own
+    assert len(place.bodies()) == report.fetched
+    place.files = Files()
+    again = place.sync(place.job(mode=Mode.MIRROR))
+    assert (again.ok, again.fetched, len(place.bodies())) == (True, 20 - report.fetched, 20)
 
 
 def test_G4_what_workers_had_when_the_disk_was_full_is_kept(tmp_path: Path) -> None:

@@ -22,14 +22,11 @@ from mailctl.sync.bulk.load import WORTH_UNSIZED
 from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.root import Root
-from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, commit
+from mailctl.sync.local.writer import MOST_OPEN, commit, full
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
 
 Answers = Iterator[Opened | Shown | Arrived | Closed]
-
-MOST_OPEN = 32
-"""Folders whose directories stay open until what came for them is made durable together."""
 
 
 class FastLane:
@@ -166,13 +163,8 @@ class FastLane:
             self.careful.append(task)
         else:
             stay.closed, stay.left = True, stay.left or error is not None
-        if len(self._stays) >= MOST_OPEN or self._full():
+        if len(self._stays) >= MOST_OPEN or full(stay.writer for stay in self._stays):
             self._settle()
-
-    def _full(self) -> bool:
-        writers = [stay.writer for stay in self._stays]
-        messages, octets = sum(w.pending for w in writers), sum(w.pending_octets for w in writers)
-        return messages >= MOST_MESSAGES or octets >= MOST_OCTETS
 
     def _settle(self) -> None:
         """Make durable what came, then remember it; folders that were read to their end are done."""

@@ -19,6 +19,8 @@ from mailctl.sync.local.names import MessageName, part_name
 
 MOST_MESSAGES = 1000
 MOST_OCTETS = 64 << 20
+MOST_OPEN = 32
+"""Folders whose directories stay open until what came for them is made durable together."""
 _YEAR_9999 = 253_402_300_799.0
 
 
@@ -95,7 +97,7 @@ class Writer:
     @property
     def full(self) -> bool:
         """Whether what came whole should be committed before more is taken."""
-        return len(self._pending) >= MOST_MESSAGES or self.pending_octets >= MOST_OCTETS
+        return full([self])
 
     def settle(self) -> list[Part]:
         """Make durable what came whole, and give it away: whoever gets it places or removes it."""
@@ -133,6 +135,14 @@ class Writer:
     def dropped(self, sink: "Sink") -> None:
         """A body is not kept (called by its sink)."""
         self._open.discard(sink)
+
+
+def full(writers: Iterable[Writer]) -> bool:
+    """Whether what came whole of writers that are committed together should be, before more is taken."""
+    messages, octets = 0, 0
+    for writer in writers:
+        messages, octets = messages + writer.pending, octets + writer.pending_octets
+    return messages >= MOST_MESSAGES or octets >= MOST_OCTETS
 
 
 def commit(writers: Sequence[Writer]) -> list[list[Written]]:

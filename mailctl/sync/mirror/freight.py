@@ -12,7 +12,7 @@ from dataclasses import replace
 from mailctl.domain.mailbox import BodySink, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.domain.visits import Arrived, Closed, ImapPipeline, Opened, Visit
-from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError
+from mailctl.errors import NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
 from mailctl.sync.archive.plan import remember
 from mailctl.sync.bulk.fetcher import Unwanted
 from mailctl.sync.bulk.load import Load, connections
@@ -20,14 +20,11 @@ from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.root import Root
-from mailctl.sync.local.writer import MOST_MESSAGES, MOST_OCTETS, Writer, Written, commit, lost_keywords
+from mailctl.sync.local.writer import MOST_OPEN, Writer, Written, commit, full, lost_keywords
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.work import Work
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
-
-MOST_OPEN = 32
-"""Folders whose directories stay open until what came for them is made durable together."""
 
 
 @dataclass
@@ -76,6 +73,10 @@ class Freight:
         except (NetworkError, ProtocolError, RefusedError, StoppedError):
             self._settle()
             raise
+        except StorageError:
+            if self._stays and not self._writers[self._stays[0].work.name].durability.failed:  # no room for more
+                self._settle()
+            raise
         finally:
             with ExitStack() as stack:
                 for stay in self._stays:
@@ -115,7 +116,7 @@ class Freight:
                 case Arrived(visit=visit):
                     if current is not None:
                         self._run.came(visit.folder.name)
-                        if self._full():
+                        if full(self._writers[stay.work.name] for stay in self._stays):
                             self._settle()
                 case Closed():
                     if current is not None:
@@ -145,11 +146,6 @@ class Freight:
         )
         self._stays.append(stay)
         return stay
-
-    def _full(self) -> bool:
-        writers = [self._writers[stay.work.name] for stay in self._stays]
-        messages, octets = sum(w.pending for w in writers), sum(w.pending_octets for w in writers)
-        return messages >= MOST_MESSAGES or octets >= MOST_OCTETS
 
     def _settle(self) -> None:
         """Make durable what came, then remember it."""

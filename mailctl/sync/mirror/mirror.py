@@ -4,7 +4,6 @@ The order in which things are done: folders are made; files get their names (wha
 moved is moved, what is new is uploaded); messages and flags go down and up; only then is anything deleted.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -38,7 +37,7 @@ from mailctl.sync.mirror.turns import Turns
 from mailctl.sync.mirror.unnamed import Reader, find_again, find_strays
 from mailctl.sync.mirror.work import Found, Work
 from mailctl.sync.run import Run
-from mailctl.sync.state import MIRRORED, State
+from mailctl.sync.state import State
 
 MOST_CONNECTIONS = 3
 """Connections that one run may make: the first, and more after one was lost. All is looked at again on each."""
@@ -144,7 +143,7 @@ class MirrorSync:
         subscriptions.sync()
         done = {name for name, work in works.items() if not work.left and work.tally.error is None}
         if done - mirrored:
-            self._state.set_meta(MIRRORED, json.dumps(sorted(mirrored | done)))
+            self._state.set_mirrored(mirrored | done)
         intents.done(intents.old)
         standing.remember(works.values())
         turns.end()
@@ -153,7 +152,7 @@ class MirrorSync:
 
     def _mirrored(self, turns: Turns) -> set[str]:
         """The folders that both sides have had: what is missing of them on one side was deleted there."""
-        mirrored = _names(self._state.meta(MIRRORED))
+        mirrored = self._state.mirrored
         if turns.same or not mirrored:
             return mirrored
         text = "the Maildir is not as the last sync left it (was a backup restored?): both sides are united"
@@ -294,10 +293,3 @@ class MirrorSync:
             if work.fate is FolderFate.GONE_HERE and not work.left and (brought_back(plan) or work.name in followed):
                 work.fate = FolderFate.NEW_THERE
                 self._run.warn(f"{work.name}: removed here, but the server has new messages in it: it comes back")
-
-
-def _names(text: str) -> set[str]:
-    try:
-        return set(map(str, json.loads(text or "[]")))
-    except (ValueError, TypeError):
-        return set()

@@ -27,7 +27,7 @@ from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import LocalFolder, Parts
 from mailctl.sync.mirror.work import Work
 from mailctl.sync.run import Run
-from mailctl.sync.state import MIRRORED, Agreed, State
+from mailctl.sync.state import Agreed, State
 
 MOST = 0.75
 _KEY = "renaming"
@@ -226,12 +226,11 @@ class Renamer:
                     maildir.rename(file, replace(file.name, folder=new.hash))
                 maildir.sync_directories()
             moved += len(files)
-        mirrored = set(json.loads(state.meta(MIRRORED) or "[]"))
         with state.together():
             state.save_folder(new.name, replace(old.seen, path=str(new.path), cur=0, new=0))
             state.save_messages(new.name, old.agreed)
             state.forget_folder(old.name)
-            state.set_meta(MIRRORED, json.dumps(sorted(mirrored - {old.name} | {new.name})))
+            state.set_mirrored(state.mirrored - {old.name} | {new.name})
         text = f"{new.name}: renamed here: was {old.name}"
         self._run.notes.append(f"{text}; {'renamed on the server too' if each.there else 'as on the server'}")
         self._run.record("sync.folder.renamed", text, folder=new.name, was=old.name, moved=moved)
