@@ -1,8 +1,9 @@
 """DEFLATE over a connection (RFC 1951, as RFC 4978 uses it for IMAP): both ways, each message flushed, bounded."""
 
 import socket
-import ssl
 import zlib
+
+from mailctl.protocols.tls_stream import TlsStream
 
 RATIO = 256
 """Octets that each received one may become on average; mail rarely makes 10 of one, zeros make 1,000."""
@@ -27,7 +28,7 @@ class Deflated:
     """
 
     def __init__(
-        self, connection: socket.socket, received: bytes = b"", *, ratio: int = RATIO, grace: int = GRACE
+        self, connection: socket.socket | TlsStream, received: bytes = b"", *, ratio: int = RATIO, grace: int = GRACE
     ) -> None:
         self._connection = connection
         self._inflate = zlib.decompressobj(_RAW)
@@ -58,7 +59,7 @@ class Deflated:
         """Whether something is there to be read that the socket doesn't tell of."""
         if not self._ready:
             self._ready = self._next(_AT_ONCE)
-        return bool(self._ready) or (isinstance(self._connection, ssl.SSLSocket) and self._connection.pending() > 0)
+        return bool(self._ready) or (isinstance(self._connection, TlsStream) and self._connection.pending())
 
     def _next(self, most: int) -> bytes:
         """At most `most` octets out of what has been received; b"" if more has to come first."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from http.client import HTTPResponse
     from ipaddress import IPv4Address, IPv6Address
 
+    from mailctl.protocols.tls_stream import TlsStream
+
 MOST_BYTES = 256 * 1024
 MOST_REDIRECTS = 3
 LONGEST = 8.0
@@ -73,15 +75,16 @@ class Http:
 
         host = str(parts.hostname)
         connection, _, _ = dial(host, addresses, deadline)
+        through: socket.socket | TlsStream = connection
         try:
             if parts.scheme == "https":
                 from mailctl.protocols.tls import handshake
 
-                connection = handshake(connection, host, self._policy, deadline.remaining()).connection
+                through = handshake(connection, host, self._policy, deadline.remaining()).stream
             connection.settimeout(deadline.remaining())
-            connection.sendall(_request(parts))
+            through.sendall(_request(parts))
             # HTTPResponse asks nothing of a socket but this
-            response = HTTPResponse(_Stream(connection, deadline), method="GET")  # type: ignore[arg-type]
+            response = HTTPResponse(_Stream(connection, through, deadline), method="GET")  # type: ignore[arg-type]
             response.begin()
             return response.status, response.headers.get("Location") or "", _body(response, host)
         except HTTPException as error:
@@ -153,8 +156,8 @@ def _body(response: "HTTPResponse", host: str) -> bytes:
 class _Stream(io.RawIOBase):
     """Reads a socket so that every read obeys one deadline, and all together a bound of bytes."""
 
-    def __init__(self, connection: socket.socket, deadline: Deadline) -> None:
-        self._connection, self._deadline = connection, deadline
+    def __init__(self, connection: socket.socket, through: "socket.socket | TlsStream", deadline: Deadline) -> None:
+        self._connection, self._through, self._deadline = connection, through, deadline
         self._left = 2 * MOST_BYTES  # headers and chunk sizes come on top of the body
 
     def makefile(self, mode: str) -> io.BufferedReader:
@@ -165,7 +168,7 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]  # what BufferedReader gives
         self._connection.settimeout(self._deadline.remaining())
-        count = self._connection.recv_into(buffer)
+        count = self._through.recv_into(memoryview(buffer))
         self._left -= count
         if self._left < 0:
             raise ProtocolError("The web server sends without end", code="too_large")

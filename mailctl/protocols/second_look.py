@@ -50,7 +50,7 @@ def web_answer(wire: "Wire", seconds: float) -> bytes:
     with suppress(MailctlError), closing(wire.again(seconds)) as other:
         if wire.encrypted:
             inside = tls.unverified(other.connection, wire.endpoint.host, other.deadline.remaining() or seconds)
-            other.connection = inside or other.connection
+            other.connection = other.through = inside or other.connection
         other.send(_REQUEST)
         other.fill()
         answer = bytes(other.view[: other.hi])

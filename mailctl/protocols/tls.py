@@ -15,6 +15,7 @@ from mailctl.errors import ConfigError, TlsError
 from mailctl.protocols.certificate import certificate_facts, fingerprint
 from mailctl.protocols.idn import a_labels
 from mailctl.protocols.tls_faults import failure
+from mailctl.protocols.tls_stream import TlsStream
 
 HANDSHAKE = 4.5
 """Seconds that a handshake may take: two round trips, so that even a bad line needs no more."""
@@ -31,7 +32,7 @@ class Secured:
     to be the right one, by its certificate's chain and name or by its fingerprint. trust: what it was judged by.
     """
 
-    connection: ssl.SSLSocket
+    stream: TlsStream
     der: bytes
     version: str
     cipher: str
@@ -91,24 +92,24 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
     Raises TlsError with the cause, for a certificate too that is not one of the policy's fingerprints.
     """
     try:
-        connection.settimeout(HANDSHAKE if seconds is None else min(seconds, HANDSHAKE))
         trust = _shared(policy)
         name = a_labels(host).encode("ascii")  # as octets, since the codec for text takes a while to load
-        secured = trust.wrap_socket(connection, server_hostname=name)
+        stream = TlsStream(connection, trust, name)
+        stream.handshake(HANDSHAKE if seconds is None else min(seconds, HANDSHAKE))
     except (OSError, ssl.SSLError) as error:
         connection.close()
         raise failure(host, error, {}) from error
-    der = secured.getpeercert(binary_form=True) or b""
+    der = stream.tls.getpeercert(binary_form=True) or b""
     if policy.fingerprints and fingerprint(der) not in policy.fingerprints:
-        secured.close()
+        connection.close()
         raise TlsError(
             f"The certificate of {host} is not one of those pinned for it",
             hint="If the server has a new certificate, compare its fingerprint and set it anew.",
             cause="tls_verify_failed",
             detail=certificate_facts(der),
         )
-    cipher = (secured.cipher() or ("",))[0]
-    return Secured(secured, der, secured.version() or "", cipher, policy.verify or bool(policy.fingerprints), trust)
+    cipher = (stream.tls.cipher() or ("",))[0]
+    return Secured(stream, der, stream.tls.version() or "", cipher, policy.verify or bool(policy.fingerprints), trust)
 
 
 def unverified(connection: socket.socket, host: str, seconds: float) -> ssl.SSLSocket | None:

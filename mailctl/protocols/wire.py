@@ -17,6 +17,7 @@ from mailctl.protocols import broken, dial, second_look, tcp, tls, tls_faults
 from mailctl.protocols.buffer import Buffer
 from mailctl.protocols.deflate import Deflated, DeflateError
 from mailctl.protocols.resolve import Address
+from mailctl.protocols.tls_stream import TlsStream
 from mailctl.protocols.transcript import Transcript
 
 LINE = 8192
@@ -57,8 +58,9 @@ class Wire(Buffer):
         """Addresses that did not answer before this one did, with causes."""
         self.closed = False
         self.connection = connection
-        """The socket, or what TLS made of it; for this class and closer looks only."""
-        self._deflated: Deflated | None = None
+        """The socket; for this class and closer looks only."""
+        self.through: socket.socket | TlsStream | Deflated = connection
+        """What octets go through, on their way to the socket; replaceable."""
         self._limit: float | None = -1.0
         """Seconds that a wait of the socket may take, as it was told last."""
         self._received = False
@@ -132,14 +134,15 @@ class Wire(Buffer):
                 if version and version < f"TLSv{self.endpoint.certificate.minimum_tls}":
                     raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
             raise
-        self.connection, self._limit = self.secured.connection, -1.0
+        self.through, self._limit = self.secured.stream, -1.0
         if self.transcript is not None:
             self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
         return self.secured
 
     def compress(self) -> None:
         """DEFLATE both ways from here on; what was received and not consumed is deflated already (RFC 4978)."""
-        self._deflated = Deflated(self.connection, bytes(self.view[self.lo : self.hi]))
+        assert not isinstance(self.through, Deflated)  # it would be once too often  # noqa: S101
+        self.through = Deflated(self.through, bytes(self.view[self.lo : self.hi]))
         self.lo = self.hi = 0
         if self.transcript is not None:
             self.transcript.note("deflated from here on")
@@ -166,7 +169,7 @@ class Wire(Buffer):
                 self._limit = limit
             if self._brief:
                 tcp.acknowledge(self.connection)
-            receive, view, hi = (self._deflated or self.connection).recv_into, self.view, self.hi
+            receive, view, hi = self.through.recv_into, self.view, self.hi
             last = count = receive(view[hi:])
             if count < least:
                 soon, least = monotonic() + SOON, min(least, len(view) - hi)
@@ -194,7 +197,7 @@ class Wire(Buffer):
         try:
             self._limit = 0.0
             self.connection.settimeout(0)
-            return bool(self._take((self._deflated or self.connection).recv_into(self.view[self.hi :])))
+            return bool(self._take(self.through.recv_into(self.view[self.hi :])))
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error
         except (BlockingIOError, ssl.SSLWantReadError):  # there is not yet a whole record of TLS
@@ -264,9 +267,8 @@ class Wire(Buffer):
         return self._readable(seconds)
 
     def _readable(self, seconds: float) -> bool:
-        through = self._deflated or self.connection
         try:
-            if isinstance(through, ssl.SSLSocket | Deflated) and through.pending():
+            if not isinstance(self.through, socket.socket) and self.through.pending():
                 return True
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error
@@ -284,7 +286,7 @@ class Wire(Buffer):
         try:
             self._limit = self.deadline.remaining(STALL)
             self.connection.settimeout(self._limit)
-            (self._deflated or self.connection).sendall(octets)
+            self.through.sendall(octets)
         except OSError as error:
             raise self._failure(error) from error
 
