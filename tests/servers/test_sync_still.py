@@ -204,3 +204,22 @@ def test_a_server_with_condstore_alone(
     mailbox.set_flags("INBOX", uids[0], ["\\Flagged"])
     report = home.sync()
     assert (report["fetched"], report["flagged"]) == (0, 1)
+
+
+def test_a_folder_renamed_on_other_servers(tmp_path: Path, person: Person, certificates: Certificates) -> None:
+    """Courier gives the folder a new UIDVALIDITY, and knows no MAILBOXID."""
+    trust = ssl.create_default_context(cafile=certificates.ca)
+    with imaplib.IMAP4_SSL("localhost", person.server.imaps, ssl_context=trust) as other:
+        other.login(person.user, person.password)
+        inside = "" if other.create("Work")[0] == "OK" else "INBOX."
+        if inside:
+            other.create(f"{inside}Work")
+        for number in range(4):
+            assert other.append(f"{inside}Work", None, None, mail(number))[0] == "OK"
+        home = GatewayHome(tmp_path, person, certificates)
+        assert home.sync()["fetched"] == 4
+        assert other.rename(f"{inside}Work", f"{inside}Labour")[0] == "OK"
+    report = home.sync()
+    assert (report["fetched"], report["ok"]) == (0, True)
+    assert not list(home.mail.rglob("Work"))
+    assert home.sync()["fetched"] == 0

@@ -1,25 +1,24 @@
 """Folders that were renamed on the server: their files are renamed here too, and nothing is fetched again.
 
-A folder that is gone and one that nobody has seen are the same if they have the same MAILBOXID (RFC 8474) or, where the
-server has none, the same UIDVALIDITY, and if the messages that are remembered of the one are in the other: under the
-same UIDs, with the same size and date. What stays in doubt is a new folder; the old one's files then stay as they are.
+Which those are is told in `same`. What stays in doubt is a new folder; the old one's files then stay as they are.
+Where the server gave the folder a new UIDVALIDITY with its new name, its files are renamed under the old one, and then
+matched again to its messages, as in any folder that gets new UIDs.
 
 Files are moved one by one, each into its new name, and the state follows when all are: a run that dies in between is
 simply repeated.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
-from mailctl.domain.record import dataclass
+from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.when import counted
 from mailctl.errors import ProtocolError, RefusedError
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.look import place_of
-from mailctl.sync.archive.plan import remember
+from mailctl.sync.archive.same import Renaming, candidates, is_same
 from mailctl.sync.local.flags import Keywords, from_letters, strange_letters, to_letters
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import folder_hash, parse_name, with_letters
@@ -27,51 +26,7 @@ from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.removal import remove_folder
 from mailctl.sync.local.root import Root
 from mailctl.sync.run import Run
-from mailctl.sync.state import Agreed, FolderState, State
-
-MOST_COMPARED = 1000
-"""Messages of a folder, the newest, that are compared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Renaming:
-    """A folder that may be another one's continuation. old: its name before. seen: what was remembered of it."""
-
-    old: str
-    seen: FolderState
-    task: FolderTask
-
-
-def candidates(known: Mapping[str, FolderState], listed: Iterable[str], tasks: Sequence[FolderTask]) -> list[Renaming]:
-    """Which folders may be which: all pairs that are not ruled out. Pure.
-
-    known: folders of the state. listed: all folders of the server. tasks: those that are synced now.
-    """
-    gone = {name: seen for name, seen in known.items() if seen.uidvalidity and seen.path and name not in set(listed)}
-    new = [task for task in tasks if task.status and (task.seen is None or not task.seen.uidvalidity)]
-    return [
-        Renaming(name, seen, task)
-        for task in new
-        for name, seen in gone.items()
-        if task.status is not None and _may_be(seen, task.status)
-    ]
-
-
-def _may_be(seen: FolderState, status: FolderStatus) -> bool:
-    if status.uidvalidity != seen.uidvalidity or (status.uidnext or 0) < (seen.uidnext or 0) or not status.messages:
-        return False
-    return not (seen.mailbox_id and status.mailbox_id) or seen.mailbox_id == status.mailbox_id
-
-
-def agree(remembered: Mapping[int, Agreed], shown: Mapping[int, MessageMeta]) -> bool:
-    """Whether the messages shown under remembered UIDs are those that are remembered, size and date. Pure."""
-    both = remembered.keys() & shown.keys()
-    return bool(both) and all(
-        None not in (remembered[uid].size, remembered[uid].internaldate)
-        and (remembered[uid].size, remembered[uid].internaldate) == (now.size, now.internaldate)
-        for uid in both
-        for now in (remember(shown[uid]),)
-    )
+from mailctl.sync.state import State
 
 
 def follow_renames(
@@ -83,7 +38,7 @@ def follow_renames(
     server breaks the protocol at it, ProtocolError is raised before anything is renamed; the next call leaves it out.
     """
     maybe = candidates(state.folders(), listed, [task for task in tasks if not task.done])
-    found = [each for each in maybe if not each.task.done and _is_same(run, mailbox, state.agreed(each.old), each.task)]
+    found = [each for each in maybe if not each.task.done and _is_same(run, mailbox, root, state, each)]
     for each in found:
         same = [other for other in found if other.old == each.old or other.task is each.task]
         if len(same) > 1 or each.task.done or root.descriptor is None:
@@ -97,16 +52,16 @@ def follow_renames(
         state.begin([each.old, each.task.name])
         moved = _Mover(state, root, each).move()
         each.task.seen = state.folders()[each.task.name]
+        root.look_again()
         run.notes.append(f"{each.task.name}: {text}; {counted(moved, 'message')} moved here")
         run.record("sync.folder.renamed", f"{each.task.name}: {text}", folder=each.task.name, was=each.old, moved=moved)
 
 
-def _is_same(run: Run, mailbox: ImapMailbox, remembered: Mapping[int, Agreed], task: FolderTask) -> bool:
+def _is_same(run: Run, mailbox: ImapMailbox, root: Root, state: State, renaming: Renaming) -> bool:
     """Whether the folder has the messages that are remembered of another. Its failures are its own."""
-    uids = sorted(remembered)[-MOST_COMPARED:]
+    task = renaming.task
     try:
-        mailbox.select(task.folder, read_only=True)
-        shown = {meta.uid: meta for meta in mailbox.scan(uids)} if uids else {}
+        return is_same(mailbox, root, state.agreed(renaming.old), renaming)
     except (RefusedError, ProtocolError) as error:
         tally = run.folder(task.name, str(task.path))
         tally.error, task.done = error, True
@@ -114,7 +69,6 @@ def _is_same(run: Run, mailbox: ImapMailbox, remembered: Mapping[int, Agreed], t
         if isinstance(error, ProtocolError):  # the connection is dead
             raise
         return False
-    return agree({uid: remembered[uid] for uid in uids}, shown)
 
 
 class _Mover:

@@ -156,6 +156,10 @@ class Root:
         self._arrived_before = self._arrived()
         return self.index()
 
+    def look_again(self) -> None:
+        """Files were moved: what `whole` saw is forgotten."""
+        self.__dict__.pop("whole", None)
+
     @property
     def count(self) -> int:
         """How many messages there are: those of `whole`, and what came since."""

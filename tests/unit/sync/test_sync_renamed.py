@@ -87,6 +87,119 @@ def test_what_is_in_doubt_is_a_new_folder(place: Place, server: MemoryServer) ->
     assert len(place.bodies("Work")) == 5
 
 
+def untrue(folder: MemoryFolder, by: int = 7) -> None:
+    """Have the server tell other sizes than the messages have."""
+    for uid, message in folder.messages.items():
+        folder.messages[uid] = replace(message, lies_size=len(message.body) + by)
+
+
+@pytest.mark.parametrize("lies", ["before", "since"])
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_renamed_folder_is_known_on_a_server_whose_sizes_are_untrue(
+    place: Place, server: MemoryServer, lies: str, *, quick: bool
+) -> None:
+    if not quick:
+        server.capabilities -= {"QRESYNC"}
+    if lies == "before":
+        untrue(server.folders["Work"])
+    place.sync()
+    moved = place.file(5, "Work")
+    moved.rename(place.mail / "INBOX/cur" / moved.name)
+    folder = rename(server)
+    untrue(folder)
+    folder.add(mail(50))
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 1)
+    assert place.bodies("Archive", "2026") == [mail(n) for n in (0, 1, 2, 3, 50)]
+    assert not (place.mail / "Work").exists()
+    assert place.sync().fetched == 0
+
+
+@pytest.mark.parametrize("other", [b"Message-ID: <other@x>\r\n", b"", b"Message-ID: <1@x>\r\nMessage-ID: <1@x>\r\n"])
+def test_another_folder_with_the_same_dates_is_not_taken_for_it(
+    place: Place, server: MemoryServer, other: bytes
+) -> None:
+    for uid, message in server.folders["Work"].messages.items():
+        server.folders["Work"].messages[uid] = replace(message, date=1.7e9)
+    place.sync()
+    folder = rename(server)
+    folder.messages[2] = replace(folder.messages[2], body=other + b"Subject: of another folder\r\n\r\n.\r\n")
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 5)
+    assert place.bodies("Archive", "2026") == served(folder)
+    assert place.bodies("Work") == [mail(number) for number in range(5)]
+
+
+def test_nothing_but_dates_tells_of_no_renaming(place: Place, server: MemoryServer) -> None:
+    work = server.folders["Work"]
+    for uid, message in work.messages.items():
+        work.messages[uid] = replace(message, body=b"Subject: no Message-ID\r\n\r\n%d\r\n" % uid)
+    place.sync()
+    untrue(rename(server))
+    assert place.sync().fetched == 5
+
+
+def test_a_mailbox_id_tells_what_dates_alone_do_not(place: Place, server: MemoryServer) -> None:
+    work = server.folders["Work"]
+    work.mailbox_id = "F1"
+    for uid, message in work.messages.items():
+        work.messages[uid] = replace(message, body=b"Subject: no Message-ID\r\n\r\n%d\r\n" % uid)
+    place.sync()
+    untrue(rename(server))
+    assert place.sync().fetched == 0
+
+
+@pytest.mark.parametrize("propagate_deletes", [False, True])
+@pytest.mark.parametrize("mailbox_id", ["", "F1"])
+def test_one_that_gets_new_uids_with_its_name_is_matched_again(
+    place: Place, server: MemoryServer, mailbox_id: str, *, propagate_deletes: bool
+) -> None:
+    server.folders["Work"].mailbox_id = mailbox_id
+    job = place.job(propagate_deletes=propagate_deletes)
+    place.sync(job)
+    moved = place.file(5, "Work")
+    moved.rename(place.mail / "INBOX/cur" / moved.name)
+    folder = rename(server)
+    folder.uidvalidity, folder.uidnext = 78, 105
+    folder.messages = {uid + 99: message for uid, message in folder.messages.items()}
+    folder.add(mail(50))
+    report = place.sync(job)
+    assert (report.ok, report.fetched, report.removed) == (True, 1, 0)
+    assert place.bodies("Archive", "2026") == [mail(n) for n in (0, 1, 2, 3, 50)]
+    assert place.flags("Archive", "2026")[:3] == [{"\\Seen"}, {"Label"}, set()]
+    assert not (place.mail / "Work").exists()
+    assert place.sync(job).fetched == 0
+    place.state.unlink()
+    assert place.sync(job).fetched == 0, "what lies elsewhere has its new name, too"
+
+
+@pytest.mark.parametrize(("kept", "fetched"), [(5, 1), (4, 1), (3, 4)])
+def test_most_of_its_messages_tell_one_that_gets_new_uids(
+    place: Place, server: MemoryServer, kept: int, fetched: int
+) -> None:
+    place.sync()
+    folder = rename(server)
+    folder.uidvalidity = 78
+    folder.messages = {uid - 5 + kept: folder.messages[uid] for uid in range(6 - kept, 6)}
+    untrue(folder)
+    folder.add(mail(50))
+    folder.uidnext = 10
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, fetched)
+    assert set(place.bodies("Archive", "2026")) >= set(served(folder))
+
+
+def test_other_messages_under_the_same_dates_are_another_folder(place: Place, server: MemoryServer) -> None:
+    place.sync()
+    folder = rename(server)
+    folder.uidvalidity = 78
+    for uid, message in folder.messages.items():
+        folder.messages[uid] = replace(message, body=mail(50 + uid))
+    assert place.sync().fetched == 5
+    assert place.bodies("Archive", "2026") == served(folder)
+    assert len(place.bodies("Work")) == 5
+
+
 @pytest.mark.parametrize(("old", "new"), [("F1", "F2")])
 def test_another_mailbox_id_is_another_folder(place: Place, server: MemoryServer, old: str, new: str) -> None:
     server.folders["Work"].mailbox_id = old
