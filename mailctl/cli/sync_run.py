@@ -108,9 +108,9 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
 
 def _who(since: str) -> str:
     import os
-    import platform
+    import socket
 
-    return f"process {os.getpid()} on {platform.node()}, since {since}"
+    return f"process {os.getpid()} on {socket.gethostname()}, since {since}"
 
 
 def _tell(context: Context, progress: "Progress") -> None:

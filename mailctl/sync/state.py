@@ -9,7 +9,6 @@ as good as the run that wrote it: a folder is marked as being at work, durably, 
 mark goes when it was done. `complete` says that no other folder holds files of which nothing is known.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -98,15 +97,21 @@ class State(Store):
     @property
     def mirrored(self) -> set[str]:
         """The folders that mirror mode has had on both sides; none if that can't be read: then both are united."""
+        text = self.meta(_MIRRORED)
+        if not text:
+            return set()
+        import json
+
         try:
-            return set(map(str, json.loads(self.meta(_MIRRORED) or "[]")))
+            return set(map(str, json.loads(text)))
         except (ValueError, TypeError):
             return set()
 
     def set_mirrored(self, names: Iterable[str]) -> None:
         """Keep which folders those are."""
-        text = json.dumps(sorted(names))
-        self.set_meta(_MIRRORED, "" if text == "[]" else text)
+        import json
+
+        self.set_meta(_MIRRORED, json.dumps(sorted(names)))
 
     @property
     def complete(self) -> bool:

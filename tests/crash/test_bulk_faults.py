@@ -16,7 +16,7 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.errors import AuthError, ExitCode, MailctlError, NetworkError, RefusedError
 from mailctl.sync.archive import fast, folder, fresh
-from mailctl.sync.bulk import crew, load
+from mailctl.sync.bulk import crew, load, pace
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files
 from tests.crash.test_sync_faults import REGULAR, VERBATIM, Killed, StrikingFiles
@@ -106,6 +106,24 @@ def test_workers_take_part(tmp_path: Path) -> None:
     assert report.bytes == sum(len(message.body) for message in made.folders["INBOX"].messages.values())
     fetched = [uids for command, uids in made.commands if command == "fetch"]
     assert len(fetched) > 3
+    assert_here(place, made)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_one_more_connection_where_the_line_is_slow(
+    waits: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "LONG_TURN", -1.0)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(pace, "LONG", 0.0)
+    monkeypatch.setattr(pace, "IDLE", 1e9 if waits else -1.0)
+    made = server(400)
+    together(made)
+    workers = ThreadWorkers(made.open_imap)
+    place = Place(tmp_path, made, workers=workers)
+    report = place.sync()
+    assert (report.ok, report.fetched, report.notes) == (True, 400, ())
+    assert workers.started == (2 if waits else 1)
     assert_here(place, made)
 
 

@@ -82,11 +82,13 @@ def muster(run: Run, mailbox: ImapMailbox, load: Load, root: int | None) -> Crew
         began = monotonic()
         mailbox.noop()
         turn = monotonic() - began
-        more = connections(load, turn, os.cpu_count() or 1, workers.allowed(run.job)) - 1
+        processors = os.cpu_count() or 1
+        more = connections(load, turn, processors, workers.allowed(run.job)) - 1
         if not more:
             return None
         run.crew = Crew(workers, run.job, root)
-        run.crew.enlist(more)
+        run.crew.most = more
+        run.crew.enlist(min(more, max(processors - 1, 1)))  # others when it is known that the line is what is slow
     return run.crew if worth_sharing(load) else None
 
 
@@ -94,6 +96,8 @@ def _all(run: Run, crew: Crew | None, shift: Shift, fetcher: Fetcher) -> Iterato
     while True:
         if share := shift.shares.take():
             for came in fetcher.fetch(share, shift.shares.take):
+                if crew is not None and run.pace is not None and run.pace.waits:
+                    crew.reinforce()
                 others = shift.gather()
                 yield Came(came.parts + others.parts, came.too_large + others.too_large)
                 while shift.waiting:  # in batches: what is in hand is in memory

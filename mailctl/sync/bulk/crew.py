@@ -116,6 +116,9 @@ class Crew:
         self._workers, self._job, self._root = workers, job, root
         self._hands: list[_Hand] = []
         self._orders = 0
+        self._current: tuple[Shift, Load] | None = None
+        self.most = 0
+        """How many workers pay where the line is what holds it up; see `reinforce`."""
         self.failures: list[MailctlError] = []
         """Why workers ended before their time: refused, disconnected."""
 
@@ -133,21 +136,35 @@ class Crew:
             hand = _Hand(process, self.failures)
             self._hands.append(hand)
             hand.send(self._job)  # it signs in while there is nothing for it to do yet
+            if self._current is not None:
+                self._begin(hand, len(self._hands))
+
+    def reinforce(self) -> None:
+        """One worker more at the work in hand, if there may be."""
+        if len(self._hands) < self.most and self._current is not None:
+            self._current[0].shares.crowd += 1
+            self.enlist(len(self._hands) + 1)
+
+    def _begin(self, hand: "_Hand", place: int) -> None:
+        assert self._current is not None  # noqa: S101 - there is work
+        shift, load = self._current
+        hand.begin(shift, Order(load, self._root, place * NAMESPACE + 1, self._orders))
 
     @contextmanager
     def at_work(self, load: Load, shares: Shares, maildir: MaildirFolder) -> Iterator[Shift]:
         """Within it, the workers take from `shares`. An error that leaves it ends them all, with what they had."""
         shift = Shift(load, shares)
-        light = replace(load, uids=(), sizes={})
+        self._current = shift, replace(load, uids=(), sizes={})
         self._orders += 1
         try:
             for place, hand in enumerate(self._hands, 1):
-                hand.begin(shift, Order(light, self._root, place * NAMESPACE + 1, self._orders))
+                self._begin(hand, place)
             yield shift
         except BaseException:
             self.end()
             raise
         finally:
+            self._current = None
             if not all(hand.living and not hand.busy for hand in self._hands):
                 files, tmp = maildir.files, maildir.descriptors["tmp"]
                 for name in os.listdir(tmp):

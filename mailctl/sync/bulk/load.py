@@ -47,7 +47,7 @@ class Load:
 
 
 def connections(load: Load, turn: float, processors: int, allowed: int | None) -> int:
-    """Over how many connections `load` is best brought, the one that is there included.
+    """Over how many connections `load` is best brought, the one that is there included, if the line is what is slow.
 
     turn: seconds of a round trip. allowed: how many it may be, None: not known.
     """

@@ -14,6 +14,8 @@ SLOW = 8e6
 IDLE = 0.5
 """The part of the time that this process may work, at most, for the line to be what holds it up."""
 ENOUGH_OCTETS, ENOUGH_SECONDS = 1_000_000, 0.5
+LONG = 1.0
+"""Seconds after which it is known whether this process keeps up with the line."""
 PROBE = 50
 """Messages that are asked for at first, until there is enough to judge by."""
 
@@ -53,6 +55,11 @@ class Pace:
     def count(self, octets: int) -> None:
         """Octets came."""
         self._octets += octets
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is known that this process has nothing to do most of the time: the line, or the server, has."""
+        return self._seconds >= LONG and self._busy <= IDLE * self._seconds
 
     def decide(self) -> None:
         """Between two commands: compress from here on, if that is worth it."""
