@@ -49,7 +49,8 @@ class FolderState:
     """What was seen of a folder. settled: the policy under which nothing was left to do, "" if something was.
 
     path: below the Maildir root, directories joined by `/`. cur, new: times of these directories (st_mtime_ns) in which
-    lay exactly the files that are remembered; 0: not to be relied on; AT_WORK: a run that changed it has not ended.
+    lay exactly the files that are remembered; 0: not to be relied on; AT_WORK: a run that changed it has not ended;
+    less: that time was seen on them (mirror mode), and tells nothing of the files.
     files: how many messages lay in it, wherever they came from, those that went from the server too.
     mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
     """
@@ -70,6 +71,11 @@ class FolderState:
     def at_work(self) -> bool:
         """Whether a run died in this folder, so that it may hold files of which nothing is known."""
         return self.cur == AT_WORK
+
+    @property
+    def reached(self) -> tuple[int, int]:
+        """The times that `cur` and `new` were seen to have; 0: not known."""
+        return (0, 0) if self.at_work else (abs(self.cur), abs(self.new))
 
 
 class State(Store):
@@ -107,11 +113,11 @@ class State(Store):
         except (ValueError, TypeError):
             return set()
 
-    def set_mirrored(self, names: Iterable[str]) -> None:
-        """Keep which folders those are."""
+    def set_mirrored(self, names: Iterable[str], *, durable: bool = False) -> None:
+        """Keep which folders those are. durable: see `set_meta`."""
         import json
 
-        self.set_meta(_MIRRORED, json.dumps(sorted(names)))
+        self.set_meta(_MIRRORED, json.dumps(sorted(names)), durable=durable)
 
     @property
     def complete(self) -> bool:
@@ -145,7 +151,7 @@ class State(Store):
     def distrust_times(self) -> None:
         """No directory's time is to be relied on."""
         self._folders = None
-        self._write([("UPDATE folder SET cur = 0, new = 0 WHERE cur > 0 OR new > 0", [()])])
+        self._write([("UPDATE folder SET cur = 0, new = 0 WHERE cur <> ?", [(AT_WORK,)])])
 
     def count(self) -> int:
         """Messages that are, or were, in the Maildir, in all folders."""

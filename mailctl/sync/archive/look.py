@@ -48,6 +48,15 @@ def stands(remembered: Times, found: Times | None) -> bool:
     return found is not None and remembered.cur > 0 and remembered.new > 0 and remembered == found
 
 
+def went_back(reached: Times, found: Times | None) -> bool:
+    """Whether directories have times that are past, by more than any file system's granularity. Pure.
+
+    No change of a directory leaves such a time: whoever brings one back from a backup sets it.
+    """
+    pairs = ((reached.cur, found.cur), (reached.new, found.new)) if found is not None else ()
+    return any(before - now > COARSE for before, now in pairs)
+
+
 def look(files: Files, root: int, parts: tuple[str, ...]) -> Times | None:
     """The times of a folder's directories now; None if it isn't there, or can't be reached without a symbolic link."""
     try:

@@ -31,8 +31,9 @@ class LocalFolder:
     broken: why it can't be told what lies here, None if it can. missing: which of `cur` and `new` are not there.
     name_file: what NAME_FILE says, "" where the path tells the name. keywords: text of KEYWORDS_FILE. litter: whether
     something lies in `tmp`, or half a file where a whole one should be. times: of its directories, under which what was
-    found is to be remembered. stands: what is remembered of it, if nothing was listed since its directories have the
-    times that they had: then nothing else is told here."""
+    found is to be remembered; before: those that they had when it was listed, None if nobody asked. stands: what is
+    remembered of it, if nothing was listed since its directories have the times that they had: then nothing else is
+    told here."""
 
     named: list[LocalFile] = field(default_factory=list)
     others: list[LocalFile] = field(default_factory=list)
@@ -44,6 +45,7 @@ class LocalFolder:
     keywords: Keywords = field(default_factory=Keywords)
     litter: bool = False
     times: Times = UNKNOWN
+    before: Times | None = None
     stands: FolderState | None = None
 
     @property
@@ -59,11 +61,13 @@ def look_here(
     *,
     since: int = 0,
     timed: bool = False,
+    quiet: bool = False,
 ) -> dict[Parts, LocalFolder]:
     """Every directory below the root that has one of `cur`, `new`, `tmp`: its path, and what is in it.
 
     standing: what is remembered of those that need not be listed if their times are remembered, and nobody touched them
-    from `since` on. timed: whether times are told; for that, each `tmp` is touched.
+    from `since` on. timed: whether times are told; for that, each `tmp` is touched. quiet: it is not, none is relied
+    on.
     """
     found: dict[Parts, LocalFolder] = {}
     pending: list[Parts] = [()]
@@ -75,7 +79,7 @@ def look_here(
             seen = standing.get(path)
             if seen is not None and touched(directory, since):
                 seen = None
-            folder, names = _look_at(files, directory, path, seen, timed)
+            folder, names = _look_at(files, directory, path, seen, timed=timed, quiet=quiet)
             if folder is not None:
                 found[path] = folder
             if len(path) < _MOST_LEVELS:
@@ -86,12 +90,18 @@ def look_here(
 def list_again(files: Files, root: int, path: Parts) -> LocalFolder:
     """What is in one folder."""
     with opened(files, root, path) as directory:
-        folder = _look_at(files, directory, path, None, False)[0] if directory is not None else None
+        folder = _look_at(files, directory, path, None)[0] if directory is not None else None
     return folder or LocalFolder(missing=("cur", "new"))
 
 
 def _look_at(
-    files: Files, directory: int, path: Parts, seen: FolderState | None, timed: bool
+    files: Files,
+    directory: int,
+    path: Parts,
+    seen: FolderState | None,
+    *,
+    timed: bool = False,
+    quiet: bool = False,
 ) -> tuple[LocalFolder | None, list[str]]:
     """(what is in one directory if it is a Maildir, the directories in it)."""
     with os.scandir(directory) as scanned:
@@ -102,10 +112,12 @@ def _look_at(
     odd = [name for name in SUBDIRECTORIES if entries.get(name) is False]
     if seen is not None and not odd and stands(Times(seen.cur, seen.new), times_in(directory)):
         return LocalFolder(stands=seen), names
-    now = clock_in(directory) if timed else 0
+    reliable = timed and not quiet
+    now = clock_in(directory) if reliable else 0
     before = times_in(directory) if timed else None
     folder = _folder(files, directory, names, "/".join(path))
-    folder.times = reliable_times(before, times_in(directory), now) if timed else UNKNOWN
+    folder.before = before
+    folder.times = reliable_times(before, times_in(directory), now) if reliable else UNKNOWN
     if odd:
         folder.broken = _no_folder("/".join((*path, odd[0])))
     return folder, names

@@ -97,6 +97,7 @@ class MirrorSync:
         standing = Standing(run, self._state, self._root, mirrored)
         naming = Naming(run, self._state, self._root, listing.folders)
         here = standing.look(naming.known())
+        mirrored -= self._restored(standing.restored & mirrored)
         works = self._works(mailbox, listing, here, naming.all(here), mirrored)
         standing.wake(works, here, listing.statuses, intents.old)
         for work in works.values():
@@ -158,6 +159,15 @@ class MirrorSync:
         text = "the Maildir is not as the last sync left it (was a backup restored?): both sides are united"
         self._run.warn(f"{text}, and nothing is deleted")
         return set()
+
+    def _restored(self, folders: set[str]) -> set[str]:
+        """Folders that were brought back from a backup, which are forgotten to have been on both sides."""
+        for name in sorted(folders):
+            text = f"{name}: not as the last sync left it (was a backup restored?): both sides are united"
+            self._run.warn(f"{text}, and nothing of it is deleted")
+        if folders and not self._run.job.dry_run:  # before anything changes the times that told it
+            self._state.set_mirrored(self._state.mirrored - folders, durable=True)
+        return folders
 
     def _works(
         self,

@@ -13,6 +13,9 @@ One file tells of another folder without changing it: a copy that keeps its name
 a file with its name lies elsewhere, as it is if the server's side moved, if a run that died was about to put something
 into it, and if it is gone on the server. What is not noticed until something else happens in the folder is that
 `dovecot-keywords` gives another meaning to a letter that files have already, and other programs' litter in `tmp`.
+
+The times tell, too, of a folder that was brought back from a backup: they are past then, which no change leaves behind.
+What is missing in it was not deleted. It is not known where the backup kept no times, or something changed since.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,6 +23,7 @@ from dataclasses import replace
 
 from mailctl.domain.mailbox import FolderStatus
 from mailctl.sync.archive.here import Here
+from mailctl.sync.archive.look import Times, look, went_back
 from mailctl.sync.archive.still import same_there
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.root import Root
@@ -32,13 +36,17 @@ from mailctl.sync.state import FolderState, State
 
 
 class Standing:
-    """Of one look at both sides. mirrored: names of the folders that both sides have had."""
+    """Of one look at both sides. mirrored: names of the folders that both sides have had.
+
+    restored: the folders, once it was looked, that were brought back from a backup.
+    """
 
     def __init__(self, run: Run, state: State, root: Root, mirrored: Collection[str]) -> None:
         self._state, self._root, self._mirrored = state, root, mirrored
         self._policy, self._quiet = fingerprint(run.job), run.job.dry_run
         self._clock = Here(root, state, run.tools.clock(), quiet=self._quiet)
         self._moved: set[str] = set()
+        self.restored: set[str] = set()
 
     def look(self, paths: Mapping[str, FolderPath]) -> dict[Parts, LocalFolder]:
         """What lies here, by path. paths: of the folders that are known, or on the server."""
@@ -46,10 +54,16 @@ class Standing:
             return {}
         known = self._state.folders().items() if self._clock.trusted else ()
         standing = {paths[name].parts: seen for name, seen in known if self._settled(name, seen, str(paths[name]))}
-        since, timed = self._clock.since, not self._quiet
-        found = look_here(self._root.files, self._root.descriptor, standing, since=since, timed=timed)
+        files, since = self._root.files, self._clock.since
+        found = look_here(files, self._root.descriptor, standing, since=since, timed=True, quiet=self._quiet)
         listed = {parts for parts in standing if parts in found and found[parts].stands is None}
         self._moved = {name for name, _ in known if paths[name].parts in listed}
+        self.restored = {
+            name
+            for name, seen in known
+            if seen.path == str(paths[name]) and (local := found.get(paths[name].parts)) is not None
+            if went_back(Times(*seen.reached), local.before)
+        }
         return found
 
     def _settled(self, name: str, seen: FolderState, path: str) -> bool:
@@ -86,21 +100,34 @@ class Standing:
             for work in works:
                 local, seen, times = work.local, work.seen, work.local.times
                 if not work.still or seen is None or not (times.cur and times.new) or work.tally.skipped:
+                    self._reached(work)
                     continue
                 odd = local.others or local.doubled or local.links or local.litter or local.broken
                 if not odd and len(local.named) == len(work.files) == seen.messages:
                     self._clock.proved = True
                     now = replace(seen, cur=times.cur, new=times.new, files=len(work.files))
                     self._state.save_folder(work.name, now)
+                else:
+                    self._reached(work)
         if not self._quiet:
             self._clock.end()
+
+    def _reached(self, work: Work) -> None:
+        """Keep the times that a folder has that can't be passed over: they are past if it is brought back."""
+        seen, root = self._state.folders().get(work.name), self._root.descriptor
+        if seen is None or root is None or work.left or work.tally.error is not None or work.local.stands is not None:
+            return
+        times = work.local.before if work.still else look(self._root.files, root, work.path.parts)
+        if times is not None:
+            self._state.save_folder(work.name, replace(seen, cur=-times.cur, new=-times.new))
 
     def _forget(self, names: set[str]) -> None:
         """No run passes these over before one has looked at them: they moved, or something lies in their place."""
         known = self._state.folders() if names else {}
         for name in names & known.keys():
             if known[name].cur > 0:
-                self._state.save_folder(name, replace(known[name], cur=0, new=0))
+                cur, new = known[name].reached
+                self._state.save_folder(name, replace(known[name], cur=-cur, new=-new))
 
 
 def _stands(work: Work, status: FolderStatus | None) -> bool:

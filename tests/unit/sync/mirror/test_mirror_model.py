@@ -186,8 +186,8 @@ class MirrorHistories(RuleBasedStateMachine):
         """Make what changed just now have changed a while ago, each time of its own."""
         for path in self.place.mail.glob("*/[cn][ue][rw]"):
             changed = path.stat().st_mtime_ns
-            if changed > time.time_ns() - 4_000_000_000:
-                os.utime(path, ns=(changed, changed - 5_000_000_000))
+            if changed > time.time_ns() - 800_000_000:
+                os.utime(path, ns=(changed, changed - 1_000_000_000))
 
     def run(self) -> None:
         """A sync."""

@@ -28,8 +28,8 @@ def age(place: Place) -> None:
     """What changed just now changed a while ago."""
     for path in place.mail.rglob("[cn][ue][rw]"):
         changed = path.stat().st_mtime_ns
-        if changed > time.time_ns() - 4_000_000_000:
-            os.utime(path, ns=(changed, changed - 5_000_000_000))
+        if changed > time.time_ns() - 800_000_000:
+            os.utime(path, ns=(changed, changed - 1_000_000_000))
 
 
 @pytest.fixture
