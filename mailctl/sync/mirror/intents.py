@@ -4,7 +4,7 @@ A run that finds such a note knows where to look for what the last one may have 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,15 @@ class Intents:
         if left != self._current:
             self._current = left
             self._save()
+
+    def settle(self, lying: Mapping[str, str], undone: Collection[str], whole: bool) -> None:
+        """The run is over: forget what earlier ones were about to do, but for that which this one could not look into.
+
+        lying: the files that it found under other names than their messages have: in which folders. undone: folders in
+        which not all was done, or nothing. whole: whether no file can be missing because its folder is one of them.
+        """
+        seen = (intent for intent in self.old if intent.folder not in undone)
+        self.done([i for i in seen if all(lying[f] not in undone if f in lying else whole for f in i.files)])
 
     def _save(self) -> None:
         self._state.set_meta(_KEY, json.dumps([asdict(intent) for intent in self._current]), durable=True)

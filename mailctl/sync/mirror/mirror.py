@@ -98,7 +98,8 @@ class MirrorSync:
         naming = Naming(run, self._state, self._root, listing.folders)
         here = standing.look(naming.known())
         mirrored -= self._restored(standing.restored & mirrored)
-        works = self._works(mailbox, listing, here, naming.all(here), mirrored)
+        paths = naming.all(here)
+        works = self._works(mailbox, listing, here, paths, mirrored)
         standing.wake(works, here, listing.statuses, intents.old)
         for work in works.values():
             work.tally.error = self._blocked(work)
@@ -143,9 +144,10 @@ class MirrorSync:
         carry.carry_out(fates, freight)
         subscriptions.sync()
         done = {name for name, work in works.items() if not work.left and work.tally.error is None}
+        lying = {one.base: one.work.name for one in found}
         if done - mirrored:
             self._state.set_mirrored(mirrored | done)
-        intents.done(intents.old)
+        intents.settle(lying, paths.keys() - done, works.keys() <= done)
         standing.remember(works.values())
         turns.end()
         self._state.end()
@@ -250,8 +252,15 @@ class MirrorSync:
         strays = []
         for one in found:
             work = one.work
+            attempt = attempts.of(one)
+            if work.left and attempt is not None:
+                alike = looker.arrivals.get(attempt.folder, {}).items()
+                put = [u for u, like in alike if u >= attempt.uid and like.identity == one.stray.likeness.identity]
+                works[attempt.folder].plan.drop(put)  # a second file of it would take its place
             if work.left or (one.origin_hash and self._unlooked(works, one.origin_hash)):
                 continue  # nothing is decided without having seen where it comes from
+            if attempt is not None and works[attempt.folder].left:
+                continue  # or where it may have been put
             if work.folder is not None and not work.rules.writable:
                 work.tally.skip("read_only", f"{one.file.filename} stays here: the folder is read-only on the server")
                 continue
@@ -263,7 +272,7 @@ class MirrorSync:
                 ),
                 None,
             )
-            strays.append(replace(one.stray, origin=origin, attempt=attempts.of(one)))
+            strays.append(replace(one.stray, origin=origin, attempt=attempt))
         strays, come, lost = doubts.clear_strays(strays, looker.arrivals, lost, {one.stray.key: one for one in found})
         fates = settle(strays, Surroundings(come, there, here, lost, fixed))
         found_there: dict[str, set[int]] = {}

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,6 +192,32 @@ def test_what_was_sent_to_oneself_is_not_the_upload_that_was_cut_short(
         assert go(place).ok
     assert held(place, server) == Counter([version("a"), version("s")])
     assert held(place, server, "Work") == Counter([version("r", 9)])
+
+
+@pytest.mark.parametrize(("refused", "moved"), [("INBOX", False), ("INBOX", True), ("Work", True)])
+def test_what_a_run_was_about_to_do_is_not_forgotten_by_one_that_was_refused(
+    place: Place, server: MemoryServer, refused: str, moved: bool
+) -> None:
+    """The server tells another size than the file's, so that nothing but the note says that the message is the file."""
+    write(place, "1.host:2,", version("b"), DATE + 60)
+    with State(place.state) as state:
+        Intents(state).add(Intent("INBOX", server.folders["INBOX"].uidvalidity or 0, 2, ("1.host",)))
+    (uid,) = server.folders["INBOX"].add(version("b"), date=DATE + 90)
+    server.folders["INBOX"].messages[uid] = replace(server.folders["INBOX"].messages[uid], lies_size=99)
+    if moved:
+        (place.mail / "INBOX/cur/1.host:2,").rename(place.mail / "Work/cur/1.host:2,")
+
+    def refuse(command: str) -> None:
+        server.folders[refused].gone = command in ("visit", "select")
+
+    server.before = refuse
+    assert not go(place).ok
+    server.before = lambda command: None
+    for _ in range(2):
+        assert go(place).ok
+    assert held(place, server) + held(place, server, "Work") == Counter(map(version, "ab"))
+    with State(place.state) as state:
+        assert Intents(state).old == (), "it is forgotten once all was done"
 
 
 ONE = Likeness("<1@x>", 10, 5)
