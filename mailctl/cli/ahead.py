@@ -1,13 +1,15 @@
 """A sign-in that goes on while the rest of a command is made ready: one waits for the server, the other for nobody."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
 from mailctl.domain.server import Protocol
+from mailctl.errors import MailctlError, TlsError
 from mailctl.sync.job import Task
 from mailctl.sync.local.lock import held
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
     from mailctl.sync.job import Connector, SyncJob
 
+PATIENCE = 5.0
+"""Seconds for which a connection may wait for the password: servers end one on which nothing is said."""
 LOOK_UP = 0.5
 """Seconds between two looks for signals: one that strikes just before a thread waits is only heard when it wakes."""
 
@@ -51,13 +55,21 @@ class _Ahead:
         self._mailbox: ImapMailbox | None = None
         self._error: BaseException | None = None
         self._unwanted = False
-        context.prepare_imap()
+        self._prepared = Event()
+        context.prepare_dial()  # here, where no other thread imports
         self._thread: Thread | None = Thread(target=self._connect, daemon=True)
         self._thread.start()
+        try:
+            context.prepare_imap()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self._prepared.set()
 
     def _connect(self) -> None:
         try:
-            mailbox = self._context.open_imap(self._job)
+            mailbox = self._signed_in()
             try:
                 cast(_Surveyed, mailbox).survey_ahead()
             except BaseException:
@@ -68,6 +80,28 @@ class _Ahead:
             self._error = error
         if self._unwanted:
             self.close()
+
+    def _signed_in(self) -> "ImapMailbox":
+        """As `Context.open_imap`, but for the order: connected first, while what speaks IMAP is still being loaded."""
+        context, job = self._context, self._job
+        with ExitStack() as stack:
+            dialed, failed = None, None
+            try:
+                dialed = context.dial(job)
+                stack.callback(dialed.close)
+            except MailctlError as error:
+                failed = error
+            self._prepared.wait()
+            began = monotonic()
+            secret = context.secrets.for_login(job.gateway, job.protocol)
+            if failed is not None and not isinstance(failed, TlsError):  # why TLS failed, the sign-in finds out
+                raise failed
+            if monotonic() - began > PATIENCE:  # somebody was asked for it
+                stack.close()
+                dialed = None
+            mailbox = context.sign_in(job, secret, dialed)
+            stack.pop_all()
+            return mailbox
 
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """See `sync.job.Connector`."""

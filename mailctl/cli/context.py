@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mailctl.domain.secret import Secret
     from mailctl.journal.recorder import JournalRecorder
     from mailctl.journal.store import Journal
+    from mailctl.protocols.wire import Wire
     from mailctl.secrets.keyring import Keyring
     from mailctl.secrets.store import SecretStore
     from mailctl.sync.job import SyncJob
@@ -221,8 +222,20 @@ class Context(Configured):
 
         return tls_library()
 
+    @staticmethod
+    def prepare_dial() -> None:
+        """Import what `dial` needs."""
+        import mailctl.protocols.dialed  # noqa: F401
+
+    @staticmethod
+    def dial(job: "SyncJob") -> "Wire":
+        """A connection on which nothing was said yet."""
+        from mailctl.protocols.dialed import dial
+
+        return dial(job.endpoint, job.timeout)
+
     def prepare_imap(self) -> None:
-        """Import what `open_imap` needs."""
+        """Import what `open_imap` needs besides."""
         import mailctl.protocols.imap.session  # noqa: F401
 
         _ = self.secrets
@@ -237,12 +250,12 @@ class Context(Configured):
         return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol))
 
     @staticmethod
-    def sign_in(job: "SyncJob", secret: "Secret") -> "ImapMailbox":
-        """The same for whoever has the secret already."""
+    def sign_in(job: "SyncJob", secret: "Secret", dialed: "Wire | None" = None) -> "ImapMailbox":
+        """The same for whoever has the secret already, and perhaps a connection (see `dial`)."""
         from mailctl.protocols.imap.session import open_imap
 
-        user = job.gateway.login_for(job.protocol).user
-        return open_imap(job.endpoint, user, secret, allow_plaintext=job.gateway.allow_plaintext, timeout=job.timeout)
+        user, plain = job.gateway.login_for(job.protocol).user, job.gateway.allow_plaintext
+        return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=job.timeout, dialed=dialed)
 
     @cached_property
     def workers(self) -> "WorkerProcesses":

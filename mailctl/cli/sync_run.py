@@ -108,9 +108,14 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
 
 def _who(since: str) -> str:
     import os
-    import socket
 
-    return f"process {os.getpid()} on {socket.gethostname()}, since {since}"
+    if hasattr(os, "uname"):
+        node = os.uname().nodename
+    else:
+        import platform  # which takes a while to load
+
+        node = platform.node()
+    return f"process {os.getpid()} on {node}, since {since}"
 
 
 def _tell(context: Context, progress: "Progress") -> None:

@@ -27,18 +27,25 @@ CLEARTEXT = "The password went over the network without encryption: anyone on th
 class WireSession:
     """A `domain.check.Session` on a `Wire`. A protocol gives `protocol` and `rungs`: what comes after the greeting.
 
-    farewell: the command that ends the session politely; b"" where `close` is the protocol's own.
+    farewell: the command that ends the session politely; b"" where `close` is the protocol's own. dialed: a connection
+    that is there already (see `dialed`); it is closed with the session.
     """
 
     protocol: Protocol
     farewell = b""
 
     def __init__(
-        self, job: CheckJob, secret: Secret | None, deadline: Deadline, transcript: Transcript | None = None
+        self,
+        job: CheckJob,
+        secret: Secret | None,
+        deadline: Deadline,
+        transcript: Transcript | None = None,
+        *,
+        dialed: Wire | None = None,
     ) -> None:
         self.job, self.secret, self.deadline, self.transcript = job, secret, deadline, transcript
         self._addresses: list[Address] = []
-        self._wire: Wire | None = None
+        self._wire = dialed
         self._prefix: Prefix | None = None
         self._thorough = True
         self._family: OtherFamily | None = None
@@ -116,13 +123,17 @@ class WireSession:
         return secured.facts() | ({} if secured.verified else {"warnings": [tls.UNVERIFIED]})
 
     def _dns(self) -> Mapping[str, object]:
+        if self._wire is not None:
+            return {}
         endpoint = self.job.endpoint
         self._addresses = resolve(endpoint.host, endpoint.port, self.deadline)
         return {"host": endpoint.host, "addresses": [address.ip for address in self._addresses]}
 
     def _tcp(self) -> Mapping[str, object]:
         began = monotonic()
-        self._wire = Wire.connect(self.job.endpoint, self._addresses, self.deadline, self.transcript)
+        if self._wire is None:
+            self._wire = Wire.connect(self.job.endpoint, self._addresses, self.deadline, self.transcript)
+        self._wire.deadline = self.deadline
         if self._thorough:
             ms = round((monotonic() - began) * 1000, 1)
             self._family = OtherFamily(self._addresses, self._wire.address, ms, self._wire.failed)
@@ -132,7 +143,7 @@ class WireSession:
 
     def _tls(self) -> Mapping[str, object]:
         try:
-            return self.tls_evidence(self.wire.start_tls())
+            return self.tls_evidence(self.wire.secured or self.wire.start_tls())
         except TlsError as error:
             refused = turned_away_in_clear(self.wire, self.protocol) if error.cause == "tls_on_plain_port" else None
             raise refused or error from error.__cause__

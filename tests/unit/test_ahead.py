@@ -12,8 +12,10 @@ from mailctl.cli.ahead import ahead
 from mailctl.cli.context import Context
 from mailctl.domain.gateway import Gateway, Inbound, Login
 from mailctl.domain.mailbox import ImapMailbox
+from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
-from mailctl.errors import AuthError, NetworkError
+from mailctl.errors import AuthError, NetworkError, SecretError, TlsError
+from mailctl.protocols.wire import Wire
 from mailctl.sync.job import SyncJob, Task
 from mailctl.sync.local.lock import Lock, held
 
@@ -33,12 +35,25 @@ class Box:
         self.closed = True
 
 
+class Line:
+    """A connection that knows whether it was closed."""
+
+    closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class World:
     """A context that signs in when it is let, with these outcomes."""
 
     def __init__(self, *outcomes: Box | Exception) -> None:
         self.outcomes = list(outcomes)
         self.opened = 0
+        self.lines: list[Line] = []
+        self.used: list[Wire | None] = []
+        self.dialing: Callable[[], Line] = Line
+        self.asking: Callable[[], object] = lambda: None
         self.begun, self.let = Event(), Event()
         self.let.set()
 
@@ -47,6 +62,26 @@ class World:
 
     def prepare_reading(self) -> None:
         pass
+
+    def prepare_dial(self) -> None:
+        pass
+
+    def dial(self, job: SyncJob) -> Wire:
+        line = self.dialing()
+        self.lines.append(line)
+        return cast(Wire, line)
+
+    @property
+    def secrets(self) -> "World":
+        return self
+
+    def for_login(self, gateway: Gateway, protocol: Protocol) -> Secret:
+        self.asking()
+        return Secret("canary")
+
+    def sign_in(self, job: SyncJob, secret: Secret, dialed: Wire | None) -> ImapMailbox:
+        self.used.append(dialed)
+        return self.open_imap(job)
 
     def open_imap(self, job: SyncJob) -> ImapMailbox:
         self.opened += 1
@@ -154,3 +189,80 @@ def test_nothing_is_done_ahead_where_it_may_be_in_vain(jobs: list[SyncJob]) -> N
     with ahead(world.context, jobs) as connector:
         assert connector is cast(object, world)
     assert world.opened == 0
+
+
+def test_the_connection_is_made_while_the_rest_is_loaded() -> None:
+    world, wanted, dialed = World(Box()), job(), Event()
+
+    def dial() -> Line:
+        dialed.set()
+        return Line()
+
+    world.dialing = dial
+    world.prepare_imap = lambda: None if dialed.wait(10) else pytest.fail("not dialed")  # type: ignore[method-assign]
+    with ahead(world.context, [wanted]) as connector:
+        connector.open_imap(wanted)
+    assert cast(object, world.used) == world.lines
+    assert not world.lines[0].closed
+
+
+def test_who_waits_for_a_password_connects_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailctl.cli.ahead.PATIENCE", -1.0)
+    world, wanted = World(Box()), job()
+    with ahead(world.context, [wanted]) as connector:
+        connector.open_imap(wanted)
+    assert (world.used, [line.closed for line in world.lines]) == ([None], [True])
+
+
+def test_why_tls_failed_is_found_out_by_the_sign_in() -> None:
+    world, wanted = World(Box()), job()
+
+    def refused() -> Line:
+        raise TlsError("no", cause="tls_expired")
+
+    world.dialing = refused
+    with ahead(world.context, [wanted]) as connector:
+        connector.open_imap(wanted)
+    assert world.used == [None]
+
+
+def test_no_second_try_is_made_where_nobody_answers() -> None:
+    world, wanted = World(Box()), job()
+
+    def silent() -> Line:
+        raise NetworkError("no", cause="tcp_timeout")
+
+    world.dialing = silent
+    with ahead(world.context, [wanted]) as connector, pytest.raises(NetworkError):
+        connector.open_imap(wanted)
+    assert world.opened == 0
+
+
+def test_without_a_password_the_connection_is_dropped() -> None:
+    world, wanted = World(Box()), job()
+
+    def none() -> object:
+        raise SecretError("there is none")
+
+    world.asking = none
+    with ahead(world.context, [wanted]) as connector, pytest.raises(SecretError):
+        connector.open_imap(wanted)
+    assert [line.closed for line in world.lines] == [True]
+
+
+def test_what_fails_while_the_rest_is_loaded_leaves_no_connection() -> None:
+    box = Box()
+    world = World(box)
+
+    def broken() -> None:
+        raise ImportError("mailctl.protocols.imap")
+
+    world.prepare_imap = broken  # type: ignore[method-assign]
+    with pytest.raises(ImportError), ahead(world.context, [job()]):
+        pass
+    assert world.begun.wait(10)
+    for _ in range(1000):
+        if box.closed:
+            break
+        Event().wait(0.01)
+    assert box.closed

@@ -17,6 +17,7 @@ from mailctl.protocols.imap.status import parse_status_response
 from mailctl.protocols.imap.survey import survey
 from mailctl.protocols.session import Climb, WireSession
 from mailctl.protocols.transcript import Transcript
+from mailctl.protocols.wire import Wire
 
 INBOX = Folder("INBOX", b"INBOX")
 
@@ -37,13 +38,15 @@ def open_imap(
     timeout: float | None = 30.0,
     transcript: Transcript | None = None,
     largest: int = LARGEST,
+    dialed: Wire | None = None,
 ) -> Mailbox:
     """Connect and sign in within `timeout` seconds, by the same stages as a check → a mailbox, no folder open.
 
-    largest: octets that one message may have. Raises what the stages raise; then nothing is left open.
+    largest: octets that one message may have. dialed: a connection to `endpoint` that is there already. Raises what the
+    stages raise; then nothing is left open.
     """
     job = CheckJob("", "", Protocol.IMAP, endpoint, Login(user), allow_plaintext=allow_plaintext)
-    session = ImapSession(job, secret, Deadline(timeout), transcript)
+    session = ImapSession(job, secret, Deadline(timeout), transcript, dialed=dialed)
     session.sign_in()
     session.channel.bounded = True  # from here on each command has a deadline of its own
     return Mailbox(session.channel, largest=largest)
