@@ -14,6 +14,7 @@ from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.removal import remove_file, remove_folder
 from mailctl.sync.local.root import Root
 from mailctl.sync.mirror.connection import Connection, folder_of
+from mailctl.sync.mirror.copied import remove_copied
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.freight import Freight
 from mailctl.sync.mirror.here import look_here
@@ -220,6 +221,7 @@ class Carry:
         """Expunge what did not change since it was looked at, as far as the server can tell (RFC 7162) → what went."""
         modseq = work.status.highestmodseq if work.status else None
         left = set(self._connection.mailbox.expunge(uids, unchanged_since=modseq or None))
+        left = remove_copied(self._connection, work, left) if left else left
         for uid in sorted(left):
             text = "deleted here, but it changed on the server meanwhile: it stays there"
             work.tally.skip("changed_meanwhile", text, uid=uid)

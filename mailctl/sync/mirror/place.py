@@ -130,6 +130,7 @@ class Placer:
         self._state.save_messages(work.name, known)
         if way is Way.MOVE and not moving:
             source.plan.delete_there = sorted({*source.plan.delete_there, *told})
+            source.copied |= {uid: (work, new) for uid, new in told.items()}
         elif moving:
             self._state.forget_messages(source.name, list(told))
         work.tally.moved += len(told)

@@ -23,9 +23,10 @@ class Work:
     """One folder. folder: None while the server has none. hash: stands for it in file names.
 
     seen, agreed: what the state holds. files: this folder's messages in it, by UID. away: UIDs of those that lie
-    elsewhere. leaving: files of an older UIDVALIDITY that are to go. server: what it shows. refusal: why not all went
-    up. still: nothing is to be done, and nothing was asked. left: it was not looked at, or refused: nothing is decided
-    on it. blocked: it was not looked at, since something else lies in its place here.
+    elsewhere. leaving: files of an older UIDVALIDITY that are to go. server: what it shows. copied: messages that are
+    to go, since they were moved here: the folders and UIDs of their copies. refusal: why not all went up. still:
+    nothing is to be done, and nothing was asked. left: it was not looked at, or refused: nothing is decided on it.
+    blocked: it was not looked at, since something else lies in its place here.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Work:
     server: dict[int, MessageMeta] = field(default_factory=dict)
     rules: Rules = field(default_factory=Rules)
     plan: MirrorPlan = field(default_factory=MirrorPlan)
+    copied: dict[int, tuple["Work", int]] = field(default_factory=dict)
     refusal: MailctlError | None = None
     still: bool = False
     left: bool = False

@@ -50,6 +50,83 @@ def files(place: Place, folder: str) -> list[Path]:
     return sorted(path for path in (place.mail / folder).rglob("*.mailctl*") if path.parent.name in ("cur", "new"))
 
 
+@pytest.fixture
+def copying(tmp_path: Path) -> tuple[Place, MemoryServer]:
+    """A server with CONDSTORE and without MOVE, and a message that was moved here; another that was deleted."""
+    capabilities = frozenset({"IMAP4REV1", "UIDPLUS", "CONDSTORE", "ENABLE"})
+    server = MemoryServer({"INBOX": MemoryFolder(), "Lists": MemoryFolder(uidvalidity=2)}, capabilities)
+    server.folders["INBOX"].add(mail(1), mail(2), mail(3), flags=["\\Seen"])
+    place = Place(tmp_path, server)
+    go(place)
+    file = place.file(1)
+    file.rename(place.mail / "Lists" / "cur" / file.name)
+    place.file(2).unlink()
+    return place, server
+
+
+@pytest.mark.parametrize(
+    ("when", "command", "more"),
+    [("before", "copy", ()), ("after", "copy", ()), ("after", "copy", ("\\Deleted",)), ("before", "expunge", ())],
+)
+def test_a_message_that_is_flagged_while_it_is_moved_is_in_one_folder(
+    copying: tuple[Place, MemoryServer], when: str, command: str, more: tuple[str, ...]
+) -> None:
+    place, server = copying
+    inbox, struck = server.folders["INBOX"], list[str]()
+
+    def flag(told: str) -> None:
+        if told == command and not struck:
+            struck.append(told)
+            inbox.flag(1, ["\\Flagged", "Later", *more])
+            inbox.flag(3, ["\\Flagged"])
+
+    setattr(server, when, flag)
+    go(place)
+    assert struck
+    for _ in range(2):
+        go(place)
+    assert sorted(m.body for m in inbox.messages.values()) == sorted([mail(3)])
+    assert [(m.body, m.flags) for m in server.folders["Lists"].messages.values()] == [
+        (mail(1), frozenset({"\\Flagged", "Later"}))
+    ]
+    assert place.flags("Lists") == [{"\\Flagged", "Later"}]
+    assert place.flags() == [{"\\Flagged"}]
+    assert quiet(place)
+
+
+def test_one_that_is_flagged_again_and_again_is_lost_in_neither(copying: tuple[Place, MemoryServer]) -> None:
+    place, server = copying
+    inbox, times = server.folders["INBOX"], list[str]()
+
+    def flag(command: str) -> None:
+        if command == "expunge":
+            times.append(command)
+            inbox.flag(1, ["\\Seen", f"At{len(times)}"])
+
+    server.before = flag
+    report = go(place)
+    assert 2 < len(times) < 10
+    assert [skipped.code for skipped in report.skipped] == ["changed_meanwhile"]
+    assert (sorted(inbox.messages), len(server.folders["Lists"].messages)) == ([1, 3], 1)
+
+
+def test_one_that_another_client_removes_meanwhile_is_gone_there(copying: tuple[Place, MemoryServer]) -> None:
+    place, server = copying
+    inbox = server.folders["INBOX"]
+
+    def strike(command: str) -> None:
+        if command == "expunge":
+            inbox.flag(1, ["\\Flagged"])
+        elif command == "scan" and len(server.folders["Lists"].messages) == 1:
+            inbox.messages.pop(1, None)
+
+    server.before = strike
+    assert not go(place).skipped
+    server.before = lambda command: None
+    assert sorted(inbox.messages) == [3]
+    assert quiet(place)
+
+
 @pytest.mark.parametrize("keyword", ["Work", "$Forwarded"])
 def test_a_keyword_goes_with_a_message_that_is_moved_here_under_a_new_name(
     tmp_path: Path, server: MemoryServer, keyword: str
