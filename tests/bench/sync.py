@@ -22,7 +22,7 @@ from pathlib import Path
 from .corpus import Corpus, few_folders, many_folders
 from .goals import Row, Verdict, judged, ratio
 from .mailserver import Mailbox, MailServer, NoServerError, running
-from .programs import Line, NoCompilerError, Sample, Traffic, measure, round_trip
+from .programs import Line, NoCompilerError, Sample, ToolFailedError, Traffic, measure, round_trip
 from .table import print_rows, print_verdicts
 from .tools import REFERENCE, TOOLS, Access, Command, Tool
 
@@ -79,7 +79,13 @@ def one_round(place: Place, tools: Sequence[Tool], number: int, found: Found) ->
 
     def run(step: str, tool: Tool, keep: bool = True) -> None:
         command = homes[tool.name]
-        sample = measure(place.programs, command.argv, command.env)
+        try:
+            sample = measure(place.programs, command.argv, command.env)
+        except ToolFailedError as error:  # getmail does, now and then; an hour's figures are not lost with it
+            if tool.name == REFERENCE or tool.name.startswith("mailctl"):
+                raise
+            say(f"  {step:8} {tool.name:16}   failed: {str(error)[-200:].strip()}")
+            return
         if first:
             found.traffic[step, tool.name] = place.counting.traffic()
             found.samples[step, tool.name] += []
