@@ -6,11 +6,14 @@ Servers send records of a few thousand octets; an `ssl.SSLSocket` asks the syste
 import socket
 import ssl
 from collections.abc import Callable
+from math import inf
 from time import monotonic
 from typing import cast
 
 FIRST, MOST = 1 << 12, 1 << 16
 """Octets received at once: so many at first, and twice as many whenever they were all there, up to so many."""
+AT_MOST = 1.0
+"""Seconds for which one call that may not wait opens what comes without end and holds nothing for its user."""
 _RECORD = 1 << 14
 """Octets in one record (RFC 8446 section 5.1)."""
 
@@ -53,12 +56,21 @@ class TlsStream:
                 return
 
     def recv_into(self, view: memoryview) -> int:
-        """Fill `view` with what is there, waiting for one octet at least → how many; 0 at the end. Raises OSError."""
+        """Fill `view` with what is there, waiting for one octet at least → how many; 0 at the end. Raises OSError.
+
+        The timeout is that of the whole wait, whether nothing comes or only parts of a record, or what is TLS's own.
+        """
         if self._opened:
             octets, self._opened = self._opened[: len(view)], self._opened[len(view) :]
             view[: len(octets)] = octets
             return len(octets)
+        end = 0.0
         while not (count := self._open(view)):
+            if not end:
+                seconds = self._connection.gettimeout()
+                end = inf if seconds is None else monotonic() + (seconds or AT_MOST)
+            elif monotonic() > end:
+                raise TimeoutError if self._connection.gettimeout() else BlockingIOError
             if self._ended or not self._receive():
                 return 0
         return count

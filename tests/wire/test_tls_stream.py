@@ -3,7 +3,8 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from threading import Thread
+from threading import Event, Thread
+from time import monotonic
 
 import pytest
 
@@ -86,6 +87,26 @@ def test_part_of_a_record_is_nothing_yet(pair: Pair) -> None:
     assert pair.stream.pending()
     assert pair.read() == b" OK\r\n* BYE\r\n"
     assert not pair.stream.pending()
+
+
+def test_a_record_that_comes_in_drops_is_not_waited_for_beyond_the_timeout(pair: Pair) -> None:
+    record = pair.sealed(b"* OK\r\n")
+    over = Event()
+
+    def drip() -> None:
+        for octet in record[:-1]:
+            if not over.wait(0.05):
+                pair.far.sendall(bytes([octet]))
+
+    pair.near.settimeout(0.2)
+    dripping = Thread(target=drip, daemon=True)
+    dripping.start()
+    begun = monotonic()
+    with pytest.raises(TimeoutError):
+        pair.read()
+    assert monotonic() - begun < 0.05 * len(record) / 2
+    over.set()
+    dripping.join(5)
 
 
 def test_a_fault_is_told_again_and_again_after_what_came_before_it(pair: Pair) -> None:
