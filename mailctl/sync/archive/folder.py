@@ -224,13 +224,16 @@ class FolderSync:
             self._watch = Watch(self._maildir, quiet=self._job.dry_run)
         maildir = self._maildir
         self._files, self._count = {}, 0
-        for file in maildir.scan() if maildir else ():
+        odd: list[str] = []
+        for file in maildir.scan(odd) if maildir else ():
             self._count += 1
             if file.name.folder == self._hash and file.name.uidvalidity == validity:
                 other = self._files.get(file.name.uid)
                 if maildir and other and both_there(maildir.descriptors[file.subdirectory], other, file):
                     self._run.doubled(self._folder.name, file.filename)
                 self._files[file.name.uid] = file
+        for name in odd:
+            self._run.warn(f"{name} is no file, and no message: it is left alone")
         if self._maildir is not None:
             letters = {c for file in self._files.values() for c in file.name.letters}
             self._maildir.keywords.reserve("".join(letters))

@@ -101,7 +101,7 @@ class Here:
             if not self._quiet:
                 maildir.clean(self._now)
             watch = Watch(maildir, quiet=self._quiet)
-            names, links = read_names(maildir)
+            names, odd = read_names(maildir)
             times, hashed = watch.times(), folder_hash(self._root.account, folder)
             numbers = seen.uidvalidity, seen.uidnext or 0
             difference = compare_more(
@@ -113,7 +113,7 @@ class Here:
                 if difference.gone:
                     names |= read_names(maildir)[0]
                     difference, times = compare(known, names, hashed, *numbers), UNKNOWN
-            if links:  # the full look says which
+            if odd:  # the full look says which
                 difference = replace(difference, strange=True)
             self.proved = self.proved or times != UNKNOWN
             return Found(difference, times, difference.messages)

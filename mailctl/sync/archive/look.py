@@ -123,18 +123,18 @@ class Watch:
 
 
 def read_names(maildir: MaildirFolder) -> tuple[set[str], bool]:
-    """The files in `new` and `cur`, as `cur/NAME`; whether a symbolic link is among them under a message's name."""
+    """The files in `new` and `cur`, as `cur/NAME`; whether anything else is among them under a message's name."""
     names: set[str] = set()
-    links = False
+    odd = False
     for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
         prefix = f"{subdirectory}/"
         with os.scandir(maildir.descriptors[subdirectory]) as scanned:
             entries = list(scanned)
         found = [prefix + entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         if len(found) < len(entries):
-            links = links or any(e.is_symlink() and parse_name(e.name) is not None for e in entries)
+            odd = odd or any(parse_name(e.name) and not e.is_file(follow_symlinks=False) for e in entries)
         names.update(found)
-    return names, links
+    return names, odd
 
 
 def _times(maildir: MaildirFolder) -> Times:

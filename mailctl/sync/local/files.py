@@ -7,6 +7,7 @@ a StorageError that says what could not be done.
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from mailctl.errors import StorageError
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_READING = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DOES = {
     "mkdir": "make a folder",
@@ -33,6 +35,10 @@ _DOES = {
     "chmod": "set the permissions of a folder",
 }
 _FULL = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full"}
+
+
+class NoFileError(OSError):
+    """What is there is no regular file: a link, a pipe, a device, a folder. Opening one could hang, or do worse."""
 
 
 def storage_error(what: str, error: OSError) -> StorageError:
@@ -97,10 +103,12 @@ def _syncfs(fd: int) -> None:
 
 def _takes_colons(directory: int) -> bool:
     """Whether a file can be made there with a colon in its name, if one can be made at all."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     made = 0
     for name in (".mailctl-part", ".mailctl:part"):
         with suppress(OSError):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
             os.close(os.open(name, flags, 0o600, dir_fd=directory))
             os.unlink(name, dir_fd=directory)
             made += 1
@@ -251,10 +259,26 @@ class Files:
             raise
         self.fsync_directory(directory)
 
-    def read_small(self, directory: int, name: str, most: int = 65536) -> bytes | None:
-        """The first `most` octets of a file, or None if there is none; never through a symbolic link."""
+    def open_file(self, directory: int, name: str) -> int:
+        """A regular file for reading: the only way in which one that lies in a Maildir is opened. It never waits.
+
+        FileNotFoundError if there is none, NoFileError if it is anything else, another OSError if it can't be opened.
+        """
         try:
-            fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+            fd = os.open(name, _READING, dir_fd=directory)
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # EMLINK: a link, on FreeBSD
+                raise NoFileError(error.errno, "it is no file", name) from error
+            raise
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise NoFileError(errno.EINVAL, "it is no file", name)
+        return fd
+
+    def read_small(self, directory: int, name: str, most: int = 65536) -> bytes | None:
+        """The first `most` octets of a file, or None if there is none; errors as of `open_file`."""
+        try:
+            fd = self.open_file(directory, name)
         except FileNotFoundError:
             return None
         try:

@@ -148,8 +148,7 @@ class Reader:
             self._leave()
             self._directory = self._files.descend(self._root, where)
             self._at = where
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        fd = os.open(entry.filename, flags, dir_fd=self._directory)
+        fd = self._files.open_file(self._directory, entry.filename)
         try:
             verbatim = entry.name is not None and entry.name.verbatim
             octets, head, nul, digest = 0, b"", False, sha256()

@@ -7,13 +7,13 @@ what was seen a moment ago. Symbolic links are refused. Writing messages is in `
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from typing import Self
 
 from mailctl.domain.record import dataclass
 from mailctl.errors import StorageError
-from mailctl.sync.local.files import Files, storage_error
+from mailctl.sync.local.files import Files, NoFileError, storage_error
 from mailctl.sync.local.flags import Keywords
 from mailctl.sync.local.names import MessageName, is_part, parse_name, with_letters
 from mailctl.sync.local.paths import NAME_FILE, FolderPath
@@ -75,7 +75,7 @@ class MaildirFolder:
             following = self._open_directory(here, part)
             os.close(here)
             self.descriptors["."] = here = following
-        if create and self.path.name_file and self.files.read_small(here, NAME_FILE, 1) is None:
+        if create and self.path.name_file and self._read(NAME_FILE, 1) is None:
             self.files.replace(here, NAME_FILE, self.path.name_file.encode("utf-8", "surrogatepass"))
         for name in reversed(SUBDIRECTORIES):  # `cur` last: with it, the folder is a Maildir
             if create:
@@ -90,13 +90,16 @@ class MaildirFolder:
         except OSError as error:
             raise storage_error(f"open {name} of the Maildir folder {self.path}", error) from error
 
-    def scan(self) -> Iterator[LocalFile]:
-        """The messages in `cur` and `new` that carry mailctl's names; StorageError if one is a symbolic link."""
+    def scan(self, odd: list[str] | None = None) -> Iterator[LocalFile]:
+        """The messages in `cur` and `new` that carry mailctl's names; StorageError if one is a symbolic link.
+
+        odd: gets what carries such a name and is no file.
+        """
         for subdirectory in (
             "new",
             "cur",
         ):  # a file moves from new to cur, never back: it can be seen twice, not missed
-            yield from scan_directory(self.descriptors[subdirectory], subdirectory, str(self.path))
+            yield from scan_directory(self.descriptors[subdirectory], subdirectory, str(self.path), odd)
 
     def named(self, folder: str, uidvalidity: int) -> set[int]:
         """The UIDs of a folder whose names are here, whatever bears them: a pipe, say, tells of no deletion."""
@@ -122,10 +125,12 @@ class MaildirFolder:
             wanted = with_letters(file.filename, letters)
             if file.subdirectory == "cur" and file.filename == wanted:
                 return file
-            if self._taken(file, wanted):
-                return LocalFile(replace(file.name, letters=letters), "cur", wanted)
             try:
+                if self._taken(file, wanted):
+                    return LocalFile(replace(file.name, letters=letters), "cur", wanted)
                 self.files.rename(self.descriptors[file.subdirectory], file.filename, self.descriptors["cur"], wanted)
+            except NoFileError:  # what stands there is not touched
+                return None
             except FileNotFoundError:  # a mail client renamed it meanwhile
                 found = self.find(file.name.stem)
                 if found is None:
@@ -136,20 +141,20 @@ class MaildirFolder:
         return None
 
     def _taken(self, file: LocalFile, wanted: str) -> bool:
-        """Whether `cur` has a file `wanted` with other octets than `file`."""
+        """Whether `cur` has a file `wanted` with other octets than `file`. NoFileError if one of them is no file."""
         try:
-            other = os.open(wanted, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptors["cur"])
+            other = self.files.open_file(self.descriptors["cur"], wanted)
         except FileNotFoundError:
             return False
-        except OSError:  # no file: what stands there is not touched
+        except PermissionError:  # it can't be told
             return True
         try:
-            own = os.open(
-                file.filename, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptors[file.subdirectory]
-            )
-        except FileNotFoundError:
+            own = self.files.open_file(self.descriptors[file.subdirectory], file.filename)
+        except OSError as error:
             os.close(other)
-            return False
+            if isinstance(error, FileNotFoundError):
+                return False
+            raise
         try:
             if os.fstat(own).st_size != os.fstat(other).st_size:
                 return True
@@ -167,16 +172,17 @@ class MaildirFolder:
             self.files.rename(directory, file.filename, directory, f"{name.base()}{colon}{letters}")
 
     def read_start(self, file: LocalFile, most: int = 65536) -> bytes | None:
-        """The first octets of a message as stored, None if it is gone."""
-        return self.files.read_small(self.descriptors[file.subdirectory], file.filename, most)
+        """The first octets of a message as stored, None if it is gone, or no file any more."""
+        try:
+            return self.files.read_small(self.descriptors[file.subdirectory], file.filename, most)
+        except NoFileError:
+            return None
 
     def measure(self, file: LocalFile) -> tuple[int, float] | None:
-        """(octets on the wire, modification time) of a message, by reading it; None if it is gone."""
+        """(octets on the wire, modification time) of a message, by reading it; None as of `read_start`."""
         try:
-            fd = os.open(
-                file.filename, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptors[file.subdirectory]
-            )
-        except FileNotFoundError:
+            fd = self.files.open_file(self.descriptors[file.subdirectory], file.filename)
+        except (FileNotFoundError, NoFileError):
             return None
         try:
             status = os.fstat(fd)
@@ -205,12 +211,15 @@ class MaildirFolder:
             self.keywords.changed = False
 
     def _read_keywords(self) -> Keywords:
+        return Keywords.parse((self._read(KEYWORDS_FILE) or b"").decode("utf-8", "replace"))
+
+    def _read(self, name: str, most: int = 65536) -> bytes | None:
+        """One of mailctl's small files."""
         try:
-            data = self.files.read_small(self.directory, KEYWORDS_FILE)
+            return self.files.read_small(self.directory, name, most)
         except OSError as error:
             self.close()
-            raise not_a_file(f"{self.path}/{KEYWORDS_FILE}", error) from error
-        return Keywords.parse((data or b"").decode("utf-8", "replace"))
+            raise not_a_file(f"{self.path}/{name}", error) from error
 
     def clean(self, now: float) -> int:
         """Remove what dead runs left in `tmp`: mailctl's own at once (the lock is held), others' by the Maildir rule.
@@ -242,8 +251,8 @@ def not_a_file(shown: str, error: OSError) -> StorageError:
     return StorageError(text, hint="Put the file itself in its place, or remove what is there.", code="not_a_folder")
 
 
-def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[LocalFile]:
-    """The messages with mailctl's names in one open directory; `shown` names the folder in errors."""
+def scan_directory(descriptor: int, subdirectory: str, shown: str, odd: list[str] | None = None) -> Iterator[LocalFile]:
+    """The messages with mailctl's names in one open directory; `shown` names the folder in errors, and in `odd`."""
     with os.scandir(descriptor) as entries:
         for entry in entries:
             name = parse_name(entry.name)
@@ -257,6 +266,8 @@ def scan_directory(descriptor: int, subdirectory: str, shown: str) -> Iterator[L
                 )
             if entry.is_file(follow_symlinks=False):  # a pipe or a folder of that name is no message
                 yield LocalFile(name, subdirectory, entry.name)
+            elif odd is not None:
+                odd.append(f"{shown}/{subdirectory}/{entry.name}")
 
 
 def both_there(directory: int, one: LocalFile, two: LocalFile) -> bool:
@@ -269,50 +280,3 @@ def both_there(directory: int, one: LocalFile, two: LocalFile) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-@contextmanager
-def opened(files: Files, root: int, path: tuple[str, ...]) -> Iterator[int | None]:
-    """The directory at `path` below the root, None if there is none; StorageError if something else is there."""
-    directory: int | None = None
-    try:
-        directory = files.descend(root, path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise storage_error(f"look into {'/'.join(path)}", error) from error
-    try:
-        yield directory
-    finally:
-        if directory is not None:
-            os.close(directory)
-
-
-def walk(files: Files, root: int) -> Iterator[tuple[tuple[str, ...], list[LocalFile]]]:
-    """(path, its messages) of every Maildir below the root; symbolic links and hidden names are left out."""
-    pending: list[tuple[str, ...]] = [()]
-    while pending:
-        path = pending.pop()
-        with opened(files, root, path) as descriptor:
-            if descriptor is None:
-                continue
-            with os.scandir(descriptor) as entries:
-                names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name[0] != ".")
-            if "cur" in names:
-                yield path, _messages(files, descriptor, names, "/".join(path))
-            pending += [(*path, name) for name in names if name not in SUBDIRECTORIES]
-
-
-def _messages(files: Files, descriptor: int, names: list[str], shown: str) -> list[LocalFile]:
-    found: list[LocalFile] = []
-    for subdirectory in ("new", "cur"):
-        if subdirectory in names:
-            try:
-                inner = files.open_directory(descriptor, subdirectory)
-            except OSError as error:
-                raise storage_error(f"look into {shown}/{subdirectory}", error) from error
-            try:
-                found += scan_directory(inner, subdirectory, shown)
-            finally:
-                os.close(inner)
-    return found

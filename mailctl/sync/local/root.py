@@ -21,8 +21,9 @@ from mailctl.domain.record import dataclass
 from mailctl.errors import LockedError, SafetyError, StorageError
 from mailctl.sync.job import SyncJob
 from mailctl.sync.local.files import Files, private_directory
-from mailctl.sync.local.maildir import LocalFile, MaildirFolder, walk
+from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.local.walk import walk
 from mailctl.sync.state import State
 
 MARKER = ".mailctl"

@@ -14,9 +14,10 @@ from mailctl.errors import StorageError
 from mailctl.sync.archive.look import UNKNOWN, Times, clock_in, reliable_times, stands, times_in, touched
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
-from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, both_there, not_a_file, opened
+from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, both_there, not_a_file
 from mailctl.sync.local.names import MessageName, parse_name
 from mailctl.sync.local.paths import NAME_FILE
+from mailctl.sync.local.walk import opened
 from mailctl.sync.state import FolderState
 
 Parts = tuple[str, ...]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 
 from mailctl.domain.record import dataclass
-from mailctl.sync.local.files import Files
+from mailctl.sync.local.files import Files, NoFileError
 from mailctl.sync.local.lineends import expand
 from mailctl.sync.local.maildir import LocalFile
 from mailctl.sync.rematch import message_id
@@ -34,12 +34,11 @@ class Measured:
     nul: bool = False
 
 
-def open_message(directory: int, filename: str) -> int | None:
+def open_message(files: Files, directory: int, filename: str) -> int | None:
     """A file for reading; None if it is gone, or no regular file."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        return os.open(filename, flags, dir_fd=directory)
-    except FileNotFoundError:
+        return files.open_file(directory, filename)
+    except (FileNotFoundError, NoFileError):
         return None
 
 

@@ -299,7 +299,7 @@ def _called(maildir: MaildirFolder, base: str) -> LocalFile | None:
 
 def redate(maildir: MaildirFolder, file: LocalFile, date: float) -> None:
     """Give a file the time of its message: whoever copied it made it anew, the server's copy keeps the date."""
-    fd = open_message(maildir.descriptors[file.subdirectory], file.filename)
+    fd = open_message(maildir.files, maildir.descriptors[file.subdirectory], file.filename)
     if fd is None:
         return
     try:

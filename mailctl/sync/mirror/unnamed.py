@@ -85,7 +85,7 @@ class Reader:
             return found.stray.likeness.identity
         path, file = found.work.path, found.file
         with MaildirFolder(self._root.files, self._root.descriptor, path, create=self._make) as maildir:
-            fd = open_message(maildir.descriptors[file.subdirectory], file.filename)
+            fd = open_message(maildir.files, maildir.descriptors[file.subdirectory], file.filename)
             if fd is None:
                 return ""
             try:
@@ -96,7 +96,7 @@ class Reader:
 
 def _read(maildir: MaildirFolder, file: LocalFile) -> tuple[Measured | None, str]:
     """(what it is, what it is known by); (None, "") if it has gone."""
-    fd = open_message(maildir.descriptors[file.subdirectory], file.filename)
+    fd = open_message(maildir.files, maildir.descriptors[file.subdirectory], file.filename)
     if fd is None:
         return None, ""
     try:

@@ -33,7 +33,7 @@ class Batch:
         """Open the files; `stack` closes them. What has gone meanwhile, or changed, is taken out."""
         uploads, kept = [], []
         for found in self.found:
-            fd = open_message(maildir.descriptors[found.file.subdirectory], found.file.filename)
+            fd = open_message(maildir.files, maildir.descriptors[found.file.subdirectory], found.file.filename)
             if fd is None:
                 continue
             stack.callback(os.close, fd)
@@ -92,7 +92,7 @@ def regularised(maildir: MaildirFolder, found: Found, work: Work) -> Found:
     """
     files, file = maildir.files, found.file
     directory, tmp = maildir.descriptors[file.subdirectory], maildir.descriptors["tmp"]
-    old = open_message(directory, file.filename)
+    old = open_message(files, directory, file.filename)
     if old is None:
         return found
     part = part_name(work.hash, found.stray.key)
@@ -122,7 +122,7 @@ def regularised(maildir: MaildirFolder, found: Found, work: Work) -> Found:
 
 def remeasured(maildir: MaildirFolder, found: Found) -> Measured | None:
     """What a file is now; None if it is gone."""
-    fd = open_message(maildir.descriptors[found.file.subdirectory], found.file.filename)
+    fd = open_message(maildir.files, maildir.descriptors[found.file.subdirectory], found.file.filename)
     if fd is None:
         return None
     try:
@@ -133,7 +133,7 @@ def remeasured(maildir: MaildirFolder, found: Found) -> Measured | None:
 
 def open_now(maildir: MaildirFolder, found: Found) -> bool:
     """Whether the file is still called so."""
-    fd = open_message(maildir.descriptors[found.file.subdirectory], found.file.filename)
+    fd = open_message(maildir.files, maildir.descriptors[found.file.subdirectory], found.file.filename)
     if fd is not None:
         os.close(fd)
     return fd is not None

@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,10 +53,10 @@ def test_a_file_missed_while_a_directory_is_read_is_not_taken_for_deleted(
     place.sync()
     real, seen = maildir.scan_directory, 0
 
-    def missing(descriptor: int, subdirectory: str, shown: str) -> Iterator[LocalFile]:
+    def missing(descriptor: int, subdirectory: str, shown: str, odd: list[str] | None = None) -> Iterator[LocalFile]:
         nonlocal seen
         seen += subdirectory == "new"
-        for file in real(descriptor, subdirectory, shown):
+        for file in real(descriptor, subdirectory, shown, odd):
             if seen > looks or file.name.uid != 2:
                 yield file
 
@@ -341,7 +342,7 @@ def test_a_directory_in_tmp_holds_nothing_up(place: Place, server: MemoryServer,
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-@pytest.mark.parametrize("how", ["link", "directory"])
+@pytest.mark.parametrize("how", ["link", "directory", "pipe"])
 def test_D5_keywords_that_are_no_file_concern_their_folder_alone(
     place: Place, server: MemoryServer, mode: Mode, how: str
 ) -> None:
@@ -351,7 +352,7 @@ def test_D5_keywords_that_are_no_file_concern_their_folder_alone(
     if how == "link":
         file.symlink_to("/etc/passwd")
     else:
-        file.mkdir()
+        (file.mkdir if how == "directory" else partial(os.mkfifo, file))()
     held = dict(server.folders["INBOX"].messages)
     server.folders["INBOX"].add(mail(9), flags=["keyword"])
     server.folders["Later"] = MemoryFolder()

@@ -10,6 +10,7 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode
 from mailctl.sync.job import SyncReport
+from mailctl.sync.local.files import Files
 from mailctl.sync.mirror import unnamed
 from mailctl.sync.mirror.octets import open_message
 from tests.doubles.imap import MemoryFolder, MemoryServer
@@ -256,10 +257,10 @@ def test_a_file_that_cannot_be_read_is_told_and_holds_up_no_other(
     (cur / "2.h:2,").write_bytes(NEW)
     server.folders["INBOX"].add(mail(9))
 
-    def refused(directory: int, filename: str) -> int | None:
+    def refused(files: Files, directory: int, filename: str) -> int | None:
         if filename == "1.other:2,":
             raise PermissionError(errno.EACCES, "Permission denied")
-        return open_message(directory, filename)
+        return open_message(files, directory, filename)
 
     monkeypatch.setattr(unnamed, "open_message", refused)
     for _ in range(2):
