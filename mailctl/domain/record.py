@@ -1,8 +1,8 @@
 """`dataclass` as in `dataclasses`, quickly defined: a sixth of a short command was spent on making methods of classes.
 
 The standard library's compiles six methods for each class when it is defined. Here the comparing and showing ones are
-shared by all classes, and `__init__` is compiled when the first object is made. All else is the standard library's:
-`fields`, `replace`, `asdict`, `is_dataclass` work, `__post_init__` is called.
+shared by all classes, and `__init__` is compiled when a class turns out to have more than a few objects. All else is
+the standard library's: `fields`, `replace`, `asdict`, `is_dataclass` work, `__post_init__` is called.
 """
 
 import dataclasses
@@ -11,6 +11,9 @@ from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
 from typing import TYPE_CHECKING, Any
+
+_OFTEN = 8
+"""Objects of a class that are made without an `__init__` of their class: compiling one takes as long as fifty."""
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass
@@ -45,14 +48,44 @@ def _made(cls: type, *, frozen: bool, slots: bool, eq: bool) -> type:
     return made  # type: ignore[no-any-return]  # a class
 
 
-def _late_init(cls: type, *, frozen: bool) -> Callable[..., None]:
-    """An `__init__` that puts the real one in its own place when it is first called."""
+def _late_init(cls: Any, *, frozen: bool) -> Callable[..., None]:
+    """An `__init__` that puts the real one in its own place when it is called often, or not as it should be."""
+    calls = 0
 
     def __init__(self: object, /, *args: object, **kwargs: object) -> None:  # noqa: N807 - it is one
-        cls.__init__ = made = _init(cls, frozen=frozen)  # type: ignore[misc]  # what a dataclass is
-        made(self, *args, **kwargs)
+        nonlocal calls
+        calls += 1
+        values = _values(cls, args, kwargs) if calls <= _OFTEN else None
+        if values is None:
+            cls.__init__ = made = _init(cls, frozen=frozen)
+            made(self, *args, **kwargs)
+            return
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if hasattr(cls, "__post_init__"):
+            self.__post_init__()  # type: ignore[attr-defined]  # it has one
 
     return __init__
+
+
+def _values(cls: Any, args: tuple[object, ...], kwargs: dict[str, object]) -> dict[str, object] | None:
+    """What the fields of a new object get; None if that can't be."""
+    fields = dataclasses.fields(cls)
+    given = dict(zip((field.name for field in fields), args, strict=False))
+    if len(args) > len(fields) or given.keys() & kwargs.keys():
+        return None
+    given |= kwargs
+    values = {}
+    for field in fields:
+        if field.name in given:
+            values[field.name] = given.pop(field.name)
+        elif field.default is not dataclasses.MISSING:
+            values[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            values[field.name] = field.default_factory()
+        else:
+            return None
+    return None if given else values
 
 
 def _init(cls: Any, *, frozen: bool) -> Callable[..., None]:

@@ -20,6 +20,8 @@ UNSAFE = pattern(
 
 def visible(text: str) -> str:
     """`text` with every character of `UNSAFE` as an escape of ASCII letters; one line in, one line out."""
+    if text.isascii() and text.isprintable():  # as most is: compiling the pattern takes a millisecond
+        return text
     return UNSAFE.sub(_escape, text)
 
 

@@ -102,3 +102,45 @@ def test_what_works_on_dataclasses_works() -> None:
     match record:
         case Frozen(name, size):
             assert (name, size) == ("a", 4)
+
+
+def test_the_first_objects_are_made_as_those_that_come_when_there_are_many() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Fresh:
+        """One of which there are none yet."""
+
+        name: str
+        size: int = 3
+        parts: list[str] = field(default_factory=list)
+
+    for _ in range(20):
+        assert Fresh("a", parts=["b"]) == Fresh(name="a", size=3, parts=["b"])
+        assert (Fresh("a").size, Fresh("a", 4).size, Fresh("a").parts) == (3, 4, [])
+        with pytest.raises(FrozenInstanceError):
+            Fresh("a").name = "b"  # type: ignore[misc]  # that is the test
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "words"),
+    [
+        ((), {}, "missing 1 required positional argument: 'name'"),
+        (("a",), {"name": "b"}, "multiple values for argument 'name'"),
+        (("a",), {"nope": 1}, "unexpected keyword argument 'nope'"),
+        (("a", 1, [], 2), {}, "takes from 2 to 4 positional arguments but 5 were given"),
+    ],
+)
+def test_what_is_no_object_is_an_error_from_the_first_on(
+    args: tuple[object, ...], kwargs: dict[str, object], words: str
+) -> None:
+    @dataclass
+    class Fresh:
+        """One of which there are none yet."""
+
+        name: str
+        size: int = 3
+        parts: list[str] = field(default_factory=list)
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match=words):
+            Fresh(*args, **kwargs)  # type: ignore[arg-type]  # that is the test
+    assert Fresh("a").size == 3

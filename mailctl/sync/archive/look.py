@@ -125,16 +125,19 @@ class Watch:
 def read_names(maildir: MaildirFolder) -> tuple[set[str], bool]:
     """The files in `new` and `cur`, as `cur/NAME`; whether anything else is among them under a message's name."""
     names: set[str] = set()
-    odd = False
+    others: list[str] = []
+
+    def left_out(name: str) -> bool:
+        others.append(name)
+        return False
+
     for subdirectory in ("new", "cur"):  # a file moves from new to cur, never back: it can be seen twice, not missed
         prefix = f"{subdirectory}/"
         with os.scandir(maildir.descriptors[subdirectory]) as scanned:
-            entries = list(scanned)
-        found = [prefix + entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-        if len(found) < len(entries):
-            odd = odd or any(parse_name(e.name) and not e.is_file(follow_symlinks=False) for e in entries)
-        names.update(found)
-    return names, odd
+            names.update(  # no entry is kept: there are many
+                [prefix + e.name for e in scanned if e.is_file(follow_symlinks=False) or left_out(e.name)]
+            )
+    return names, any(parse_name(name) is not None for name in others)
 
 
 def _times(maildir: MaildirFolder) -> Times:

@@ -45,6 +45,8 @@ def natural(level: str) -> str:
     """The directory name of one level of a folder's name, before anything is said about its neighbours or length."""
     if not level:
         return "%"
+    if level.isascii() and level.isalnum() and level.casefold() not in _RESERVED:  # compiling _ALWAYS takes longer
+        return level
     text = _EDGES.sub(_percent, _ALWAYS.sub(_percent, level))
     if level.casefold() in _RESERVED:
         text = _percent_text(level[0]) + level[1:]
