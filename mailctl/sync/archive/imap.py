@@ -165,6 +165,7 @@ class ImapSync:
 
     def _connected(self) -> "ReadingMailbox":
         if self._mailbox is None:
+            self._run.check_stop()
             self._connections += 1
             self._mailbox = cast("ReadingMailbox", self._run.tools.connector.open_imap(self._run.job))
         return self._mailbox

@@ -62,6 +62,7 @@ class MirrorSync:
         """The run, on one connection, or on a new one after it was lost."""
         budget, at_once = self._run.budget, True
         for attempt in range(MOST_CONNECTIONS):
+            self._run.check_stop()
             mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
             try:
                 return self._once(mailbox, at_once=at_once)

@@ -60,6 +60,7 @@ class ImapVerify:
 
     def _connected(self) -> ImapMailbox:
         if self._mailbox is None:
+            self._run.check_stop()
             self._mailbox = self._run.tools.connector.open_imap(self._job)
         return self._mailbox
 

@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from mailctl.domain.event import Level
+from mailctl.domain.gateway import Mode
 from mailctl.domain.standing import Standing
-from mailctl.errors import ExitCode
+from mailctl.errors import ExitCode, NetworkError
 from mailctl.sync.local.lock import Lock
 from mailctl.sync.run import Run, Tools
 from tests.doubles.imap import MemoryFolder, MemoryServer
@@ -137,6 +138,19 @@ def test_G14_after_a_stop_nothing_is_begun(place: Place, server: MemoryServer) -
     assert report.error is not None
     assert report.error.exit_code is ExitCode.INTERRUPTED
     assert (server.connections, place.recorder.events) == (0, [])
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_G14_after_a_stop_a_lost_connection_is_not_made_anew(place: Place, server: MemoryServer, mode: Mode) -> None:
+    def cut(octets: int) -> None:
+        place.stop.set()
+        raise NetworkError("the connection was lost", cause="connection_lost")
+
+    server.cut = cut
+    report = place.sync(mode=mode)
+    assert report.error is not None
+    assert report.error.exit_code is ExitCode.INTERRUPTED
+    assert server.connections == 1
 
 
 def test_what_happened_is_in_the_log(place: Place, inbox: MemoryFolder) -> None:
