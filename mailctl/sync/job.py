@@ -180,8 +180,8 @@ class SyncReport:
 class FolderTally:
     """Counts while a folder is being synced.
 
-    avoid: messages at which the server broke the protocol in this run. changing: files that changed while they were
-    being sent, by name up to the flags.
+    avoid: messages at which the server broke the protocol in this run. suspects: messages of which one is such.
+    changing: files that changed while they were being sent, by name up to the flags.
     """
 
     name: str
@@ -198,6 +198,7 @@ class FolderTally:
     steps: list[Step] = field(default_factory=list)
     error: MailctlError | None = None
     avoid: set[int] = field(default_factory=set)
+    suspects: list[int] = field(default_factory=list)
     changing: set[str] = field(default_factory=set)
 
     def skip(self, code: str, reason: str, *, uid: int = 0, count: int = 1, what: Description | None = None) -> None:

@@ -223,7 +223,7 @@ class ImapSync:
                     tally.error = error
                     if self._connections >= MOST_CONNECTIONS:
                         raise
-                    if avoided == len(tally.avoid) or avoided == MOST_AVOIDED:
+                    if avoided == MOST_AVOIDED or not (tally.suspects or avoided < len(tally.avoid)):
                         return
                 except (RefusedError, SafetyError, StorageError) as error:
                     tally.error = error

@@ -30,6 +30,8 @@ from mailctl.sync.run import Run
 _LOOK_UP = 0.2
 _GRACE = 30.0
 """Seconds that workers have to tell what came whole before an end."""
+_SUSPECTS = 500
+"""Messages at most that are asked for one by one, since the server broke the protocol at one of them."""
 
 
 def bring(
@@ -38,27 +40,36 @@ def bring(
     """Yield what was brought, batch by batch, each durable and in its place; messages that are gone never come.
 
     root: descriptor of the Maildir root; without it there are no workers. Notes in `tally` what was left for its size,
-    and in `tally.avoid` where the server broke the protocol. Raises MailctlErrors after what came whole was yielded;
-    StoppedError if the user wants an end. `mailbox` has the folder selected; after a NetworkError or ProtocolError it
-    is dead.
+    and where the server broke the protocol: among `suspects`, which the next call asks for one by one, until it is
+    certain and in `avoid`. Raises MailctlErrors after what came whole was yielded; StoppedError if the user wants an
+    end. `mailbox` has the folder selected; after a NetworkError or ProtocolError it is dead.
     """
     run.check_stop()
-    shares = Shares(load.uids, load.sizes)
+    suspects, tally.suspects = set(tally.suspects), []
+    shares = Shares([uid for uid in load.uids if uid not in suspects] if suspects else load.uids, load.sizes)
     crew = muster(run, mailbox, load, root)
     shares.crowd = 1 + (crew.size if crew else 0)  # before any of them can take
     if run.pace is None or run.pace.mailbox is not mailbox:
         run.pace = Pace(mailbox, run.job.endpoint)
     with crew.at_work(load, shares, maildir) if crew else nullcontext(Shift(load, shares)) as shift:
         fetcher = Fetcher(mailbox, maildir, load, run.pace, lambda octets: run.beat(octets + shift.beat()))
+        alone = 0
         try:
+            for alone in sorted(suspects & set(load.uids)) if suspects else ():
+                for came in fetcher.fetch([alone]):
+                    if written := _placed(maildir, load, tally, came):
+                        yield written
+            alone = 0
             for came in _all(run, crew, shift, fetcher):
                 if written := _placed(maildir, load, tally, came):
                     yield written
         except (NetworkError, ProtocolError, RefusedError, StoppedError, StorageError) as error:
             if isinstance(error, StorageError) and error.code != "disk_full":
                 raise
-            if fetcher.broke_at:
-                tally.avoid.add(fetcher.broke_at)
+            if fetcher.suspects == [alone]:
+                tally.avoid.add(alone)
+            else:  # what came before may never have been going to, and servers need not keep the order
+                tally.suspects = fetcher.suspects[:_SUSPECTS] or sorted(u for u in suspects if u >= alone > 0)
             for came in _last_words(crew, shift):
                 if written := _placed(maildir, load, tally, came):
                     yield written

@@ -47,8 +47,8 @@ class Fetcher:
         self._wanted: dict[int, None] = {}
         """In the order in which they were asked for."""
         self._too_large: list[tuple[int, int]] = []
-        self.broke_at = 0
-        """The message at which the server broke the protocol, or 0."""
+        self.suspects: list[int] = []
+        """The messages at one of which the server broke the protocol: what was asked for and had not come."""
 
     def fetch(self, uids: Sequence[int], more: Callable[[], Sequence[int]] = tuple) -> Iterator[Came]:
         """Yield what came, whenever enough is durable and at the end; before an error is raised, what came whole.
@@ -85,8 +85,8 @@ class Fetcher:
                     yield self._settled()
                 raise
             except (NetworkError, ProtocolError, RefusedError, StoppedError) as error:
-                if isinstance(error, ProtocolError) and self._wanted:
-                    self.broke_at = next(iter(self._wanted))  # they come as they were asked for: the next one broke it
+                if isinstance(error, ProtocolError):
+                    self.suspects = list(self._wanted)
                 yield self._settled()
                 raise
             yield self._settled()

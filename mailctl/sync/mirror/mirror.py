@@ -41,6 +41,8 @@ from mailctl.sync.state import State
 
 MOST_CONNECTIONS = 3
 """Connections that one run may make: the first, and more after one was lost. All is looked at again on each."""
+MOST_AT_ODDS = 6
+"""The same where the server breaks the protocol and it isn't certain yet at which messages: it takes two for each."""
 
 
 class MirrorSync:
@@ -61,8 +63,9 @@ class MirrorSync:
     def _tried(self) -> int:
         """The run, on one connection, or on a new one after it was lost."""
         budget, at_once = self._run.budget, True
-        for attempt in range(MOST_CONNECTIONS):
+        for attempt in range(1, MOST_AT_ODDS + 1):
             self._run.check_stop()
+            known = [(len(tally.avoid), tally.suspects) for tally in self._run.tallies]
             mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
             try:
                 return self._once(mailbox, at_once=at_once)
@@ -71,7 +74,8 @@ class MirrorSync:
                     raise
                 text = f"all is looked at again: {error.message}"
                 self._run.record("sync.connection.lost", text, level=Level.WARNING, code=error.code)
-                if attempt == MOST_CONNECTIONS - 1:
+                learned = known != [(len(tally.avoid), tally.suspects) for tally in self._run.tallies]
+                if attempt >= (MOST_AT_ODDS if learned else MOST_CONNECTIONS):
                     raise
                 self._run.budget = budget
                 at_once = at_once and not isinstance(error, ProtocolError)

@@ -1,5 +1,6 @@
 """Sync with servers that lie, break off, offer little or change their mind."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -260,7 +261,37 @@ def test_a_message_that_breaks_the_protocol_does_not_keep_the_others_away(
         inbox.messages[uid] = replace(inbox.messages[uid], poison=True)
     server.connections = 0
     assert not place.sync().ok
-    assert server.connections == 3, "bounded"
+    assert server.connections == 5, "bounded"
+
+
+def test_no_other_message_is_blamed_for_one_that_breaks_the_protocol(
+    place: Place, server: MemoryServer, inbox: MemoryFolder
+) -> None:
+    """Those before it have no body, and do not come either."""
+    inbox.add(*(mail(n) for n in range(10, 20)))
+    for uid in (2, 3, 4, 7):
+        inbox.messages[uid] = replace(inbox.messages[uid], no_body=True)
+    for uid in (6, 9):
+        inbox.messages[uid] = replace(inbox.messages[uid], poison=True)
+    report = place.sync()
+    assert report.fetched == 9
+    codes = {skipped.uid: skipped.code for skipped in report.skipped}
+    assert codes == {**dict.fromkeys((2, 3, 4, 7), "no_body"), **dict.fromkeys((6, 9), "bad_response")}
+    assert place.litter() == []
+
+
+def test_one_that_is_sent_before_its_turn_is_the_one_to_blame(
+    place: Place, server: MemoryServer, inbox: MemoryFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = MemoryMailbox.fetch
+
+    def last_first(self: MemoryMailbox, uids: Sequence[int], *more: object) -> Iterator[MessageMeta]:
+        return real(self, sorted(uids, reverse=True), *more)  # type: ignore[arg-type]  # handed on
+
+    monkeypatch.setattr(MemoryMailbox, "fetch", last_first)
+    inbox.messages[4] = replace(inbox.messages[4], poison=True)
+    report = place.sync(mark_seen=True)
+    assert (report.fetched, [(skipped.uid, skipped.code) for skipped in report.skipped]) == (4, [(4, "bad_response")])
 
 
 def test_bytes_that_would_not_survive_are_kept_verbatim(place: Place, inbox: MemoryFolder) -> None:
