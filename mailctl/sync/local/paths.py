@@ -62,7 +62,10 @@ def level_of(directory: str) -> str | None:
     text = _TAIL.sub("", directory)
     if text == "%":
         return ""
-    return _CODED.sub(lambda m: bytes.fromhex(m[0].replace("%", "")).decode("utf-8", "surrogatepass"), text)
+    try:
+        return _CODED.sub(lambda m: bytes.fromhex(m[0].replace("%", "")).decode("utf-8", "surrogatepass"), text)
+    except UnicodeDecodeError:  # made by somebody to whom % is a letter
+        return text
 
 
 def levels(folder: Folder) -> tuple[str, ...]:

@@ -3,8 +3,11 @@
 from collections.abc import Collection
 from enum import StrEnum
 
+from mailctl.domain.pattern import pattern
 from mailctl.sync.local.paths import level_of
 from mailctl.sync.mirror.plan import MirrorPlan
+
+_NEVER = pattern(r"[\r\n\0\ud800-\udfff]")
 
 
 class FolderFate(StrEnum):
@@ -52,13 +55,19 @@ def kept(plan: MirrorPlan, strays: int) -> bool:
 
 
 def name_of(parts: tuple[str, ...], delimiter: str | None, name_file: str) -> str | None:
-    """The folder name that a path below the Maildir root stands for; None if it stands for none."""
+    """The folder name that a path below the Maildir root stands for; None if it stands for none that can be sent."""
     if name_file:
-        return name_file
+        return name_file if _sendable(name_file) else None
     levels = [level_of(part) for part in parts]
     named = [level for level in levels if level]
     if not parts or len(named) < len(levels) or (len(levels) > 1 and not delimiter):
         return None
     if delimiter and any(delimiter in level for level in named):
         return None
-    return (delimiter or "").join(named)
+    name = (delimiter or "").join(named)
+    return name if _sendable(name) else None
+
+
+def _sendable(name: str) -> bool:
+    """Whether a server may be asked for it: neither line breaks nor NUL, nor octets that are no text."""
+    return not _NEVER.search(name)

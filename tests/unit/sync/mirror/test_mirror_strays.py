@@ -120,6 +120,12 @@ def test_folders_follow_whoever_made_or_removed_them() -> None:
         (("a", "b.c"), ".", None),
         (("a", "b"), None, None),
         (("a", "%"), "/", None),
+        (("50%DEal",), "/", "50%DEal"),
+        (("a%0Ab",), "/", None),
+        (("a%00",), "/", None),
+        (("a\nb",), "/", None),
+        (("\udcff",), "/", None),
+        (("%ED%B3%BF",), "/", None),
         ((), "/", None),
     ],
 )
@@ -129,6 +135,7 @@ def test_a_path_tells_a_name_or_none(parts: tuple[str, ...], delimiter: str | No
 
 def test_a_name_file_tells_the_name() -> None:
     assert name_of(("x%~0",), "/", "what it is called") == "what it is called"
+    assert name_of(("x%~0",), "/", "in two\r\nlines") is None
 
 
 NAMES = st.sets(st.sampled_from(["a", "b/c", "d"]))
