@@ -16,7 +16,7 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.errors import AuthError, ExitCode, MailctlError, NetworkError, RefusedError
 from mailctl.sync.archive import fast, folder, fresh
-from mailctl.sync.bulk import crew, load, pace
+from mailctl.sync.bulk import crew, load, pace, worker
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files
 from tests.crash.test_sync_faults import REGULAR, VERBATIM, Killed, StrikingFiles
@@ -224,6 +224,35 @@ def test_a_worker_that_says_nothing_is_given_up_and_others_do_its_work(
     assert (report.ok, report.fetched) == (True, 200)
     assert killed.is_set()
     assert any("said nothing" in note for note in report.notes)
+    assert_here(place, made)
+
+
+@pytest.mark.parametrize("longest", [1800.0, 0.5])
+def test_a_worker_whose_disk_is_slow_is_not_taken_for_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, longest: float
+) -> None:
+    """It takes longer than a worker may be silent; one that takes for ever is given up all the same."""
+    monkeypatch.setattr(crew, "SILENCE", 1.0)
+    monkeypatch.setattr(worker, "LIFE_SIGN", 0.05)
+    monkeypatch.setattr(worker, "LONGEST", longest)
+    made = server(200)
+    killed, slow = Event(), list[str]()
+
+    class Slow(Files):
+        def perform(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+            if kind in ("fsync", "syncfs") and not slow:
+                slow.append(kind)
+                if killed.wait(3.0):
+                    raise Killed
+            return function(*args, **kwargs)
+
+    together(made)
+    workers = ThreadWorkers(made.open_imap, [Slow()], killed=killed.set)
+    place = Place(tmp_path, made, workers=workers)
+    report = place.sync()
+    assert slow
+    assert (report.ok, report.fetched) == (True, 200)
+    assert any("said nothing" in note for note in report.notes) == (longest < 1)
     assert_here(place, made)
 
 

@@ -27,7 +27,8 @@ from mailctl.sync.local.writer import MOST_MESSAGES
 NAMESPACE = 10**15
 """Numbers of files in `tmp` that each process has for itself."""
 SILENCE = 120.0
-"""Seconds that a worker may say nothing: longer than a server may, so that it can tell of that itself."""
+"""Seconds that a worker may say nothing: longer than a server may, so that it can tell of that itself. While the disk
+keeps it waiting, it says so."""
 _FATAL = frozenset({ExitCode.BUG, ExitCode.STORAGE, ExitCode.SAFETY})
 """What a worker fails of that fails the whole: the disk is everybody's."""
 

@@ -9,9 +9,9 @@ parent is dead: the worker ends at once.
 from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Thread, get_ident
 from time import monotonic
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 from mailctl import errors
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
@@ -28,9 +28,16 @@ from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.names import MessageName
 from mailctl.sync.local.writer import Part
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 STOP = "stop"
 OFTEN = 0.1
 """Seconds between two words on how many octets came."""
+LIFE_SIGN = 20.0
+"""Seconds between two words while a file call lasts: the disk may take longer than a worker may be silent."""
+LONGEST = 1800.0
+"""Seconds after which a file call is no reason to be silent any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +93,8 @@ def work(
 
 class _Worker:
     def __init__(self, answers: Answers, files: Files) -> None:
-        self._answers, self._files = answers, files
-        self._stop = Event()
+        self._answers, self._files = answers, _Watched(files)
+        self._stop, self._over = Event(), Event()
         self._requests: SimpleQueue[SyncJob | Order | list[int] | None] = SimpleQueue()
         self._following: list[SyncJob | Order | None] = []
         """What came out of the queue where only a share was looked for: the end of this order."""
@@ -102,12 +109,19 @@ class _Worker:
             return
         mailbox = connect(job)
         pace = Pace(mailbox, job.endpoint)
+        Thread(target=self._live, daemon=True).start()
         try:
             request = self._requests.get()
             while isinstance(request, Order):
                 request = self._serve(mailbox, pace, request)
         finally:
+            self._over.set()
             mailbox.close()
+
+    def _live(self) -> None:
+        while not self._over.wait(LIFE_SIGN):
+            if self._files.busy:
+                self._answers.say("octets", 0)
 
     def _serve(self, mailbox: ImapMailbox, pace: Pace, order: Order) -> SyncJob | Order | None:
         """Fetch from one folder until another is ordered, or the end."""
@@ -163,6 +177,29 @@ class _Worker:
         self._told = monotonic()
         octets, self._octets = self._octets, 0
         self._answers.say("octets", octets)
+
+
+class _Watched(Files):
+    """Files of which it is known whether a call is under way, in any thread."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._calls: dict[int, float] = {}
+
+    def perform(self, kind: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As that of the files."""
+        thread = get_ident()
+        self._calls[thread] = monotonic()
+        try:
+            return self._files.perform(kind, function, *args, **kwargs)
+        finally:
+            del self._calls[thread]
+
+    @property
+    def busy(self) -> bool:
+        """Whether one is, that has not lasted too long."""
+        now = monotonic()
+        return any(now - began < LONGEST for began in list(self._calls.values()))
 
 
 Row = tuple[str, int, frozenset[str], int | None, float | None, int | None, int, bool]
