@@ -323,6 +323,7 @@ def test_G4_what_came_whole_before_the_disk_was_full_is_kept(
     assert report.error.code == "disk_full"
     assert str(place.mail / "INBOX") in report.error.message
     assert (report.fetched, place.litter()) == (room - 1, [])  # one is the root's own
+    assert [folder.error for folder in report.folders] == [report.error]
     assert len(place.bodies()) == report.fetched
     assert_whole(place, made)
 

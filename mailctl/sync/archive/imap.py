@@ -190,6 +190,12 @@ class ImapSync:
                     raise
                 self._folder(task, again=isinstance(error, NetworkError))
                 task.done = True
+            except MailctlError as error:
+                for task in [task for task in waiting if not task.done and task not in lane.careful][:1]:
+                    tally = self._run.folder(task.name, str(task.path))
+                    tally.error = error
+                    self._run.finish_folder(tally)
+                raise
 
     def _lost(self, task: FolderTask, error: MailctlError) -> None:
         if isinstance(error, NetworkError):
