@@ -17,8 +17,8 @@ from mailctl.sync.local.files import Files
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-FEW = 8
-"""Files that are fsynced one by one; so many descriptors stay open until then."""
+FEW = 16
+"""Files that are fsynced one by one, since `syncfs` waits for what others wrote too; so many descriptors stay open."""
 THREADS = 8
 _WAITING = 64
 """Files, with their descriptors, that may wait for the threads."""
