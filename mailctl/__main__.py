@@ -98,8 +98,10 @@ def _prepare() -> None:
     import signal
 
     from mailctl.cli.garbage import starting
+    from mailctl.cli.late import late
 
     starting()
+    late("inspect")
 
     class Interrupted(KeyboardInterrupt):
         """CPython notes when its own passes through an `exec` (a dataclass is made so) and dies of it in the end."""

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from mailctl.domain.secret import Secret
     from mailctl.sync.job import SyncJob
 
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv.pop()); from mailctl.cli.worker import main; main()"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv.pop()); from mailctl.cli.late import late; late('inspect'); "
+    "from mailctl.cli.worker import main; main()"
+)
 _PACKAGES = str(Path(__file__).parents[2])
 
 

@@ -1,0 +1,53 @@
+"""Modules that are loaded when they are used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import mailctl
+
+LOADED = "import sys; sys.path.insert(0, sys.argv[1]); from mailctl.cli.late import late; late('inspect'); "
+
+
+def run(program: str) -> str:
+    argv = [sys.executable, "-c", LOADED + program, str(Path(mailctl.__file__).parents[1])]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+
+
+def test_nothing_is_loaded_by_who_does_not_use_it() -> None:
+    program = """
+import dataclasses
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    '''One.'''
+    name: str
+
+print(Told("a"), "ast" in sys.modules, "dis" in sys.modules)
+"""
+    assert run(program) == "Told(name='a') False False"
+
+
+def test_who_uses_it_has_all_of_it() -> None:
+    program = """
+import inspect, dataclasses
+
+@dataclasses.dataclass
+class Untold:
+    name: str
+
+import inspect as again
+from inspect import signature
+print(Untold.__doc__, inspect.Signature is again.Signature, signature is inspect.signature)
+print(inspect.isfunction(print), inspect.getmodule(Untold).__name__, hasattr(inspect, "nope"))
+"""
+    assert run(program).splitlines() == ["Untold(name: str) True True", "False __main__ False"]
+
+
+def test_what_is_loaded_stays() -> None:
+    import inspect
+
+    from mailctl.cli.late import late
+
+    late("inspect")
+    assert sys.modules["inspect"] is inspect
