@@ -101,7 +101,7 @@ def _prepare() -> None:
     from mailctl.cli.late import late
 
     starting()
-    late("inspect")
+    late()
 
     class Interrupted(KeyboardInterrupt):
         """CPython notes when its own passes through an `exec` (a dataclass is made so) and dies of it in the end."""

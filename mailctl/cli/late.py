@@ -1,7 +1,8 @@
 """Modules of the standard library that others load and hardly use: loaded when they are used.
 
 `dataclasses` loads `inspect`, and with it all that reads source code, for classes without a docstring: some six to ten
-milliseconds of a short command. (`importlib.util.LazyLoader` would load the module at the next `import` of it.)
+milliseconds of a short command. `pathlib` loads `ntpath` and, by way of others, `ipaddress`.
+(`importlib.util.LazyLoader` would load a module at the next `import` of it.)
 """
 
 import sys
@@ -22,6 +23,7 @@ class _Late(ModuleType):
         return getattr(real, name)
 
 
-def late(name: str) -> None:
-    """From now on `import` of that module loads nothing yet; nothing happens if it is loaded."""
-    sys.modules.setdefault(name, _Late(name))
+def late() -> None:
+    """From now on `import` of these loads nothing yet; nothing happens to those that are loaded."""
+    for name in ("inspect", "ipaddress", "ntpath"):
+        sys.modules.setdefault(name, _Late(name))

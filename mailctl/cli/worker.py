@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mailctl.sync.job import SyncJob
 
 _PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv.pop()); from mailctl.cli.late import late; late('inspect'); "
+    "import sys; sys.path.insert(0, sys.argv.pop()); from mailctl.cli.late import late; late(); "
     "from mailctl.cli.worker import main; main()"
 )
 _PACKAGES = str(Path(__file__).parents[2])

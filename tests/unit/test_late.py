@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mailctl
 
-LOADED = "import sys; sys.path.insert(0, sys.argv[1]); from mailctl.cli.late import late; late('inspect'); "
+LOADED = "import sys; sys.path.insert(0, sys.argv[1]); from mailctl.cli.late import late; late(); "
 
 
 def run(program: str) -> str:
@@ -23,9 +23,10 @@ class Told:
     '''One.'''
     name: str
 
-print(Told("a"), "ast" in sys.modules, "dis" in sys.modules)
+import pathlib
+print(Told("a"), pathlib.Path("a") / "b", "ast" in sys.modules, "dis" in sys.modules)
 """
-    assert run(program) == "Told(name='a') False False"
+    assert run(program) == "Told(name='a') a/b False False"
 
 
 def test_who_uses_it_has_all_of_it() -> None:
@@ -40,8 +41,16 @@ import inspect as again
 from inspect import signature
 print(Untold.__doc__, inspect.Signature is again.Signature, signature is inspect.signature)
 print(inspect.isfunction(print), inspect.getmodule(Untold).__name__, hasattr(inspect, "nope"))
+
+import ipaddress, pathlib, urllib.parse
+url = urllib.parse.urlsplit("http://[::1]/")
+print(ipaddress.ip_address("::1"), url.hostname, pathlib.PureWindowsPath("c:/a").parts)
 """
-    assert run(program).splitlines() == ["Untold(name: str) True True", "False __main__ False"]
+    assert run(program).splitlines() == [
+        "Untold(name: str) True True",
+        "False __main__ False",
+        "::1 ::1 ('c:\\\\', 'a')",
+    ]
 
 
 def test_what_is_loaded_stays() -> None:
@@ -49,5 +58,5 @@ def test_what_is_loaded_stays() -> None:
 
     from mailctl.cli.late import late
 
-    late("inspect")
+    late()
     assert sys.modules["inspect"] is inspect
