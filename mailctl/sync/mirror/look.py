@@ -21,7 +21,7 @@ from mailctl.sync.mirror.flight import View, look_at_once
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.here import LocalFolder, Parts
 from mailctl.sync.mirror.intents import Intent
-from mailctl.sync.mirror.plan import MirrorPlan, Rules, Sides, plan_messages
+from mailctl.sync.mirror.plan import MirrorPlan, Rules, Sides, plan_messages, revived
 from mailctl.sync.mirror.strays import Likeness, Origin
 from mailctl.sync.mirror.there import backwards, likenesses, look_there
 from mailctl.sync.mirror.work import Found, Index, Work, fingerprint, index
@@ -174,6 +174,10 @@ class Looker:
         since = self._run.job.since
         recent = set(self._at(work).uids(since=since)) if since else None
         sides = Sides(work.server, work.flags(), work.agreed, work.away, status.uidnext, recent)
+        if work.rules.known and not (seen is None or seen.at_work) and revived(sides):
+            work.rules = replace(work.rules, older=True)
+            text = f"{name}: files that were deleted are back (was a backup restored?)"
+            self._run.warn(f"{text}: they go to the server again, and nothing of the folder is deleted there")
         work.plan = plan_messages(sides, work.rules)
         work.plan.fetch = work.tally.around(work.plan.fetch)
         if self._run.budget is not None:

@@ -42,8 +42,9 @@ class Rules:
     writable: the server's folder may be changed. known: it was mirrored before, so that what is missing was deleted; on
     a first run both sides are united. backwards: the server's numbers went back, or it did not show all that it has, so
     that nothing is deleted. permanent: the flags that the server keeps, None for all. readable: the keywords that have
-    a letter in the Maildir folder: of others its files tell nothing. max_size in octets;
-    budget: messages that may still be fetched.
+    a letter in the Maildir folder: of others its files tell nothing. max_size in octets; budget: messages that may
+    still be fetched. older: files that had been deleted are back (see `revived`): what is missing here may be missing
+    since it had not come yet when they lay here, and was not deleted.
     """
 
     writable: bool = True
@@ -53,6 +54,7 @@ class Rules:
     readable: frozenset[str] = frozenset()
     max_size: int | None = None
     budget: int | None = None
+    older: bool = False
 
     def storable(self, flags: Iterable[str]) -> frozenset[str]:
         """Those of `flags` that the server keeps (PERMANENTFLAGS, RFC 9051 section 7.1)."""
@@ -121,6 +123,15 @@ class MirrorPlan:
         self.conflicts = [conflict for conflict in self.conflicts if conflict[0] not in gone]
 
 
+def revived(sides: Sides) -> list[int]:
+    """Files of messages that are neither on the server nor known any more: brought back from a backup, or by somebody.
+
+    For a folder that was mirrored before, and in which no run died since.
+    """
+    known, last = (sides.server, sides.agreed, sides.away), sides.uidnext or 0
+    return [uid for uid in sides.local if uid < last and not any(uid in each for each in known)]
+
+
 def plan_messages(sides: Sides, rules: Rules) -> MirrorPlan:
     """The steps that make both sides of one folder equal."""
     plan = MirrorPlan()
@@ -173,7 +184,7 @@ def plan_only_there(
     """Steps for a message that only the server has: deleted here, or not here yet."""
     if agreed is not None and rules.known and (rules.backwards or not rules.writable):
         return  # was deleted here, and can't be there: left as it is
-    if agreed is not None and rules.known:
+    if agreed is not None and rules.known and not rules.older:
         if canonical(meta.flags) in (agreed.flags, agreed.flags | _GOING):
             plan.delete_there.append(meta.uid)
             return
@@ -193,7 +204,7 @@ def _only_here(
     """Deleted there: its name says that the server had it."""
     if rules.backwards or sides.uidnext is None or uid >= sides.uidnext:
         plan.ahead.append(uid)
-    elif not rules.known:
+    elif not rules.known or (agreed is None and rules.older):
         plan.again += [uid] if rules.writable else []
     elif agreed is None:
         plan.delete_here.append(uid)  # a UID is never used again (RFC 9051 section 2.3.1.1)

@@ -146,6 +146,38 @@ def test_a_run_that_dies_over_a_folder_brought_back_still_deletes_nothing(
     assert there(server, "INBOX") == bodies(restored, "INBOX") == EVERYTHING
 
 
+@pytest.mark.parametrize("what", ["folder", "cur", "inside"])
+def test_files_that_are_back_tell_it_where_a_mail_client_was_faster(
+    tmp_path: Path, restored: Place, server: MemoryServer, what: str
+) -> None:
+    """What it renames gives the directories new times."""
+    restore(tmp_path / "backup", restored, what)
+    opened = restored.file(1)
+    opened.rename(restored.mail / "INBOX/cur" / f"{opened.name.partition(':2,')[0]}:2,S")
+    for name in ("cur", "new"):
+        os.utime(restored.mail / "INBOX" / name)
+    del server.folders["INBOX"].messages[5]
+    report = go(restored)
+    assert [warning for warning in report.warnings if "backup" in warning and warning.startswith("INBOX:")]
+    left = sorted(body for body in EVERYTHING if body != mail(12))
+    assert there(server, "INBOX") == bodies(restored, "INBOX") == left, "what was deleted there since is deleted here"
+    assert quiet(restored)
+    assert not any("backup" in warning for warning in go(restored).warnings)
+
+
+def test_a_single_message_that_is_brought_back_is_sent_again(
+    tmp_path: Path, restored: Place, server: MemoryServer
+) -> None:
+    (back,) = [path for path in (tmp_path / "backup/INBOX").glob("*/*") if ".0000000004_" in path.name]
+    shutil.copy2(back, restored.mail / "INBOX" / back.parent.name / back.name)
+    report = go(restored)
+    assert report.uploaded == ("UIDPLUS" in server.capabilities), "else it is there still, marked as deleted"
+    assert report.removed == 0
+    assert there(server, "INBOX") == bodies(restored, "INBOX")
+    assert mail(11) in there(server, "INBOX") or not report.uploaded
+    assert quiet(restored)
+
+
 def test_a_clock_that_is_set_a_little_right_brings_nothing_back(restored: Place, server: MemoryServer) -> None:
     restored.file(1).unlink()
     for name in ("cur", "new"):
