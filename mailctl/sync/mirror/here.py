@@ -16,12 +16,13 @@ from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords
 from mailctl.sync.local.maildir import KEYWORDS_FILE, SUBDIRECTORIES, LocalFile, both_there, not_a_file
 from mailctl.sync.local.names import MessageName, parse_name
-from mailctl.sync.local.paths import NAME_FILE
+from mailctl.sync.local.paths import MOST_PATH_BYTES, NAME_FILE
 from mailctl.sync.local.walk import opened
 from mailctl.sync.state import FolderState
 
 Parts = tuple[str, ...]
-_MOST_LEVELS = 100
+_MOST_LEVELS = MOST_PATH_BYTES // 2
+"""So deep lie folders of a server: one that was not looked at would be taken for one that was removed here."""
 
 
 @dataclass

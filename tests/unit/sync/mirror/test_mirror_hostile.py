@@ -274,3 +274,14 @@ def test_a_file_that_cannot_be_read_is_told_and_holds_up_no_other(
     monkeypatch.undo()
     assert go(place).ok
     assert sorted(place.bodies()) == bodies(server, "INBOX")
+
+
+@pytest.mark.parametrize("levels", [101, 499, 501])
+def test_a_folder_that_lies_deep_was_not_removed_here(place: Place, server: MemoryServer, levels: int) -> None:
+    name = "/".join("d" * levels)
+    server.folders[name] = MemoryFolder(uidvalidity=9)
+    server.folders[name].add(*(mail(n) for n in range(21, 24)))
+    assert go(place).fetched == 3
+    report = go(place)
+    assert (report.ok, report.removed, report.warnings) == (True, 0, ())
+    assert bodies(server, name) == [mail(n) for n in range(21, 24)]
