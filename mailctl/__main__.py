@@ -52,6 +52,10 @@ def run() -> None:
         code = 10
     except KeyboardInterrupt:
         code = 130
+    except RuntimeError as error:  # what Python 3.11 makes of one that strikes while a class is being made
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        code = 130
     _end(code)
 
 

@@ -72,3 +72,18 @@ def test_ctrl_c_stays_ignored_where_the_caller_wants_it_so() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
     assert done.stdout == "on\n"
+
+
+def test_an_interrupt_while_a_class_is_being_made_is_an_interrupt() -> None:
+    program = (
+        "import os, signal, sys; from mailctl import __main__\n"
+        "class Named:\n"
+        "    def __set_name__(self, owner, name): os.kill(os.getpid(), signal.SIGINT)\n"
+        "def main(argv):\n"
+        "    class Owner: named = Named()\n"
+        "__main__.main = main\n"
+        "sys.argv = ['mailctl', 'sync']\n"
+        "__main__.run()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
