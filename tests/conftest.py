@@ -1,8 +1,12 @@
 """What holds for every test."""
 
 import pytest
+from hypothesis import settings
 
 from mailctl.domain import secret
+
+settings.register_profile("untimed", deadline=None)  # a machine that has other work to do is no fault of the code
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
 from mailctl.domain.server import Protocol
-from mailctl.errors import MailctlError, TlsError
+from mailctl.errors import MailctlError, StoppedError, TlsError
 from mailctl.sync.job import Task
 from mailctl.sync.local.lock import held
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds for which a connection may wait for the password: servers end one on which nothing is said."""
+GRACE = 6.0
+"""Seconds for which a connection is waited for when the user wants an end: a little more than it waits by itself."""
 LOOK_UP = 0.5
 """Seconds between two looks for signals: one that strikes just before a thread waits is only heard when it wakes."""
 
@@ -99,7 +101,7 @@ class _Ahead:
             if monotonic() - began > PATIENCE:  # somebody was asked for it
                 stack.close()
                 dialed = None
-            mailbox = context.sign_in(job, secret, dialed)
+            mailbox = context.sign_in(job, secret, context.stop, dialed)
             stack.pop_all()
             return mailbox
 
@@ -108,9 +110,12 @@ class _Ahead:
         thread, self._thread = self._thread, None
         if thread is None or job is not self._job:
             return self._context.open_imap(job)
-        self._context.prepare_reading()
+        waited = 0.0
         while thread.is_alive():
             thread.join(LOOK_UP)
+            waited += LOOK_UP if self._context.stop.is_set() else 0.0
+            if waited > GRACE:
+                raise StoppedError("interrupted; the connection was not waited for")
         mailbox, self._mailbox = self._mailbox, None
         if self._error is not None:
             raise self._error

@@ -6,6 +6,7 @@ The only module that builds adapters. Each is built when first asked for, so tha
 import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from threading import Event
 from typing import TYPE_CHECKING, TextIO
 
 from mailctl.cli.configured import Configured
@@ -55,6 +56,8 @@ class Context(Configured):
         self._make_keyring = keyring or self._system_keyring
         self.command = ""
         self.exit_code = ExitCode.OK
+        self.stop = Event()
+        """Set when the user wants an end: syncs, and the connections that are made here, heed it."""
         self.debug = False
         self.no_input = False
         self._json = False
@@ -227,35 +230,30 @@ class Context(Configured):
         """Import what `dial` needs."""
         import mailctl.protocols.dialed  # noqa: F401
 
-    @staticmethod
-    def dial(job: "SyncJob") -> "Wire":
+    def dial(self, job: "SyncJob") -> "Wire":
         """A connection on which nothing was said yet."""
         from mailctl.protocols.dialed import dial
 
-        return dial(job.endpoint, job.timeout)
+        return dial(job.endpoint, job.timeout, self.stop)
 
     def prepare_imap(self) -> None:
-        """Import what `open_imap` needs besides."""
-        import mailctl.protocols.imap.session  # noqa: F401
+        """Import what `open_imap` needs besides, and what reads messages."""
+        import mailctl.protocols.imap.session
+        import mailctl.protocols.imap.visits  # noqa: F401
 
         _ = self.secrets
 
-    @staticmethod
-    def prepare_reading() -> None:
-        """Import what a connection needs that reads messages."""
-        import mailctl.protocols.imap.visits  # noqa: F401
-
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""
-        return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol))
+        return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol), self.stop)
 
     @staticmethod
-    def sign_in(job: "SyncJob", secret: "Secret", dialed: "Wire | None" = None) -> "ImapMailbox":
+    def sign_in(job: "SyncJob", secret: "Secret", stop: Event, dialed: "Wire | None" = None) -> "ImapMailbox":
         """The same for whoever has the secret already, and perhaps a connection (see `dial`)."""
         from mailctl.protocols.imap.session import open_imap
 
-        user, plain = job.gateway.login_for(job.protocol).user, job.gateway.allow_plaintext
-        return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=job.timeout, dialed=dialed)
+        user, plain, seconds = job.gateway.login_for(job.protocol).user, job.gateway.allow_plaintext, job.timeout
+        return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=seconds, stop=stop, dialed=dialed)
 
     @cached_property
     def workers(self) -> "WorkerProcesses":
@@ -287,7 +285,8 @@ class Context(Configured):
         from mailctl.protocols.pop3_mailbox import open_pop3
 
         secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
-        return open_pop3(job.endpoint, user, secret, Deadline(job.timeout), allow_plaintext=job.gateway.allow_plaintext)
+        deadline, plain = Deadline(job.timeout), job.gateway.allow_plaintext
+        return open_pop3(job.endpoint, user, secret, deadline, allow_plaintext=plain, stop=self.stop)
 
     def child_env(self) -> dict[str, str]:
         """The environment for a program that the user named: without passwords, and without what is for us alone."""

@@ -78,12 +78,10 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
     if not jobs:
         return []
     import time
-    from threading import Event
 
     from mailctl.cli.ahead import ahead
 
-    since = context.now().strftime("%H:%M:%S UTC")
-    stop = Event()
+    since, stop = context.now().strftime("%H:%M:%S UTC"), context.stop
 
     with (
         context.emitter.progress() as progress,

@@ -165,7 +165,8 @@ class Watching:
         from mailctl.sync.run import Tools
 
         context = self._context
-        return Tools(context, context.new_recorder(), time.time, lambda: self._who, workers=context.workers)
+        recorder, who = context.new_recorder(), lambda: self._who
+        return Tools(context, recorder, time.time, who, stop=context.stop, workers=context.workers)
 
     def _passing(self, job: "SyncJob", failure: "Failure") -> bool:
         """Whether the server's words on a refused sign-in are known, for sure, to mean something that passes."""

@@ -91,7 +91,7 @@ def main() -> None:
     from mailctl.sync.local.files import Files
 
     secret = Secret(pickle.load(requests))  # noqa: S301 - from the process that started this one
-    work(requests, answers, lambda job: Context.sign_in(job, secret), Files(), lambda: os._exit(1))
+    work(requests, answers, lambda job, stop: Context.sign_in(job, secret, stop), Files(), lambda: os._exit(1))
     os._exit(0)  # a thread still listens to the parent
 
 

@@ -4,6 +4,7 @@ Where the server knows PIPELINING (RFC 2449 section 6.6), commands go out before
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from threading import Event
 
 from mailctl.domain.check import CheckJob
 from mailctl.domain.deadline import Deadline
@@ -58,13 +59,15 @@ def open_pop3(
     *,
     allow_plaintext: bool = False,
     transcript: Transcript | None = None,
+    stop: Event | None = None,
 ) -> "Pop3Mailbox":
     """Connect and sign in within `deadline`, by the stages of a check; then each command has a deadline of its own.
 
-    Raises NetworkError, TlsError, AuthError, RefusedError, ProtocolError, UsageError; nothing stays open then.
+    stop: see `Waits`. Raises NetworkError, TlsError, AuthError, RefusedError, ProtocolError, UsageError, StoppedError;
+    nothing stays open then.
     """
     job = CheckJob("", "", Protocol.POP3, endpoint, Login(user), allow_plaintext=allow_plaintext)
-    session = Pop3Session(job, secret, deadline, transcript)
+    session = Pop3Session(job, secret, deadline, transcript, stop=stop)
     try:
         wire = session.sign_in()
     except AuthError as error:

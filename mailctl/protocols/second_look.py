@@ -51,6 +51,7 @@ def web_answer(wire: "Wire", seconds: float) -> bytes:
         if wire.encrypted:
             inside = tls.unverified(other.connection, wire.endpoint.host, other.deadline.remaining() or seconds)
             other.connection = other.through = inside or other.connection
+            other.waits.forget(other.connection)
         other.send(_REQUEST)
         other.fill()
         answer = bytes(other.view[: other.hi])

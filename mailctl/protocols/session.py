@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from threading import Event
 from time import monotonic
 
 from mailctl.domain.check_job import CheckJob
@@ -27,8 +28,8 @@ CLEARTEXT = "The password went over the network without encryption: anyone on th
 class WireSession:
     """A `domain.check.Session` on a `Wire`. A protocol gives `protocol` and `rungs`: what comes after the greeting.
 
-    farewell: the command that ends the session politely; b"" where `close` is the protocol's own. dialed: a connection
-    that is there already (see `dialed`); it is closed with the session.
+    farewell: the command that ends the session politely; b"" where `close` is the protocol's own. stop: see `Waits`.
+    dialed: a connection that is there already (see `dialed`); it is closed with the session.
     """
 
     protocol: Protocol
@@ -41,11 +42,12 @@ class WireSession:
         deadline: Deadline,
         transcript: Transcript | None = None,
         *,
+        stop: Event | None = None,
         dialed: Wire | None = None,
     ) -> None:
         self.job, self.secret, self.deadline, self.transcript = job, secret, deadline, transcript
         self._addresses: list[Address] = []
-        self._wire = dialed
+        self._wire, self._stop = dialed, stop
         self._prefix: Prefix | None = None
         self._thorough = True
         self._family: OtherFamily | None = None
@@ -133,7 +135,7 @@ class WireSession:
         began = monotonic()
         if self._wire is None:
             self._wire = Wire.connect(self.job.endpoint, self._addresses, self.deadline, self.transcript)
-        self._wire.deadline = self.deadline
+        self._wire.deadline, self._wire.waits.stop = self.deadline, self._stop
         if self._thorough:
             ms = round((monotonic() - began) * 1000, 1)
             self._family = OtherFamily(self._addresses, self._wire.address, ms, self._wire.failed)

@@ -19,6 +19,7 @@ from mailctl.protocols.deflate import Deflated, DeflateError
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.tls_stream import TlsStream
 from mailctl.protocols.transcript import Transcript
+from mailctl.protocols.waits import Waits
 
 LINE = 8192
 """Octets that one line may have where the caller names no other bound."""
@@ -34,6 +35,8 @@ _PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
 
 class Wire(Buffer):
     """The connection. Every wait obeys `deadline` (replaceable) and `STALL`; what comes in counts against `allowance`.
+
+    waits: whose `stop` may be set to what tells that the user wants an end.
 
     view[lo:hi] is what was received and not yet consumed; a streaming reader may consume from there by itself, moving
     `lo`, and call `fill` for more. `view` is replaced and its contents move when `fill` is called.
@@ -53,6 +56,7 @@ class Wire(Buffer):
         self.endpoint, self.address, self.deadline = endpoint, address, deadline
         self.allowance: int | None = None
         """Octets that may still be received before ProtocolError; None: no bound. Set before a command."""
+        self.waits = Waits(connection)
         self.secured: tls.Secured | None = None
         self.failed: dict[str, str] = {}
         """Addresses that did not answer before this one did, with causes."""
@@ -61,8 +65,6 @@ class Wire(Buffer):
         """The socket; for this class and closer looks only."""
         self.through: socket.socket | TlsStream | Deflated = connection
         """What octets go through, on their way to the socket; replaceable."""
-        self._limit: float | None = -1.0
-        """Seconds that a wait of the socket may take, as it was told last."""
         self._received = False
         self._brief = True
 
@@ -134,7 +136,8 @@ class Wire(Buffer):
                 if version and version < f"TLSv{self.endpoint.certificate.minimum_tls}":
                     raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
             raise
-        self.through, self._limit = self.secured.stream, -1.0
+        self.through = self.secured.stream
+        self.waits.forget(self.connection)
         if self.transcript is not None:
             self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
         return self.secured
@@ -163,14 +166,11 @@ class Wire(Buffer):
         """
         self.make_room()
         try:
-            limit = self.deadline.remaining(STALL if patience is None else patience)
-            if limit != self._limit:  # which is a system call
-                self.connection.settimeout(limit)
-                self._limit = limit
             if self._brief:
                 tcp.acknowledge(self.connection)
             receive, view, hi = self.through.recv_into, self.view, self.hi
-            last = count = receive(view[hi:])
+            limit = self.deadline.remaining(STALL if patience is None else patience)
+            last = count = self.waits.receive(receive, view[hi:], limit)
             if count < least:
                 soon, least = monotonic() + SOON, min(least, len(view) - hi)
                 while last and count < least and monotonic() < soon:
@@ -195,8 +195,7 @@ class Wire(Buffer):
             return False
         self.make_room()
         try:
-            self._limit = 0.0
-            self.connection.settimeout(0)
+            self.waits.set(0)
             return bool(self._take(self.through.recv_into(self.view[self.hi :])))
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error
@@ -284,8 +283,7 @@ class Wire(Buffer):
         if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
         try:
-            self._limit = self.deadline.remaining(STALL)
-            self.connection.settimeout(self._limit)
+            self.waits.set(self.deadline.remaining(self.waits.patience(STALL)))
             self.through.sendall(octets)
         except OSError as error:
             raise self._failure(error) from error

@@ -26,7 +26,7 @@ class ThreadProcess:
     def _work(self, requests: int, answers: int, connect: Callable[[SyncJob], ImapMailbox], files: Files) -> None:
         try:
             with os.fdopen(requests, "rb") as reader, os.fdopen(answers, "wb") as writer:
-                work(reader, writer, connect, files, lambda: None)
+                work(reader, writer, lambda job, stop: connect(job), files, lambda: None)
         except BaseException:  # noqa: BLE001 - it died, as it was meant to, without a word
             return
 

@@ -14,7 +14,7 @@ from mailctl.domain.gateway import Gateway, Inbound, Login
 from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
-from mailctl.errors import AuthError, NetworkError, SecretError, TlsError
+from mailctl.errors import AuthError, NetworkError, SecretError, StoppedError, TlsError
 from mailctl.protocols.wire import Wire
 from mailctl.sync.job import SyncJob, Task
 from mailctl.sync.local.lock import Lock, held
@@ -54,13 +54,10 @@ class World:
         self.used: list[Wire | None] = []
         self.dialing: Callable[[], Line] = Line
         self.asking: Callable[[], object] = lambda: None
-        self.begun, self.let = Event(), Event()
+        self.begun, self.let, self.stop = Event(), Event(), Event()
         self.let.set()
 
     def prepare_imap(self) -> None:
-        pass
-
-    def prepare_reading(self) -> None:
         pass
 
     def prepare_dial(self) -> None:
@@ -79,7 +76,7 @@ class World:
         self.asking()
         return Secret("canary")
 
-    def sign_in(self, job: SyncJob, secret: Secret, dialed: Wire | None) -> ImapMailbox:
+    def sign_in(self, job: SyncJob, secret: Secret, stop: Event, dialed: Wire | None) -> ImapMailbox:
         self.used.append(dialed)
         return self.open_imap(job)
 
@@ -265,4 +262,20 @@ def test_what_fails_while_the_rest_is_loaded_leaves_no_connection() -> None:
         if box.closed:
             break
         Event().wait(0.01)
+    assert box.closed
+
+
+def test_after_ctrl_c_nobody_waits_for_a_connection_that_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailctl.cli.ahead.LOOK_UP", 0.01)
+    monkeypatch.setattr("mailctl.cli.ahead.GRACE", 0.05)
+    box = Box()
+    world, wanted = World(box), job()
+    world.let.clear()
+    world.stop.set()
+    with ahead(world.context, [wanted]) as connector:
+        thread = connector._thread  # type: ignore[attr-defined]  # what is waited for below
+        with pytest.raises(StoppedError):
+            connector.open_imap(wanted)
+    world.let.set()
+    thread.join(10)
     assert box.closed

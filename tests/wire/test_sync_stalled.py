@@ -1,11 +1,13 @@
 """`mailctl sync` from servers that stop, or all but stop, in the middle of a message."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from mailctl.protocols import wire
+from mailctl.protocols import waits, wire
 from mailctl.protocols.imap import bodies, channel
 from tests.cli.support import Cli
 from tests.wire.support.imap import sign_in
@@ -107,3 +109,45 @@ def test_G13_a_server_that_drips_ends_by_a_deadline_too(tmp_path: Path, monkeypa
         cli = gateway(tmp_path, server.port, "imap")
         found = cli.json("sync", "box", code=5)
     assert found["error"]["cause"] == "tcp_timeout"
+
+
+@pytest.mark.parametrize("drop_by_drop", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("where", ["greeting", "CAPABILITY", "LIST", "EXAMINE", "UID"])
+def test_G14_who_asked_for_an_end_does_not_wait_for_a_server_that_says_nothing(
+    where: str, number: signal.Signals, drop_by_drop: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "LOOK_UP", 0.05)
+    monkeypatch.setattr(waits, "GRACE", 0.3)
+
+    def hangs(peer: Peer) -> None:
+        os.kill(os.getpid(), number)
+        if drop_by_drop:
+            drips(peer)
+        peer.wait_for_end()
+
+    def script(peer: Peer) -> None:
+        if where == "greeting":
+            hangs(peer)
+            return
+        peer.line("* OK hello")
+        while True:
+            tag, _, command = peer.read_line().decode().partition(" ")
+            if command.startswith(where):
+                hangs(peer)
+                return
+            if command.startswith("CAPABILITY"):
+                peer.line("* CAPABILITY IMAP4rev1")
+            elif command.startswith("LIST"):
+                peer.line('* LIST () "/" INBOX')
+            elif command.startswith("STATUS"):
+                peer.line("* STATUS INBOX (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 7)")
+            elif command.startswith("EXAMINE"):
+                peer.line("* 2 EXISTS", "* OK [UIDVALIDITY 7] x")
+            peer.line(f"{tag} OK done")
+
+    with ScriptedServer(script) as server:
+        cli = gateway(tmp_path, server.port, "imap")
+        found = cli.json("sync", "box", code=130)
+        assert server.connections == 1
+    assert found["error"]["code"] == "interrupted"

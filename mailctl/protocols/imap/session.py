@@ -1,6 +1,7 @@
 """An IMAP connection climbed stage by stage: what `diagnosis` checks, and the way in of `open_imap` alike."""
 
 from collections.abc import Mapping
+from threading import Event
 
 from mailctl.domain.check_job import CheckJob
 from mailctl.domain.deadline import Deadline
@@ -38,15 +39,16 @@ def open_imap(
     timeout: float | None = 30.0,
     transcript: Transcript | None = None,
     largest: int = LARGEST,
+    stop: Event | None = None,
     dialed: Wire | None = None,
 ) -> Mailbox:
     """Connect and sign in within `timeout` seconds, by the same stages as a check → a mailbox, no folder open.
 
-    largest: octets that one message may have. dialed: a connection to `endpoint` that is there already. Raises what the
-    stages raise; then nothing is left open.
+    largest: octets that one message may have. stop: see `Waits`. dialed: a connection to `endpoint` that is there
+    already. Raises what the stages raise; then nothing is left open.
     """
     job = CheckJob("", "", Protocol.IMAP, endpoint, Login(user), allow_plaintext=allow_plaintext)
-    session = ImapSession(job, secret, Deadline(timeout), transcript, dialed=dialed)
+    session = ImapSession(job, secret, Deadline(timeout), transcript, stop=stop, dialed=dialed)
     session.sign_in()
     session.channel.bounded = True  # from here on each command has a deadline of its own
     return Mailbox(session.channel, largest=largest)

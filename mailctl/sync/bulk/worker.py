@@ -54,6 +54,10 @@ class Order:
     number: int
 
 
+Connect = Callable[[SyncJob, Event], ImapMailbox]
+"""Signs in; what waits on the connection heeds the event, which is set when the user wants an end."""
+
+
 class Answers:
     """What the worker says: (word, value). For several threads; nothing happens when nobody listens any more.
 
@@ -76,7 +80,7 @@ class Answers:
 def work(
     requests: BinaryIO,
     answers: BinaryIO,
-    connect: Callable[[SyncJob], ImapMailbox],
+    connect: Connect,
     files: Files,
     orphaned: Callable[[], None],
 ) -> None:
@@ -102,12 +106,12 @@ class _Worker:
         self._octets = 0
         self._told = 0.0
 
-    def work(self, requests: BinaryIO, connect: Callable[[SyncJob], ImapMailbox], orphaned: Callable[[], None]) -> None:
+    def work(self, requests: BinaryIO, connect: Connect, orphaned: Callable[[], None]) -> None:
         Thread(target=self._listen, args=(requests, orphaned), daemon=True).start()
         job = self._requests.get()
         if not isinstance(job, SyncJob):
             return
-        mailbox = connect(job)
+        mailbox = connect(job, self._stop)
         pace = Pace(mailbox, job.endpoint)
         Thread(target=self._live, daemon=True).start()
         try:
