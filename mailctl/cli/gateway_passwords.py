@@ -14,6 +14,10 @@ from mailctl.errors import SecretError, UsageError
 
 NOTHING_KEPT = ("keyring_none", "keyring_refused")
 """Codes of SecretError where there is no keyring that could hold anything."""
+ADD_AGAIN = (
+    "The gateway was not added. Unlock or start a keyring; or add it with --password-command COMMAND, which asks a "
+    "password manager, or with --password-file PATH or --password-env VAR."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +84,13 @@ def keep(context: Context, gateway: Gateway, secrets: NewSecrets, *, undo: bool)
         for role, secret in secrets.given.items():
             context.secrets.set(gateway.name, role, secret)
         yield
-    except BaseException:
+    except BaseException as error:
         if undo:
             for role in secrets.given:
                 with suppress(SecretError):  # the first error is the one to report
                     context.secrets.clear(gateway.name, role)
+            if isinstance(error, SecretError) and error.code in NOTHING_KEPT:
+                error.hint = ADD_AGAIN
         raise
 
 

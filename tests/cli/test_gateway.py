@@ -8,6 +8,10 @@ import pytest
 
 from mailctl.config.gateways import SPEC
 from mailctl.domain.gateway import LoginRole
+from mailctl.domain.secret import Secret
+from mailctl.errors import SecretError
+from mailctl.secrets.keyring import WAYS_ON
+from mailctl.secrets.memory import MemoryKeyring
 from tests.cli.support import Cli
 
 SECRET = "correct horse battery"
@@ -165,6 +169,21 @@ def test_passwords_go_to_the_keyring_and_nowhere_else(cli: Cli) -> None:
     assert kept(cli) == {}
     cli.run("gateway", "edit", "g", "--password-stdin", stdin="third\n")
     assert kept(cli) == {("g", LoginRole.LOGIN): "third"}
+
+
+def test_without_a_keyring_the_way_to_add_it_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: MemoryKeyring, service: str, user: str, secret: Secret | None = None) -> str:
+        raise SecretError("There is no keyring here", hint=WAYS_ON, code="keyring_none")
+
+    monkeypatch.setattr(MemoryKeyring, "set", none)
+    monkeypatch.setattr(MemoryKeyring, "delete", none)
+    arguments = ["gateway", "add", "g", "--server", "s", "--email", "g@example.org"]
+    done = cli.run(*arguments, "--password-stdin", stdin=f"{SECRET}\n")
+    assert done.code == 4
+    assert "not added" in done.err
+    assert "--password-file PATH" in done.err
+    assert "password source" not in done.err, "there is no gateway whose source could be changed"
+    cli.ok(*arguments, "--password-env", "PW")
 
 
 def test_one_password_for_two_logins(cli: Cli) -> None:
