@@ -116,7 +116,7 @@ def test_one_more_connection_where_the_line_is_slow(
     monkeypatch.setattr(load, "LONG_TURN", -1.0)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.setattr(pace, "LONG", 0.0)
-    monkeypatch.setattr(pace, "IDLE", 1e9 if waits else -1.0)
+    monkeypatch.setattr(pace, "IDLE_ALL_ALONG", 1e9 if waits else -1.0)
     made = server(400)
     together(made)
     workers = ThreadWorkers(made.open_imap)

@@ -14,8 +14,9 @@ SLOW = 8e6
 IDLE = 0.5
 """The part of the time that this process may work, at most, for the line to be what holds it up."""
 ENOUGH_OCTETS, ENOUGH_SECONDS = 1_000_000, 0.5
-LONG = 1.0
-"""Seconds after which it is known whether this process keeps up with the line."""
+LONG, IDLE_ALL_ALONG = 1.0, 0.25
+"""Seconds after which it is known whether the line is what is slow, and the part of them that this process may work:
+where the processors are what is slow, they are shared with a worker, and with the server if it is on this machine."""
 PROBE = 50
 """Messages that are asked for at first, until there is enough to judge by."""
 
@@ -59,7 +60,7 @@ class Pace:
     @property
     def waits(self) -> bool:
         """Whether it is known that this process has nothing to do most of the time: the line, or the server, has."""
-        return self._seconds >= LONG and self._busy <= IDLE * self._seconds
+        return self._seconds >= LONG and self._busy <= IDLE_ALL_ALONG * self._seconds
 
     def decide(self) -> None:
         """Between two commands: compress from here on, if that is worth it."""
