@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox, MessageMeta
+from mailctl.domain.when import counted
 from mailctl.errors import SafetyError
 from mailctl.sync.adopt import Stranger, adopt, open_strangers
 from mailctl.sync.archive.carry import Carrier
@@ -258,7 +259,7 @@ class FolderSync:
         known = seen if seen is not None and seen.uidvalidity == status.uidvalidity else None
         before, now = known.highestmodseq if known else None, status.highestmodseq
         if known is None or not before or not now or now < before or (status.uidnext or 0) < (known.uidnext or 0):
-            return {meta.uid: meta for meta in self._mailbox.scan()}, self._recent()
+            return self._counted({meta.uid: meta for meta in self._mailbox.scan()}, status), self._recent()
         same = (known.uidnext, before, known.messages) == (status.uidnext, now, status.messages)
         below = known.uidnext or 0  # what isn't agreed of these has gone from the server; the files stay
         if same and known.settled == fingerprint(self._job) and all(u in agreed or u < below for u in self._files):
@@ -279,7 +280,15 @@ class FolderSync:
                 found[uid] = MessageMeta(uid)
         if unknown:
             found |= {meta.uid: meta for meta in self._mailbox.scan(unknown)}
-        return found, recent
+        return self._counted(found, status), recent
+
+    def _counted(self, server: dict[int, MessageMeta], status: FolderStatus) -> dict[int, MessageMeta]:
+        """`server`, if it is all that the folder has; else that is told, and the next run looks again."""
+        if len(server) < status.messages:
+            text = f"{self._folder.name}: the server has {counted(status.messages, 'message')} and showed {len(server)}"
+            self.tally.warnings.append(text)
+            self._run.warn(text)
+        return server
 
     def _recent(self) -> set[int] | None:
         return set(self._mailbox.uids(since=self._job.since)) if self._job.since else None

@@ -280,6 +280,26 @@ def test_no_other_message_is_blamed_for_one_that_breaks_the_protocol(
     assert place.litter() == []
 
 
+@pytest.mark.parametrize("capabilities", [frozenset({"IMAP4REV1"}), frozenset({"IMAP4REV1", "CONDSTORE"})])
+def test_messages_that_the_server_counts_and_does_not_show_are_told_and_looked_for_again(
+    place: Place, server: MemoryServer, inbox: MemoryFolder, capabilities: frozenset[str]
+) -> None:
+    server.capabilities = capabilities
+    real, hidden = MemoryMailbox.scan, {2, 4}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+
+        def some(self: MemoryMailbox, *asked: object, **more: object) -> Iterator[MessageMeta]:
+            return (meta for meta in real(self, *asked, **more) if meta.uid not in hidden)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(MemoryMailbox, "scan", some)
+        report = place.sync(mark_seen=True)
+    assert (report.ok, report.fetched) == (True, len(inbox.messages) - 2)
+    (warning,) = report.warnings
+    assert f"has {len(inbox.messages)} messages and showed {len(inbox.messages) - 2}" in warning
+    again = place.sync(mark_seen=True)
+    assert (again.ok, again.fetched, again.warnings) == (True, 2, ())
+
+
 def test_one_that_is_sent_before_its_turn_is_the_one_to_blame(
     place: Place, server: MemoryServer, inbox: MemoryFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
