@@ -174,7 +174,7 @@ class Wire(Buffer):
             if count < least:
                 soon, least = monotonic() + SOON, min(least, len(view) - hi)
                 while last and count < least and monotonic() < soon:
-                    last = receive(view[hi + count :])
+                    last = self.waits.receive(receive, view[hi + count :], limit)
                     count += last
         except DeflateError as error:
             raise self._beyond(str(error), error.code) from error

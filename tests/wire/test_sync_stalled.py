@@ -151,3 +151,43 @@ def test_G14_who_asked_for_an_end_does_not_wait_for_a_server_that_says_nothing(
         found = cli.json("sync", "box", code=130)
         assert server.connections == 1
     assert found["error"]["code"] == "interrupted"
+
+
+@pytest.mark.parametrize("pieces", [2, 20])
+def test_a_server_that_rests_in_a_message_is_waited_for(
+    pieces: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "LOOK_UP", 0.02)
+
+    def rests(peer: Peer) -> None:
+        for _ in range(pieces):
+            peer.server.pause(0.1)
+            peer.send(b"x" * (BODY // 2 // pieces))
+        peer.send(b")\r\n")
+
+    def script(peer: Peer) -> None:
+        sign_in(peer)
+        while True:
+            tag, _, command = peer.read_line().decode().partition(" ")
+            if command.startswith("LIST"):
+                peer.line('* LIST () "/" INBOX')
+            elif command.startswith("STATUS"):
+                peer.line("* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 7)")
+            elif command.startswith("EXAMINE"):
+                peer.line("* 1 EXISTS", "* OK [UIDVALIDITY 7] x", "* OK [UIDNEXT 2] x")
+            elif command.startswith("LOGOUT"):
+                return
+            elif "BODY.PEEK" in command:
+                date = "01-Jan-2024 00:00:00 +0000"
+                peer.send(b'* 1 FETCH (UID 1 FLAGS () INTERNALDATE "%s" BODY[] {%d}\r\n' % (date.encode(), BODY))
+                peer.send(b"x" * (BODY // 2))
+                rests(peer)
+            else:
+                peer.line(ROWS[0])
+            peer.line(f"{tag} OK done")
+
+    with ScriptedServer(script) as server:
+        cli = gateway(tmp_path, server.port, "imap")
+        found = cli.json("sync", "box")
+        assert server.connections == 1
+    assert found["result"]["gateways"][0]["fetched"] == 1
