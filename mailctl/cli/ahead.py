@@ -94,6 +94,8 @@ class _Ahead:
             except MailctlError as error:
                 failed = error
             self._prepared.wait()
+            if self._unwanted or context.stop.is_set():  # nobody is to be asked for a password any more
+                raise StoppedError("interrupted")
             began = monotonic()
             secret = context.secrets.for_login(job.gateway, job.protocol)
             if failed is not None and not isinstance(failed, TlsError):  # why TLS failed, the sign-in finds out

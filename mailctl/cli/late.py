@@ -6,7 +6,10 @@ milliseconds of a short command. `pathlib` loads `ntpath` and, by way of others,
 """
 
 import sys
+from threading import Lock
 from types import ModuleType
+
+_lock = Lock()
 
 
 class _Late(ModuleType):
@@ -16,8 +19,9 @@ class _Late(ModuleType):
             raise AttributeError(name)
         from importlib import import_module
 
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        with _lock:
+            if sys.modules.get(self.__name__) is self:
+                del sys.modules[self.__name__]
         real = import_module(self.__name__)
         self.__dict__.update(real.__dict__)
         return getattr(real, name)

@@ -6,6 +6,7 @@ Servers send records of a few thousand octets; an `ssl.SSLSocket` asks the syste
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from time import monotonic
 from typing import cast
@@ -49,7 +50,8 @@ class TlsStream:
                 if monotonic() > end:
                     raise TimeoutError("the handshake took too long") from None
             except ssl.SSLError:
-                self._flush()  # the alert that tells the other side
+                with suppress(OSError):  # the alert tells the other side, if it is still there
+                    self._flush()
                 raise
             else:
                 self._flush()
@@ -117,7 +119,12 @@ class TlsStream:
                 raise
             self._failed = error
         if self._outgoing.pending:  # a change of keys is answered (RFC 8446 section 4.6.3)
-            self._flush()
+            try:
+                self._flush()
+            except OSError as error:  # in its turn, after what was opened
+                self._failed = ConnectionResetError(f"TLS could not answer: {error}")
+                if not count:
+                    raise self._failed from error
         return count
 
     def _receive(self) -> bool:

@@ -52,14 +52,19 @@ class Waits:
             self.set(limit)
             try:
                 return into(view)
-            except TimeoutError:
-                if limit == seconds:
+            except TimeoutError as error:
+                if limit == seconds or error.errno is not None:  # the system's own: the connection is dead
                     raise
                 seconds = None if end is None else max(end - monotonic(), 0.001)
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the user wants an end."""
+        return self.stop is not None and self.stop.is_set()
+
     def patience(self, seconds: float) -> float:
         """How long a call that can't be taken up again may take: so long, or less if the user wants an end."""
-        return min(seconds, GRACE) if self.stop is not None and self.stop.is_set() else seconds
+        return min(seconds, GRACE) if self.stopping else seconds
 
     def _heed(self, stop: Event) -> None:
         if stop.is_set():

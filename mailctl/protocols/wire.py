@@ -12,7 +12,7 @@ from time import monotonic
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
-from mailctl.errors import MailctlError, NetworkError, ProtocolError, TlsError
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, StoppedError, TlsError
 from mailctl.protocols import broken, dial, second_look, tcp, tls, tls_faults
 from mailctl.protocols.buffer import Buffer
 from mailctl.protocols.deflate import Deflated, DeflateError
@@ -278,7 +278,11 @@ class Wire(Buffer):
     # -- sending
 
     def send(self, data: bytes | Iterable[bytes], *, secret: bool = False, recorded: bool = True) -> None:
-        """Send `data`, already checked by `arguments`. secret: never show it in a transcript. Raises NetworkError."""
+        """Send `data`, already checked by `arguments`. secret: never show it in a transcript.
+
+        Raises NetworkError; StoppedError if the user wanted an end before, and it took too long. An end that is wanted
+        meanwhile is not noticed: what is sent can't be taken up again.
+        """
         octets = data if isinstance(data, bytes) else b"".join(data)
         if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
@@ -286,7 +290,10 @@ class Wire(Buffer):
             self.waits.set(self.deadline.remaining(self.waits.patience(STALL)))
             self.through.sendall(octets)
         except OSError as error:
-            raise self._failure(error) from error
+            failure = self._failure(error)
+            if isinstance(error, TimeoutError) and self.waits.stopping:
+                raise StoppedError("interrupted; the server took nothing more") from error
+            raise failure from error
 
     def close(self) -> None:
         """End the connection at once, without a word; never raises, twice does nothing."""

@@ -257,12 +257,12 @@ def test_what_fails_while_the_rest_is_loaded_leaves_no_connection() -> None:
     world.prepare_imap = broken  # type: ignore[method-assign]
     with pytest.raises(ImportError), ahead(world.context, [job()]):
         pass
-    assert world.begun.wait(10)
     for _ in range(1000):
-        if box.closed:
+        if world.lines and world.lines[0].closed:
             break
         Event().wait(0.01)
-    assert box.closed
+    assert [line.closed for line in world.lines] == [True]
+    assert world.opened == 0, "and nobody is asked for a password"
 
 
 def test_after_ctrl_c_nobody_waits_for_a_connection_that_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,11 +271,20 @@ def test_after_ctrl_c_nobody_waits_for_a_connection_that_is_not_made(monkeypatch
     box = Box()
     world, wanted = World(box), job()
     world.let.clear()
-    world.stop.set()
     with ahead(world.context, [wanted]) as connector:
+        assert world.begun.wait(10)
+        world.stop.set()
         thread = connector._thread  # type: ignore[attr-defined]  # what is waited for below
         with pytest.raises(StoppedError):
             connector.open_imap(wanted)
     world.let.set()
     thread.join(10)
     assert box.closed
+
+
+def test_after_ctrl_c_nobody_is_asked_for_a_password() -> None:
+    world, wanted = World(Box()), job()
+    world.stop.set()
+    with ahead(world.context, [wanted]) as connector, pytest.raises(StoppedError):
+        connector.open_imap(wanted)
+    assert (world.opened, [line.closed for line in world.lines]) == (0, [True])

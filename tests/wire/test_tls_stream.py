@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from threading import Event, Thread
 from time import monotonic
+from typing import cast
 
 import pytest
 
@@ -51,6 +52,19 @@ class Pair:
     def read(self, room: int = 1 << 18) -> bytes:
         view = memoryview(bytearray(room))
         return bytes(view[: self.stream.recv_into(view)])
+
+
+class Late:
+    """A socket whose other end is gone by the time that something is received."""
+
+    def __init__(self, connection: socket.socket, ending: Thread) -> None:
+        self._connection, self._ending = connection, ending
+        self.settimeout, self.sendall = connection.settimeout, connection.sendall
+
+    def recv(self, octets: int) -> bytes:
+        received = self._connection.recv(octets)
+        self._ending.join(5)
+        return received
 
 
 @pytest.fixture
@@ -146,3 +160,35 @@ def test_much_is_sent(pair: Pair) -> None:
             pair.incoming.write(pair.far.recv(MOST))
     assert got == octets
     sending.join(5)
+
+
+def test_a_refusal_keeps_its_cause_though_nobody_is_there_to_be_told(certificates: Certificates) -> None:
+    near, far = socket.socketpair()
+
+    def refused() -> None:
+        far.recv(MOST)
+        far.sendall(b"\x17\x03\x03\x00\x05hello")  # data, where the handshake belongs
+        far.close()
+
+    answering = Thread(target=refused, daemon=True)
+    with near:
+        stream = TlsStream(near, ssl.create_default_context(cafile=str(certificates.ca)), b"localhost")
+        stream._connection = cast(socket.socket, Late(near, answering))
+        answering.start()
+        with pytest.raises(ssl.SSLError) as refusal:
+            stream.handshake(5)
+    assert "UNEXPECTED_MESSAGE" in str(refusal.value)
+
+
+def test_what_was_opened_is_had_though_tls_could_not_answer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise BrokenPipeError
+
+    pair.far.sendall(pair.sealed(b"* BYE\r\n"))
+    pair.stream._receive()
+    pair.stream._outgoing.write(b"x")  # as if keys were changed
+    monkeypatch.setattr(pair.stream, "_flush", broken)
+    assert pair.read() == b"* BYE\r\n"
+    assert pair.stream.pending()
+    with pytest.raises(ConnectionResetError):
+        pair.read()
