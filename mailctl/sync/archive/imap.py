@@ -237,6 +237,8 @@ class ImapSync:
                         raise  # the disk is every folder's
                     return
                 else:
+                    if not tally.avoid:  # what went wrong before was made good
+                        tally.error = None
                     return
         except MailctlError as error:
             tally.error = error

@@ -59,6 +59,7 @@ def follow_renames(
 
 def _is_same(run: Run, mailbox: ImapMailbox, root: Root, state: State, renaming: Renaming) -> bool:
     """Whether the folder has the messages that are remembered of another. Its failures are its own."""
+    run.check_stop()
     task = renaming.task
     try:
         return is_same(mailbox, root, state.agreed(renaming.old), renaming)

@@ -29,6 +29,10 @@ MOST_COMPARED = 1000
 """Messages of a folder, the newest that are remembered, that are compared."""
 MOST_READ = 100
 """Files of a folder, the newest, that are read for it."""
+MOST_PAIRS = 50
+"""Pairs of folders of which only a look at both tells whether they are the same; more would take many minutes."""
+FEWEST = 3
+"""Messages that a folder must have had to be known again under other UIDs."""
 MOST = 0.8
 """What share of the messages has to be found again under other UIDs."""
 
@@ -49,12 +53,20 @@ def candidates(known: Mapping[str, FolderState], listed: Iterable[str], tasks: S
     """
     gone = {name: seen for name, seen in known.items() if seen.uidvalidity and seen.path and name not in set(listed)}
     new = [task for task in tasks if task.status and (task.seen is None or not task.seen.uidvalidity)]
-    return [
+    pairs = [
         Renaming(name, seen, task)
         for task in new
         for name, seen in gone.items()
         if task.status is not None and _may_be(seen, task.status)
     ]
+    plain = [each for each in pairs if not _renumbered(each)]
+    return pairs if len(pairs) - len(plain) <= MOST_PAIRS else plain
+
+
+def _renumbered(renaming: Renaming) -> bool:
+    """Whether nothing but the messages can tell that it is the same folder."""
+    status, seen = renaming.task.status, renaming.seen
+    return status is not None and status.uidvalidity != seen.uidvalidity and not _by_id(seen, status)
 
 
 def _may_be(seen: FolderState, status: FolderStatus) -> bool:
@@ -92,7 +104,13 @@ def is_same(mailbox: ImapMailbox, root: Root, remembered: Mapping[int, Agreed], 
 
 
 def _is_renumbered(mailbox: ImapMailbox, root: Root, remembered: Mapping[int, Agreed], renaming: Renaming) -> bool:
-    """Whether most messages are there under other UIDs, which ascend as the old ones did."""
+    """Whether most messages are there under other UIDs, which ascend as the old ones did.
+
+    What is remembered has to be most of what lies here: one message that went elsewhere doesn't take an archive along.
+    """
+    lying = root.whole.by_folder.get(folder_hash(root.account, renaming.old), ())
+    if len(remembered) < max(FEWEST, MOST * len(lying)):
+        return False
     uids = sorted(remembered)[-MOST_COMPARED:]
     there = mailbox.uids()[: len(remembered)][-MOST_COMPARED:]
     shown = {meta.uid: meta for meta in mailbox.scan(there)} if there else {}

@@ -66,8 +66,9 @@ def bring(
         except (NetworkError, ProtocolError, RefusedError, StoppedError, StorageError) as error:
             if isinstance(error, StorageError) and error.code != "disk_full":
                 raise
-            if fetcher.suspects == [alone]:
-                tally.avoid.add(alone)
+            if len(fetcher.suspects) == 1:  # all others had come
+                tally.avoid.update(fetcher.suspects)
+                tally.suspects = sorted(u for u in suspects if u > alone > 0)
             else:  # what came before may never have been going to, and servers need not keep the order
                 tally.suspects = fetcher.suspects[:_SUSPECTS] or sorted(u for u in suspects if u >= alone > 0)
             for came in _last_words(crew, shift):
@@ -107,7 +108,7 @@ def _all(run: Run, crew: Crew | None, shift: Shift, fetcher: Fetcher) -> Iterato
     while True:
         if share := shift.shares.take():
             for came in fetcher.fetch(share, shift.shares.take):
-                if crew is not None and run.pace is not None and run.pace.waits:
+                if crew is not None and not run.alone and run.pace is not None and run.pace.waits:
                     crew.reinforce()
                 others = shift.gather()
                 yield Came(came.parts + others.parts, came.too_large + others.too_large)

@@ -142,9 +142,14 @@ class Crew:
 
     def reinforce(self) -> None:
         """One worker more at the work in hand, if there may be."""
-        if len(self._hands) < self.most and self._current is not None:
+        before = len(self._hands)
+        if before >= self.most or self._current is None:
+            return
+        self.enlist(before + 1)
+        if len(self._hands) > before:
             self._current[0].shares.crowd += 1
-            self.enlist(len(self._hands) + 1)
+        else:  # there can't be more: nobody is to be asked again
+            self.most = before
 
     def _begin(self, hand: "_Hand", place: int) -> None:
         assert self._current is not None  # noqa: S101 - there is work

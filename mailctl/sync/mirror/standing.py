@@ -119,6 +119,7 @@ class Standing:
             return
         times = work.local.before if work.still else look(self._root.files, root, work.path.parts)
         if times is not None:
+            self._clock.proved = True  # these times, too, are only worth something under the clock they were seen under
             self._state.save_folder(work.name, replace(seen, cur=-times.cur, new=-times.new))
 
     def _forget(self, names: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,12 @@ from mailctl.domain.server import Endpoint, Security
 from mailctl.domain.settings import Limits
 from mailctl.errors import MailctlError
 from mailctl.sync.bulk import fetcher, pace
+from mailctl.sync.bulk.crew import Crew, Shift
 from mailctl.sync.bulk.fetcher import Came, Fetcher
 from mailctl.sync.bulk.load import LEAST, MOST, Load, Shares, connections
 from mailctl.sync.bulk.pace import Pace, worth_compressing
 from mailctl.sync.bulk.worker import came_of, packed, told_of, unpacked
+from mailctl.sync.job import SyncJob
 from mailctl.sync.local.durable import kernel_version
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.maildir import MaildirFolder
@@ -181,3 +184,22 @@ def test_a_slow_line_is_compressed_between_two_commands(
 )
 def test_kernel_version(release: str, expected: tuple[int, int]) -> None:
     assert kernel_version(release) == expected
+
+
+def test_where_there_can_be_no_more_workers_nobody_is_asked_again() -> None:
+    class Nobody:
+        asked = 0
+
+        def start(self, job: object, descriptor: int) -> None:
+            self.asked += 1
+
+        def allowed(self, job: object) -> int | None:
+            return None
+
+    workers, shares = Nobody(), Shares(range(1, 100_000), {})
+    crew = Crew(workers, cast(SyncJob, None), 0)
+    crew.most = 2
+    crew._current = Shift(load(range(1, 100_000)), shares), load([])
+    for _ in range(50):
+        crew.reinforce()
+    assert (workers.asked, shares.crowd) == (1, 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -261,7 +262,7 @@ def test_a_message_that_breaks_the_protocol_does_not_keep_the_others_away(
         inbox.messages[uid] = replace(inbox.messages[uid], poison=True)
     server.connections = 0
     assert not place.sync().ok
-    assert server.connections == 5, "bounded"
+    assert server.connections == 4, "bounded"
 
 
 def test_no_other_message_is_blamed_for_one_that_breaks_the_protocol(
@@ -298,6 +299,35 @@ def test_messages_that_the_server_counts_and_does_not_show_are_told_and_looked_f
     assert f"has {len(inbox.messages)} messages and showed {len(inbox.messages) - 2}" in warning
     again = place.sync(mark_seen=True)
     assert (again.ok, again.fetched, again.warnings) == (True, 2, ())
+
+
+def test_folders_with_a_bad_message_each_do_not_keep_the_last_one_from_its_turn(tmp_path: Path) -> None:
+    names = [f"F{number}" for number in range(4)]
+    server = MemoryServer({name: MemoryFolder() for name in ("INBOX", *names, "Z")})
+    for number, name in enumerate((*names, "Z")):
+        server.folders[name].add(*(mail(10 * number + each) for each in range(4)))
+    for name in names:
+        messages = server.folders[name].messages
+        messages[2] = replace(messages[2], poison=True)
+    place = Place(tmp_path, server)
+    for _ in range(2):
+        server.connections = 0
+        place.sync()
+        assert server.connections <= 8
+    assert len(place.bodies("Z")) == 4
+
+
+def test_what_comes_after_all_is_no_failure(place: Place, server: MemoryServer, inbox: MemoryFolder) -> None:
+    inbox.messages[3] = replace(inbox.messages[3], poison=True)
+
+    def heal(command: str) -> None:
+        if command == "fetch" and server.connections > 1:
+            inbox.messages[3] = replace(inbox.messages[3], poison=False)
+
+    server.before = heal
+    report = place.sync(mark_seen=True)
+    assert (report.ok, report.fetched, report.skipped) == (True, len(inbox.messages), ())
+    assert place.bodies() == served(inbox)
 
 
 def test_one_that_is_sent_before_its_turn_is_the_one_to_blame(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailctl.errors import MailctlError, ProtocolError, RefusedError
+from mailctl.sync.archive import same
 from mailctl.sync.local.files import Files
 from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer
@@ -282,3 +283,38 @@ def test_G2_killed_at_every_file_call(how: str, tmp_path_factory: pytest.TempPat
         assert place.flags("Archive", "2026")[1] == {"Label"}
         assert place.sync().fetched == 0
     assert at > 10
+
+
+def test_one_message_that_went_elsewhere_does_not_take_an_archive_along(tmp_path: Path) -> None:
+    server = MemoryServer({"INBOX": MemoryFolder(), "Old": MemoryFolder(uidvalidity=10)}, QUICK)
+    for number in range(10):
+        server.folders["Old"].add(mail(number), date=1_600_000_000.0 + number)
+    place = Place(tmp_path, server)
+    place.sync()
+    for uid in range(1, 10):
+        del server.folders["Old"].messages[uid]
+    place.sync()
+    del server.folders["Old"]
+    server.folders["Fresh"] = MemoryFolder(uidvalidity=99)
+    server.folders["Fresh"].add(mail(9), date=1_600_000_009.0)
+    report = place.sync()
+    assert (report.ok, report.fetched, report.notes) == (True, 1, ())
+    assert (len(place.bodies("Old")), len(place.bodies("Fresh"))) == (10, 1)
+
+
+def test_too_many_folders_to_compare_are_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MemoryServer({"INBOX": MemoryFolder()}, QUICK)
+    for number in range(4):
+        folder = server.folders[f"F{number}"] = MemoryFolder(uidvalidity=10 + number)
+        folder.add(*(mail(10 * number + each) for each in range(3)), date=1_600_000_000.0 + number)
+    place = Place(tmp_path, server)
+    place.sync()
+    for number in range(4):
+        folder = server.folders.pop(f"F{number}")
+        folder.uidvalidity = 50 + number
+        server.folders[f"Moved/F{number}"] = folder
+    monkeypatch.setattr(same, "MOST_PAIRS", 15)
+    server.commands.clear()
+    report = place.sync()
+    assert (report.ok, report.fetched) == (True, 12)
+    assert "headers" not in {command for command, _ in server.commands}
