@@ -21,6 +21,7 @@ class SourceKind(StrEnum):
     COMMAND = "command"
     ENV = "env"
     FILE = "file"
+    ENCRYPTED = "encrypted"
     OAUTH = "oauth"
 
 
@@ -28,7 +29,9 @@ class SourceKind(StrEnum):
 class SecretSource:
     """Names where a secret is; never holds one.
 
-    argument: the command's argument list for COMMAND, (variable,) for ENV, (path,) for FILE, () otherwise.
+    argument: the command's argument list for COMMAND, (variable,) for ENV, (path,) for FILE, () otherwise. OAUTH: the
+    application's name, "" for the one of the server's provider, and where the tokens are, `keyring` or `encrypted`;
+    () stands for ("", "keyring").
     """
 
     kind: SourceKind = SourceKind.KEYRING

@@ -63,6 +63,12 @@ class Secret:
         raise TypeError("a secret can't be pickled")
 
 
+class BearerToken(Secret):
+    """An OAuth access token (RFC 6750): goes over the wire by mechanisms of its own, never as a password."""
+
+    __slots__ = ()
+
+
 def accept(value: str, where: str) -> Secret:
     """`value` as a Secret; SecretError (secret_invalid) if it can't be anybody's password.
 

@@ -1,9 +1,14 @@
 """Settings of `config.toml`: limits and defaults, the user's own file."""
 
+from collections.abc import Mapping
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import Inbound, Outbound
 from mailctl.domain.record import dataclass
+
+if TYPE_CHECKING:
+    from mailctl.domain.oauth import Application
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,7 @@ class Settings:
     default_gateway: what commands mean when no gateway is named, or "".
     log_keep_days: events older than this go; None keeps them all.
     timeout: seconds that one check may take in all.
+    oauth: the applications that `config.toml` describes, by name.
     nameserver: `ADDRESS[:PORT]` asked for discovery instead of the system's resolver, or "".
     """
 
@@ -39,3 +45,4 @@ class Settings:
     timeout: float = 30.0
     jobs: int = 8
     nameserver: str = ""
+    oauth: "Mapping[str, Application]" = field(default_factory=dict)
