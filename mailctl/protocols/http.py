@@ -1,15 +1,17 @@
-"""Fetches one small document over HTTPS, for autoconfig; bounded in time, size and redirects."""
+"""Fetches one small document over HTTPS, for autoconfig, or sends one form, for OAuth; bounded in time and size."""
 
 import io
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.discovery import Page
+from mailctl.domain.oauth import HttpAnswer
 from mailctl.domain.server import CertificatePolicy
 from mailctl.errors import NetworkError, ProtocolError
+from mailctl.protocols.arguments import ascii_argument
 from mailctl.protocols.dial import dial
 from mailctl.protocols.idn import a_labels
 from mailctl.protocols.resolve import Address, resolve
@@ -24,6 +26,8 @@ MOST_BYTES = 256 * 1024
 MOST_REDIRECTS = 3
 LONGEST = 8.0
 """Seconds that one fetch may take, redirects included."""
+LONGEST_POST = 30.0
+"""Seconds that one form may take: what it asks for may cost the other side some work."""
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NOTHING = {404, 410}
 
@@ -50,51 +54,85 @@ class Http:
         first: Sequence[Address] | None = None
         for _ in range(MOST_REDIRECTS + 1):
             parts = _checked(url)
-            addresses = self._find(str(parts.hostname), parts.port or (80 if parts.scheme == "http" else 443), deadline)
+            addresses = _addresses(parts, self._find, deadline)
             if first is None:
                 first = addresses
             elif reaches_inside(first, addresses):
                 raise NetworkError(f"{url} is inside a private network; the redirect to it is not followed")
-            if parts.scheme == "http" and not all(_ip(each).is_loopback for each in addresses):
-                raise NetworkError(f"{url} is not https", code="not_https")
-            status, location, body = self._fetch(parts, addresses, deadline)
-            if status == 200:
-                return Page(url, body)
-            if status in _NOTHING:
+            _private_enough(parts, addresses)
+            answer = _exchange(parts, addresses, _request(parts), self._policy, deadline)
+            if answer.status == 200:
+                return Page(url, answer.body)
+            if answer.status in _NOTHING:
                 return None
-            if status not in _REDIRECTS or not location:
-                raise NetworkError(f"{parts.hostname} answered with HTTP status {status}", code="http_status")
+            location = answer.headers.get("location", "")
+            if answer.status not in _REDIRECTS or not location:
+                raise NetworkError(f"{parts.hostname} answered with HTTP status {answer.status}", code="http_status")
             url = _target(url, location)
             if parts.scheme == "https" and not url.startswith("https:"):
                 raise NetworkError(f"{parts.hostname} redirects away from https", code="not_https")
         raise NetworkError(f"{parts.hostname} redirects more than {MOST_REDIRECTS} times", code="too_many_redirects")
 
-    def _fetch(self, parts: SplitResult, addresses: Sequence[Address], deadline: Deadline) -> tuple[int, str, bytes]:
-        """One request → (status, Location, body)."""
-        from http.client import HTTPException, HTTPResponse
 
-        host = str(parts.hostname)
-        connection, _, _ = dial(host, addresses, deadline)
-        through: socket.socket | TlsStream = connection
-        try:
-            if parts.scheme == "https":
-                from mailctl.protocols.tls import handshake
+class HttpPost:
+    """Sends forms; an instance is a `domain.oauth.HttpPoster`.
 
-                through = handshake(connection, host, self._policy, deadline.remaining()).stream
-            connection.settimeout(deadline.remaining())
-            through.sendall(_request(parts))
-            # HTTPResponse asks nothing of a socket but this
-            response = HTTPResponse(_Stream(connection, through, deadline), method="GET")  # type: ignore[arg-type]
-            response.begin()
-            return response.status, response.headers.get("Location") or "", _body(response, host)
-        except HTTPException as error:
-            raise ProtocolError(f"{host} gave no proper HTTP answer", code="bad_http") from error
-        except TimeoutError as error:
-            raise NetworkError(f"{host} did not answer in time", cause="tcp_timeout") from error
-        except OSError as error:
-            raise NetworkError(f"The connection to {host} broke", cause="connection_lost") from error
-        finally:
-            connection.close()
+    policy, find: as for `Http`. Neither redirects nor cookies: what is sent may be a secret, and goes to `url` alone.
+    """
+
+    def __init__(self, policy: CertificatePolicy | None = None, find: Resolve = resolve) -> None:
+        self._policy, self._find = policy or CertificatePolicy(), find
+
+    def __call__(self, url: str, body: bytes, headers: Mapping[str, str], deadline: Deadline) -> HttpAnswer:
+        """The answer to `body`, whatever its status; see `domain.oauth.HttpPoster`."""
+        deadline = Deadline(deadline.remaining(LONGEST_POST))
+        parts = _checked(url)
+        addresses = _addresses(parts, self._find, deadline)
+        _private_enough(parts, addresses)
+        return _exchange(parts, addresses, _request(parts, body, headers), self._policy, deadline)
+
+
+def _addresses(parts: SplitResult, find: Resolve, deadline: Deadline) -> list[Address]:
+    return find(str(parts.hostname), parts.port or (80 if parts.scheme == "http" else 443), deadline)
+
+
+def _private_enough(parts: SplitResult, addresses: Sequence[Address]) -> None:
+    """NetworkError unless the way is https, or ends on this machine."""
+    if parts.scheme == "http" and not all(_ip(each).is_loopback for each in addresses):
+        raise NetworkError(f"{parts.scheme}://{parts.netloc}{parts.path} is not https", code="not_https")
+
+
+def _exchange(
+    parts: SplitResult, addresses: Sequence[Address], request: bytes, policy: CertificatePolicy, deadline: Deadline
+) -> HttpAnswer:
+    """One request over a connection of its own. The names of the answer's headers are in lower case."""
+    from http.client import HTTPException, HTTPResponse
+
+    host = str(parts.hostname)
+    connection, _, _ = dial(host, addresses, deadline)
+    through: socket.socket | TlsStream = connection
+    try:
+        if parts.scheme == "https":
+            from mailctl.protocols.tls import handshake
+
+            through = handshake(connection, host, policy, deadline.remaining()).stream
+        connection.settimeout(deadline.remaining())
+        through.sendall(request)
+        # HTTPResponse asks nothing of a socket but this
+        stream = _Stream(connection, through, deadline)
+        response = HTTPResponse(stream, method=request.partition(b" ")[0].decode("ascii"))  # type: ignore[arg-type]
+        response.begin()
+        headers = {name.lower(): str(value) for name, value in reversed(response.headers.items())}
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        return HttpAnswer(response.status, kind, _body(response, host), headers)
+    except HTTPException as error:
+        raise ProtocolError(f"{host} gave no proper HTTP answer", code="bad_http") from error
+    except TimeoutError as error:
+        raise NetworkError(f"{host} did not answer in time", cause="tcp_timeout") from error
+    except OSError as error:
+        raise NetworkError(f"The connection to {host} broke", cause="connection_lost") from error
+    finally:
+        connection.close()
 
 
 def reaches_inside(before: Sequence[Address], after: Sequence[Address]) -> bool:
@@ -131,17 +169,22 @@ def _target(url: str, location: str) -> str:
         raise NetworkError(f"{url} redirects to what is no URL", code="bad_url") from None
 
 
-def _request(parts: SplitResult) -> bytes:
+def _request(parts: SplitResult, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+    """A GET, or a POST of `body`."""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    given = {"User-Agent": "mailctl", "Accept": "application/xml, text/xml, */*;q=0.1", **(headers or {})}
+    for name, value in given.items():
+        ascii_argument(name + value, "header")
+    if body is not None:
+        given["Content-Length"] = str(len(body))
     lines = [
-        f"GET {target} HTTP/1.1",
+        f"{'GET' if body is None else 'POST'} {target} HTTP/1.1",
         f"Host: {parts.netloc}",
-        "User-Agent: mailctl",
-        "Accept: application/xml, text/xml, */*;q=0.1",
+        *(f"{name}: {value}" for name, value in given.items()),
         "Accept-Encoding: identity",
         "Connection: close",
     ]
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (body or b"")
 
 
 def _body(response: "HTTPResponse", host: str) -> bytes:
