@@ -11,8 +11,9 @@ from mailctl.domain.home import home_folder
 if TYPE_CHECKING:
     from mailctl.config.store import ConfigStore
     from mailctl.domain.effective import EffectiveGateway
-    from mailctl.domain.gateway import Gateway, Inbound
-    from mailctl.domain.provider import Provider
+    from mailctl.domain.gateway import Gateway, Inbound, SecretSource
+    from mailctl.domain.oauth import Application
+    from mailctl.domain.provider import OAuthService, Provider
     from mailctl.domain.server import Server
 
 
@@ -93,6 +94,54 @@ class Configured:
             return load(server.provider)
         except NotFoundError:  # a server file may name a provider that this version doesn't know
             return None
+
+    @staticmethod
+    def oauth_services() -> "Mapping[str, OAuthService]":
+        """The OAuth services that mailctl knows, by id."""
+        from mailctl.providers.catalog import oauth_services
+
+        return oauth_services()
+
+    def application(self, source: "SecretSource", server: "Server", whose: str) -> "Application":
+        """The OAuth application with which a login of that source signs in on `server`.
+
+        It is the one that the source names, or else that of the server's provider: the one called as its OAuth
+        service, or the only one of that service. whose: the gateway, for the message. Raises SecretError
+        (oauth_no_application), or ConfigError for a broken file.
+        """
+        from mailctl.errors import SecretError
+
+        applications = self.config.applications
+        name = source.argument[0] if source.argument else ""
+        if name:
+            if name in applications.names():
+                return applications.read(name)
+            raise SecretError(
+                f"{whose} signs in by the OAuth application {name!r}, which isn't set up",
+                hint=f"`mailctl auth setup {name}` sets it up.",
+                code="oauth_no_application",
+            )
+        provider = self.provider(server)
+        service = provider.oauth if provider else ""
+        if service in applications.names():
+            return applications.read(service)
+        of_service = [each for each in applications.listing().objects if each.service.id == service]
+        if len(of_service) == 1:
+            return of_service[0]
+        if of_service:
+            many = ", ".join(each.name for each in of_service)
+            message, hint = f"{whose} could sign in by {many}", f"Choose: mailctl gateway edit {whose} --oauth NAME"
+        elif service:
+            message = f"{whose} signs in by OAuth, and no application of {service} is set up"
+            hint = f"`mailctl auth setup {service}` walks through it."
+        else:
+            message = f"{whose} signs in by OAuth, and nothing tells by which application"
+            hint = f"`mailctl auth setup NAME` sets one up; then: mailctl gateway edit {whose} --oauth NAME"
+        raise SecretError(message, hint=hint, code="oauth_no_application")
+
+    def application_of(self, gateway: str, source: "SecretSource") -> "Application":
+        """The same for a login of a saved gateway."""
+        return self.application(source, self.server(self.config.gateway(gateway).server), gateway)
 
     def maildir(self, gateway: "Gateway") -> Path:
         """Where the mail of a gateway lies: what it says, relative to the home folder, or `<data>/mail/NAME`."""

@@ -134,7 +134,7 @@ class Context(Configured):
         """Servers, gateways and settings."""
         from mailctl.config.store import ConfigStore
 
-        return ConfigStore(self.paths.config)
+        return ConfigStore(self.paths.config, self.oauth_services)
 
     def discover(self, email: str, seconds: float) -> "Discovery":
         """All that can be found out about the mail service of an address within `seconds`; see `domain.discovery`."""

@@ -72,6 +72,8 @@ def _check_idna(domain: str) -> None:
 def _secret(value: Any) -> SecretSource:
     if value in ("keyring", "oauth"):
         return SecretSource(SourceKind(value))
+    if isinstance(value, dict) and "oauth" in value:
+        return _oauth(value)
     if not isinstance(value, dict) or len(value) != 1:
         raise WrongValueError
     ((kind, argument),) = value.items()
@@ -89,6 +91,25 @@ def _secret(value: Any) -> SecretSource:
     raise WrongValueError
 
 
+def _oauth(value: dict[str, Any]) -> SecretSource:
+    """`{oauth = "NAME"}`, perhaps with `store`; the usual is written `"oauth"`."""
+    name, store = value["oauth"], value.get("store", "keyring")
+    if not isinstance(name, str) or (name and not NAME.fullmatch(name)):
+        raise UsageError("oauth must be the name of an application", hint='Write it like {oauth = "microsoft"}.')
+    if store not in ("keyring", "encrypted"):
+        raise UsageError("store must be keyring or encrypted")
+    if unknown := sorted(value.keys() - {"oauth", "store"}):
+        raise UsageError(f"unknown key {unknown[0][:60]!r}", hint='Beside oauth there is only store = "encrypted".')
+    return SecretSource(SourceKind.OAUTH, () if (name, store) == ("", "keyring") else (name, store))
+
+
+def _no_token(value: Any) -> SecretSource:
+    source = _secret(value)
+    if source.kind is SourceKind.OAUTH:
+        raise WrongValueError
+    return source
+
+
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
 
 
@@ -104,6 +125,9 @@ def _write_secret(source: SecretSource) -> Any:
             return {"command": list(source.argument)}
         case SourceKind.ENV | SourceKind.FILE:
             return {source.kind.value: source.argument[0]}
+        case SourceKind.OAUTH if source.argument:
+            name, store = source.argument
+            return {"oauth": name} if store == "keyring" else {"oauth": name, "store": store}
         case _:
             return source.kind.value
 
@@ -215,6 +239,13 @@ SIZE = Kind("a size such as 25MB", _size, _write_size)
 INTERVAL = Kind("a time such as 15m, at most 366 days", _interval, _write_interval)
 SINCE = Kind("a date such as 2026-01-31 or an age such as 90d", _since)
 SECRET = Kind(
-    '"keyring", "oauth", {command = [...]}, {env = "..."} or {file = "..."}', _secret, _write_secret, private=True
+    '"keyring", "oauth", {oauth = "..."}, {command = [...]}, {env = "..."} or {file = "..."}',
+    _secret,
+    _write_secret,
+    private=True,
 )
+STATIC_SECRET = Kind(
+    '"keyring", {command = [...]}, {env = "..."} or {file = "..."}', _no_token, _write_secret, private=True
+)
+"""The same for what is no token: the client secret with which tokens are had."""
 FINGERPRINT = Kind("sha256: and 64 hex digits", lambda value: parse_fingerprint(_text(value)), lambda h: f"sha256:{h}")

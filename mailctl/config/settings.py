@@ -1,13 +1,16 @@
 """`config.toml`, the user's own file: read, never written. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mailctl.config import kinds, schema
 from mailctl.config.gateways import INBOUND, OUTBOUND
 from mailctl.config.schema import KeyProblem, Kind, Spec, WrongValueError
 from mailctl.domain.gateway import Inbound, Outbound
 from mailctl.domain.settings import Limits, Settings
+
+if TYPE_CHECKING:
+    from mailctl.config.oauth import Services
 
 FOREVER = "forever"
 
@@ -37,6 +40,12 @@ def _timeout(value: Any) -> float:
     return seconds
 
 
+def _table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise WrongValueError
+    return value
+
+
 SPEC: Spec = {
     "timeout": Kind("seconds, or a time such as 30s, from 1s to 1h", _timeout),
     "jobs": kinds.integer(1, 64),
@@ -45,15 +54,27 @@ SPEC: Spec = {
     "limits.allowed_domains": kinds.several(kinds.SOME_TEXT),
     "limits.minimum_tls": kinds.word("1.2", "1.3"),
     "limits.connections": kinds.integer(1, 8),
+    "oauth": Kind("tables of applications: [oauth.NAME]", _table),
     "log.keep": Kind('an age such as 90d, or "forever"', _keep),
     **{f"inbound.{key}": kind for key, kind in INBOUND.items() if key != "maildir"},
     **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},
 }
 
 
-def to_settings(data: Mapping[str, Any]) -> tuple[Settings, list[KeyProblem]]:
-    """The settings that TOML tables hold, and everything wrong with them; usable only if nothing is."""
+def to_settings(
+    data: Mapping[str, Any], services: "Callable[[], Services]" = dict
+) -> tuple[Settings, list[KeyProblem]]:
+    """The settings that TOML tables hold, and everything wrong with them; usable only if nothing is.
+
+    services: gives the shipped OAuth services by id.
+    """
     values, problems = schema.read_values(SPEC, data)
+    applications = values.pop("oauth", {})
+    if applications:
+        from mailctl.config.oauth import to_applications
+
+        applications, wrong = to_applications(applications, services())
+        problems += wrong
     tables: dict[str, dict[str, Any]] = {"": {}, "limits": {}, "log": {}, "inbound": {}, "outbound": {}}
     for key, value in values.items():
         table, _, name = key.rpartition(".")
@@ -64,6 +85,7 @@ def to_settings(data: Mapping[str, Any]) -> tuple[Settings, list[KeyProblem]]:
         inbound=Inbound(**tables["inbound"]),
         outbound=Outbound(**tables["outbound"]),
         log_keep_days=None if keep == FOREVER else keep,
+        oauth=applications,
         **tables[""],
     )
     return settings, problems

@@ -1,9 +1,10 @@
 """The configuration as a whole: servers, gateways, settings, and what ties them together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mailctl.config import files
 from mailctl.config.gateways import from_gateway, names_secrets, to_gateway
@@ -18,6 +19,10 @@ from mailctl.domain.server import Server
 from mailctl.domain.settings import Settings
 from mailctl.errors import ConfigError, ExistsError
 
+if TYPE_CHECKING:
+    from mailctl.config.applications import Applications
+    from mailctl.config.oauth import Services
+
 DEFAULT = "default-gateway"
 
 
@@ -28,8 +33,9 @@ class ConfigStore:
     written), LockedError (another process holds the lock for long), UsageError (a name or value that can't be).
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, services: "Callable[[], Services]" = dict) -> None:
+        """services: gives the shipped OAuth services by id."""
+        self.root, self._services = root, services
         self._held = 0
         self._servers = Shelf("server", root / "servers", to_server, from_server)
         self._gateways = Shelf("gateway", root / "gateways", to_gateway, from_gateway, names_secrets)
@@ -197,12 +203,24 @@ class ConfigStore:
 
     def _settings(self, path: Path) -> tuple[Settings, list[Problem]]:
         try:
-            settings, wrong = to_settings(parse_toml(files.read(path).text))
+            content = files.read(path)
+            settings, wrong = to_settings(parse_toml(content.text), self._services)
         except FileNotFoundError:
             return Settings(), []
         except ConfigError as error:
             return Settings(), [Problem(str(path), "", error.message.removeprefix(f"{path} "), error.hint)]
+        if settings.oauth:
+            from mailctl.config.applications import distrust
+
+            wrong = [*distrust(path, content, settings.oauth), *wrong]
         return settings, [Problem(str(path), one.key, one.message, one.fix) for one in wrong]
+
+    @cached_property
+    def applications(self) -> "Applications":
+        """The OAuth applications."""
+        from mailctl.config.applications import Applications
+
+        return Applications(self, self._services())
 
     @property
     def default_gateway(self) -> str:
@@ -232,6 +250,7 @@ class ConfigStore:
         settings, found = self._settings(self.root / "config.toml")
         servers, gateways = self.servers(), self.gateways()
         found = [*found, *servers.problems, *gateways.problems]
+        found += self.applications.problems(gateways.objects, settings.oauth)
         found += [*self._gateway_note.problems(), *self._server_note.problems()]
         if (default := self.default_gateway) and not self.gateway_exists(default):
             path = str(self.root / DEFAULT)

@@ -103,6 +103,8 @@ class OAuthService:
     pkce: None if not known.
     sasl: mechanisms that take the token, the preferred one first.
     registration: how a user comes by a client id.
+    revocation_endpoint: where tokens are revoked (RFC 7009), "" if nowhere.
+    redirect: the redirect URI to register, "" for `http://127.0.0.1`.
     """
 
     id: str
@@ -120,6 +122,8 @@ class OAuthService:
     registration: str = ""
     registration_url: str = ""
     other_endpoints: tuple[str, ...] = ()
+    revocation_endpoint: str = ""
+    redirect: str = ""
 
 
 @dataclass(frozen=True, slots=True)

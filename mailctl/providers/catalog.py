@@ -5,7 +5,7 @@ hold the domain in quotes.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -100,6 +100,25 @@ def load_oauth(id_: str) -> OAuthService:
     if not re.fullmatch(r"[a-z0-9-]+", id_) or not path.is_file():
         raise NotFoundError(f"There is no OAuth service named {id_!r}")
     return oauth_service_of(id_, tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def oauth_services() -> Mapping[str, OAuthService]:
+    """The OAuth services by id; each is read when it is asked for."""
+    return _OAuthServices()
+
+
+class _OAuthServices(Mapping[str, OAuthService]):
+    def __getitem__(self, id_: str) -> OAuthService:
+        try:
+            return load_oauth(id_)
+        except NotFoundError:
+            raise KeyError(id_) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in _OAUTH.glob("*.toml")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _holding(word: str) -> Iterator[Provider]:

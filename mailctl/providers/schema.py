@@ -178,6 +178,8 @@ def oauth_service_of(id_: str, table: dict[str, Any]) -> OAuthService:
         registration=top.text("registration"),
         registration_url=top.text("registration_url"),
         other_endpoints=top.texts("other_endpoints"),
+        revocation_endpoint=top.text("revocation_endpoint"),
+        redirect=top.text("redirect"),
     )
     top.end()
     return service
