@@ -39,6 +39,7 @@ class FastLane:
     def __init__(self, run: Run, state: State, root: Root, here: Here) -> None:
         self._run, self._state, self._root, self._here = run, state, root, here
         self._takes_all, self._policy = takes_all(run.job), fingerprint(run.job)
+        self._visited: set[str] = set()
         self._stays: list[Stay] = []
         self._stay: Stay | None = None
         self.careful: list[FolderTask] = []
@@ -61,11 +62,14 @@ class FastLane:
         return task.seen is None or (found is not None and not found.difference.strange)
 
     def _found(self, task: FolderTask) -> Found | None:
-        return self._here.found(task.name, task.seen, task.path) if task.seen else None
+        if task.seen is None:
+            return None
+        return self._here.found(task.name, task.seen, task.path, by_times=task.name in self._visited)
 
     def sync(self, mailbox: ImapPipeline, tasks: Sequence[FolderTask]) -> None:
         """Bring folders up to date: those that are, are done. NetworkError, ProtocolError, StoppedError end it."""
         visits = {task.name: (task, visit) for task in tasks if (visit := task.visit()) is not None}
+        self._visited |= visits.keys()
         answers = mailbox.visit([visit for _, visit in visits.values()], self._sink) if visits else iter(())
         self._prepare(tasks, visits)
         try:
@@ -175,6 +179,7 @@ class FastLane:
         with self._state.together():
             for stay, came in stays:
                 stay.save(came, self._found(stay.task), self._policy)
+                self._here.proved = self._here.proved or stay.timed
         for stay, came in stays:
             stay.tell(came)
         self._stays = [stay for stay in self._stays if not stay.closed]

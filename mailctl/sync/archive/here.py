@@ -18,12 +18,14 @@ _LOOKED = "looked"
 class Found:
     """What a folder's directories tell. difference: from what is remembered. times: to be remembered with it.
 
-    files: how many messages lie there.
+    files: how many messages lie there. by_times: nothing was read, since nobody touched the directories after the last
+    run did; what somebody changed in the moments of that run is not known.
     """
 
     difference: Difference
     times: Times
     files: int
+    by_times: bool = False
 
 
 class Here:
@@ -64,15 +66,18 @@ class Here:
             self._times[name] = None if root is None or not self._trusted else look(self._root.files, root, path.parts)
         return self._times[name]
 
-    def found(self, folder: str, seen: FolderState, path: FolderPath) -> Found | None:
+    def found(self, folder: str, seen: FolderState, path: FolderPath, *, by_times: bool = False) -> Found | None:
         """What is otherwise in a known folder than the state remembers; None if the folder can't be read.
 
         A directory whose time stands isn't read. A file that a first look misses, since it is renamed meanwhile, is
-        there if a second one sees it.
+        there if a second one sees it. by_times: a `Found` of that kind will do.
         """
-        if folder not in self._found:
+        known = self._found.get(folder)
+        if folder not in self._found or (known is not None and known.by_times and not by_times):
             if not seen.at_work and stands(Times(seen.cur, seen.new), self.times(path)):
                 self._found[folder] = Found(Difference(), Times(seen.cur, seen.new), seen.files)
+            elif by_times and seen.cur < 0 and stands(Times(*seen.reached), self.times(path)) and self._state.complete:
+                self._found[folder] = Found(Difference(), UNKNOWN, seen.files, by_times=True)
             else:
                 self._found[folder] = self._read(folder, seen, path)
         return self._found[folder]

@@ -7,7 +7,7 @@ from mailctl.domain.mailbox import FolderStatus, MessageMeta
 from mailctl.domain.visits import Opened
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Found
-from mailctl.sync.archive.look import UNKNOWN, Difference, local_file, place_of
+from mailctl.sync.archive.look import UNKNOWN, Difference, Times, local_file, place_of, times_in
 from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.durable import Durability
@@ -25,7 +25,7 @@ LAST_UID = 0xFFFFFFFF
 class Stay:
     """From Opened to Closed. writer: takes the bodies. renamed: whether files were. closed: all was answered.
 
-    left: the folder needs a full look.
+    left: the folder needs a full look. timed: times of its directories are remembered.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Stay:
         self._files: dict[int, str | None] = {}
         self._arrived: set[int] = set()
         self._came = 0
-        self.renamed = self.closed = self.left = False
+        self.renamed = self.closed = self.left = self.timed = False
         name = task.name
         self.writer = Writer(
             maildir, task.hash, self._name, lambda octets: run.beat(octets, name), durability=durability
@@ -59,6 +59,9 @@ class Stay:
         files, view = self._view(found.difference)
         plan = plan_folder(view, Policy())
         if plan.changed or plan.shrunken or any(uid < self._from for uid in plan.fetch):
+            self.left = True
+            return
+        if found.by_times and not all(self.maildir.has(file) for file in files.values()):
             self.left = True
             return
         renamed, homeless = reflag(self.maildir, plan.set_flags, files)
@@ -114,9 +117,15 @@ class Stay:
             there = self.task.status.mailbox_id if self.task.status else ""
             now = folder_state(replace(self._status, mailbox_id=there), str(self.task.path), policy)
             still = found is not None and not self.renamed and not self._came
-            times = found.times if found is not None and still else UNKNOWN
+            times = found.times if found is not None and still else self._left_behind()
             files = (found.files if found is not None else 0) + self._came
             state.save_folder(name, replace(now, cur=times.cur, new=times.new, files=files))
+            self.timed = times != UNKNOWN
+
+    def _left_behind(self) -> Times:
+        """The times that our changes left on the directories, marked as such."""
+        times = times_in(self.maildir.directory)
+        return Times(-times.cur, -times.new) if times is not None else UNKNOWN
 
     def tell(self, written: Sequence[Written]) -> None:
         """Count what is remembered."""

@@ -115,6 +115,14 @@ class MaildirFolder:
         """The file of one message as it is called now, or None."""
         return next((file for file in self.scan() if file.name.stem == stem), None)
 
+    def has(self, file: LocalFile) -> bool:
+        """Whether it is still there, under the same name."""
+        try:
+            os.stat(file.filename, dir_fd=self.descriptors[file.subdirectory], follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return True
+
     def set_letters(self, file: LocalFile, letters: str) -> LocalFile | None:
         """Give `file` these flags by renaming it into `cur`; what it is called then, None if it is gone.
 
