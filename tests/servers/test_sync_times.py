@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailctl.sync.archive import here
+from mailctl.sync.archive import here, look
 from mailctl.sync.local.maildir import MaildirFolder
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.mailbox import Mailbox
@@ -18,7 +18,7 @@ from tests.servers.test_sync_still import let_time_pass, mail
 def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The folders of which all names were read."""
     found: list[str] = []
-    real = here.read_names
+    real = look.read_names
 
     def read_names(maildir: MaildirFolder) -> tuple[set[str], bool]:
         found.append(str(maildir.path))

@@ -9,22 +9,22 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import BodySink
 from mailctl.domain.visits import Arrived, Closed, ImapPipeline, Opened, Shown, Visit
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StoppedError, StorageError
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Found, Here
-from mailctl.sync.archive.stay import Stay, folder_state
-from mailctl.sync.archive.still import fingerprint, grew, same_there, takes_all
-from mailctl.sync.bulk.fetcher import Unwanted
+from mailctl.sync.archive.still import fingerprint, folder_state, grew, same_there, takes_all
 from mailctl.sync.bulk.load import WORTH_UNSIZED
-from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.root import Root
-from mailctl.sync.local.writer import MOST_OPEN, commit, full
 from mailctl.sync.run import Run
 from mailctl.sync.state import State
+
+if TYPE_CHECKING:  # all that writes is loaded while the server makes its answer ready
+    from mailctl.sync.archive.stay import Stay
 
 Answers = Iterator[Opened | Shown | Arrived | Closed]
 
@@ -72,6 +72,8 @@ class FastLane:
         self._visited |= visits.keys()
         answers = mailbox.visit([visit for _, visit in visits.values()], self._sink) if visits else iter(())
         self._prepare(tasks, visits)
+        import mailctl.sync.archive.stay  # noqa: F401 - while the server makes its answer ready, it costs no time
+
         try:
             self._fly(answers, visits)
         except (NetworkError, ProtocolError, RefusedError, StoppedError):
@@ -119,6 +121,8 @@ class FastLane:
     def _sink(self, visit: Visit, octets: int) -> BodySink:
         stay = self._stay
         if stay is None or stay.left:
+            from mailctl.sync.bulk.fetcher import Unwanted
+
             return Unwanted(lambda octets: self._run.beat(octets, visit.folder.name), lambda uid: None)
         return stay.writer.sink(octets)
 
@@ -138,8 +142,11 @@ class FastLane:
                     self._run.check_stop()
         self._settle()
 
-    def _begin(self, task: FolderTask, opened: Opened) -> Stay | None:
+    def _begin(self, task: FolderTask, opened: Opened) -> "Stay | None":
         """Do what changed; None if the folder can't be entered here."""
+        from mailctl.sync.archive.stay import Stay
+        from mailctl.sync.local.durable import Durability
+
         run, seen, root = self._run, task.seen, self._root.descriptor
         assert root is not None  # noqa: S101 - only a dry run has none
         tally = run.folder(task.name, str(task.path))
@@ -162,7 +169,9 @@ class FastLane:
         stay.begin(self._found(task))
         return stay
 
-    def _end(self, task: FolderTask, stay: Stay | None, error: MailctlError | None) -> None:
+    def _end(self, task: FolderTask, stay: "Stay | None", error: MailctlError | None) -> None:
+        from mailctl.sync.local.writer import MOST_OPEN, full
+
         if stay is None:
             self.careful.append(task)
         else:
@@ -172,6 +181,8 @@ class FastLane:
 
     def _settle(self) -> None:
         """Make durable what came, then remember it; folders that were read to their end are done."""
+        from mailctl.sync.local.writer import commit
+
         stays = list(zip(self._stays, commit([stay.writer for stay in self._stays]), strict=True))
         for stay, came in stays:
             if stay.renamed and not came:

@@ -13,8 +13,14 @@ from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Here
 from mailctl.sync.archive.look import UNKNOWN, Watch, place_of
 from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
-from mailctl.sync.archive.stay import folder_state
-from mailctl.sync.archive.still import changes_server, fingerprint, read_left_out, takes_all, write_left_out
+from mailctl.sync.archive.still import (
+    changes_server,
+    fingerprint,
+    folder_state,
+    read_left_out,
+    takes_all,
+    write_left_out,
+)
 from mailctl.sync.archive.telling import show, tell
 from mailctl.sync.bulk.load import WORTH_UNSIZED
 from mailctl.sync.due import Due
@@ -206,11 +212,7 @@ class FolderSync:
         moved = {uid: places.get(uid) for uid, place in old if places.get(uid) != place}
         left_out = None if plan.shrunken or plan.changed or tally.warnings else write_left_out(tally.skipped)
         settled = left_out is not None and (writable or not self._changes_server)
-        state = folder_state(
-            status,
-            str(self._path),
-            fingerprint(self._job) if settled else "",
-        )
+        state = folder_state(status, str(self._path), fingerprint(self._job) if settled else "")
         times = self._watch.times()
         self._here.proved = self._here.proved or times != UNKNOWN
         with self._state.together():

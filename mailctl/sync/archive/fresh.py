@@ -11,8 +11,8 @@ from dataclasses import replace
 from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox
 from mailctl.domain.record import dataclass
 from mailctl.errors import RefusedError
-from mailctl.sync.archive.stay import LAST_UID, folder_state
-from mailctl.sync.archive.still import fingerprint, write_left_out
+from mailctl.sync.archive.stay import LAST_UID
+from mailctl.sync.archive.still import fingerprint, folder_state, write_left_out
 from mailctl.sync.bulk.load import WORTH_UNSIZED, Load
 from mailctl.sync.fetch import fetch, tell_missing
 from mailctl.sync.job import FolderTally

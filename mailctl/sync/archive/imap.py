@@ -60,8 +60,6 @@ class ImapSync:
             from mailctl.sync.deletions import check_vanished
 
             check_vanished(run, self._state, self._root, self._here)
-        import mailctl.sync.archive.fast  # noqa: F401 - while the connection is being made, it costs no time
-
         try:
             listing = self._connected().survey()
             tasks = self._chosen = self._tasks(listing)

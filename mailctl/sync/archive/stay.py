@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mailctl.domain.mailbox import FolderStatus, MessageMeta
+from mailctl.domain.mailbox import MessageMeta
 from mailctl.domain.visits import Opened
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Found
 from mailctl.sync.archive.look import UNKNOWN, Difference, Times, local_file, place_of, times_in
 from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
+from mailctl.sync.archive.still import folder_state
 from mailctl.sync.job import FolderTally
 from mailctl.sync.local.durable import Durability
 from mailctl.sync.local.flags import from_letters
@@ -138,16 +139,3 @@ class Stay:
         """Whether all that the server showed is known; messages may have gone meanwhile, or have no body."""
         known = self._state.known(self.task.name, below=self._status.uidnext)
         return known == self._status.messages and all(uid in self._arrived for uid in self._plan.fetch)
-
-
-def folder_state(status: FolderStatus, path: str, settled: str) -> FolderState:
-    """What is to be remembered of a folder; nothing of its directories yet."""
-    return FolderState(
-        status.uidvalidity or 0,
-        status.uidnext,
-        status.highestmodseq,
-        status.messages,
-        settled,
-        path,
-        mailbox_id=status.mailbox_id,
-    )

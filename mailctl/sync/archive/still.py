@@ -43,6 +43,19 @@ def takes_all(job: SyncJob) -> bool:
     return not (job.dry_run or changes_server(job) or limited or wanted.mode is Mode.MIRROR)
 
 
+def folder_state(status: FolderStatus, path: str, settled: str) -> FolderState:
+    """What is to be remembered of a folder; nothing of its directories yet."""
+    return FolderState(
+        status.uidvalidity or 0,
+        status.uidnext,
+        status.highestmodseq,
+        status.messages,
+        settled,
+        path,
+        mailbox_id=status.mailbox_id,
+    )
+
+
 def same_there(seen: FolderState, status: FolderStatus | None) -> bool:
     """Whether nothing changed on the server, as far as STATUS can tell."""
     if status is None or not status.highestmodseq or not status.uidvalidity or status.uidnext is None:
