@@ -1,6 +1,7 @@
 """What a command is run in: streams, environment, clock, paths, options, and factories of the adapters.
 
-The only module that builds adapters. Each is built when first asked for, so that a command pays for what it uses.
+Together with `context_secrets` the only module that builds adapters. Each is built when first asked for, so that a
+command pays for what it uses.
 """
 
 import os
@@ -9,7 +10,7 @@ from functools import cached_property
 from threading import Event
 from typing import TYPE_CHECKING, TextIO
 
-from mailctl.cli.configured import Configured
+from mailctl.cli.context_secrets import Secrets
 from mailctl.cli.paths import Paths, find_paths
 from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import typer
 
+    from mailctl.cli.context_secrets import KeyringFactory
     from mailctl.cli.worker import WorkerProcesses
     from mailctl.config.store import ConfigStore
     from mailctl.diagnosis.knowledge import Knowledge
@@ -32,14 +34,10 @@ if TYPE_CHECKING:
     from mailctl.journal.recorder import JournalRecorder
     from mailctl.journal.store import Journal
     from mailctl.protocols.wire import Wire
-    from mailctl.secrets.keyring import Keyring
-    from mailctl.secrets.store import SecretStore
     from mailctl.sync.job import SyncJob
 
-    KeyringFactory = Callable[[], Keyring]
 
-
-class Context(Configured):
+class Context(Secrets):
     """One command's world; commands get it by `Context.of(ctx)`."""
 
     def __init__(
@@ -101,28 +99,6 @@ class Context(Configured):
         """Where files live."""
         return find_paths(self.env, self._config_dir, self._state_dir)
 
-    @cached_property
-    def secrets(self) -> "SecretStore":
-        """Where secrets come from and are kept."""
-        from mailctl.secrets.store import SecretStore
-
-        return SecretStore(
-            self.env, self._make_keyring, realm=self.paths.realm(self.env), withheld=self._secret_variables
-        )
-
-    def _system_keyring(self) -> "Keyring":
-        from mailctl.secrets.keyring import SystemKeyring
-        from mailctl.secrets.store import child_env
-
-        # on a desktop a locked keyring asks the person, who needs time to type
-        asks = self.interactive and bool(self.env.get("DISPLAY") or self.env.get("WAYLAND_DISPLAY"))
-        return SystemKeyring(child_env(self.env, self._secret_variables()), seconds=60.0 if asks else 3.0)
-
-    def _secret_variables(self) -> set[str]:
-        """Names of the variables from which gateways take passwords; no child process gets them."""
-        logins = [login for each in self.config.gateways_holding("env").objects for login in each.logins.values()]
-        return {login.secret.argument[0] for login in logins if login.secret.kind.value == "env"}
-
     def now(self) -> "datetime":
         """The moment, aware, in UTC."""
         from datetime import UTC, datetime
@@ -150,14 +126,6 @@ class Context(Configured):
         dns, policy = Dns(settings.nameserver), CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
         get = Http(policy, dns.addresses) if settings.nameserver else Http(policy)
         return discover(address, a_labels(address.domain), dns, get, Deadline(seconds))
-
-    @staticmethod
-    def memory_keyring() -> "KeyringFactory":
-        """A keyring of this process alone, for `mailctl demo`."""
-        from mailctl.secrets.memory import MemoryKeyring
-
-        ring = MemoryKeyring()
-        return lambda: ring
 
     @cached_property
     def journal(self) -> "Journal":
@@ -287,13 +255,6 @@ class Context(Configured):
         secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
         deadline, plain = Deadline(job.timeout), job.gateway.allow_plaintext
         return open_pop3(job.endpoint, user, secret, deadline, allow_plaintext=plain, stop=self.stop)
-
-    def child_env(self) -> dict[str, str]:
-        """The environment for a program that the user named: without passwords, and without what is for us alone."""
-        from mailctl.secrets.store import child_env
-
-        ours = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "CREDENTIALS_DIRECTORY"}
-        return child_env(self.env, self._secret_variables() | ours)
 
     def supervisor(self) -> "Callable[[str], None]":
         """Tells the service manager how it goes (`READY=1`), if one started us."""

@@ -8,7 +8,7 @@ from mailctl.cli.quick import run_quickly
 from mailctl.errors import MailctlError, StoppedError, StorageError
 
 if TYPE_CHECKING:
-    from mailctl.cli.context import KeyringFactory
+    from mailctl.cli.context_secrets import KeyringFactory
 
 
 def run_command(
