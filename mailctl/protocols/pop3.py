@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mailctl.domain.check import CheckJob, Session
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError, ProtocolError, RefusedError
 from mailctl.protocols import sasl
@@ -22,6 +22,8 @@ RESPONSE = 1 << 16
 """Octets that a response other than a message or a listing may have."""
 CAPABILITIES = 200
 """Lines that CAPA may answer."""
+INITIAL = 200
+"""Octets of an initial response that may go with AUTH, whose line has 255 (RFC 5034 section 4)."""
 BEYOND = 3.0
 """Seconds for what is asked besides."""
 
@@ -119,26 +121,24 @@ def ask_capabilities(wire: Wire) -> dict[str, str] | None:
 def sign_in(wire: Wire, capabilities: Mapping[str, str] | None, user: str, secret: Secret) -> str:
     """Sign in, once, by the best way on offer → its name (`USER` for USER and PASS). The caller saw to privacy.
 
-    Raises AuthError with the server's words if it refuses, with a cause if nothing was sent.
+    Raises AuthError with the server's words if it refuses, with a cause if nothing was sent. A token never goes by
+    USER and PASS, and waits to be asked: Exchange takes no initial response.
     """
-    sasl.check(user, secret)
     offered = (capabilities or {}).get("SASL", "").split()
-    known = set(sasl.order(verified=wire.verified))
-    if known & {name.upper() for name in offered}:
-        chosen = sasl.choose(offered, user, secret, verified=wire.verified)
+    token = isinstance(secret, BearerToken)
+    if token or {name.upper() for name in offered} & set(sasl.usable(secret, verified=wire.verified)):
+        chosen = sasl.choose(offered, user, secret, wire.endpoint, verified=wire.verified)
         sasl.converse(
             chosen,
             lambda name, initial: _challenge(wire, f"AUTH {name}" + ("" if initial is None else f" {initial}")),
             lambda response: _challenge(wire, response),
+            most=0 if token else INITIAL,
         )
         return chosen.name
+    sasl.check(user, secret)
     if capabilities is not None and "USER" not in capabilities:
-        raise AuthError(
-            f"{wire.endpoint} offers no way of signing in with a password that mailctl knows",
-            code="no_mechanism",
-            cause="auth_not_offered" if wire.encrypted or "STLS" not in capabilities else "encryption_required",
-            server_text="\n".join(f"{name} {words}".strip() for name, words in capabilities.items()),
-        )
+        cause = "auth_not_offered" if wire.encrypted or "STLS" not in capabilities else "encryption_required"
+        raise sasl.not_offered(secret, "\n".join(_lines(capabilities)), cause=cause)
     _user_and_pass(wire, capabilities, user, secret)
     return "USER"
 

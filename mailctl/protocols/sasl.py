@@ -6,32 +6,22 @@ Only one mechanism is tried, once: a second attempt can lock an account.
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable
-from typing import Protocol as Interface
 
-from mailctl.domain.secret import Secret
-from mailctl.errors import AuthError, ProtocolError, SecretError
+from mailctl.domain.secret import BearerToken, Secret
+from mailctl.domain.server import Endpoint
+from mailctl.errors import AuthError, NetworkError, ProtocolError, SecretError
 from mailctl.protocols.arguments import argument
+from mailctl.protocols.mechanism import Mechanism, senseless
 
 STEPS = 10
 """Challenges that one exchange may have; SCRAM has three."""
 INITIAL = 400
-"""Octets that an initial response may have to go with the command; a longer one waits to be asked (RFC 4954, 5034)."""
+"""Octets of an initial response that may go with the command in SMTP, whose lines have 512 (RFC 4954 section 4)."""
+TOKEN_MECHANISMS = ("OAUTHBEARER", "XOAUTH2")
+"""What a token goes by, see `sasl_oauth`; the one that is a standard first."""
 _SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 _PLAIN = ("PLAIN", "LOGIN")
 _CRAM = ("CRAM-MD5",)
-
-
-class Mechanism(Interface):
-    """One sign-in. name: as registered. client_first: whether it begins with the client's words."""
-
-    name: str
-    client_first: bool
-
-    def step(self, challenge: bytes) -> bytes:
-        """The response to `challenge` (decoded; b"" to begin with). ProtocolError for one that makes no sense."""
-
-    def finish(self) -> None:
-        """The server says that we are in. ProtocolError if the mechanism has the server prove itself and it did not."""
 
 
 def order(*, verified: bool) -> tuple[str, ...]:
@@ -44,29 +34,48 @@ def order(*, verified: bool) -> tuple[str, ...]:
     return _PLAIN + _SCRAM + _CRAM if verified else _SCRAM + _CRAM + _PLAIN
 
 
-def choose(offered: Iterable[str], user: str, secret: Secret, *, verified: bool) -> Mechanism:
-    """The best mechanism among those `offered` (any case) that can carry this user name and password.
+def choose(offered: Iterable[str], user: str, secret: Secret, endpoint: Endpoint, *, verified: bool) -> Mechanism:
+    """The best mechanism among those `offered` (any case) that can carry this user name and password or token.
 
-    Raises AuthError with cause auth_not_offered, or charset_password if none can carry them; see `check` too.
+    endpoint: the one that was dialed, which a token's mechanism tells. Raises AuthError with cause auth_not_offered, or
+    charset_password if none can carry them; see `mechanism` too.
     """
     names = {name.upper() for name in offered}
     refusal: AuthError | None = None
-    for name in order(verified=verified):
+    for name in usable(secret, verified=verified):
         if name in names:
             try:
-                return mechanism(name, user, secret)
+                return mechanism(name, user, secret, endpoint)
             except AuthError as error:
                 refusal = error
-    raise refusal or AuthError(
-        "The server offers no way of signing in with a password that mailctl knows",
+    raise refusal or not_offered(secret, " ".join(sorted(names)))
+
+
+def usable(secret: Secret, *, verified: bool) -> tuple[str, ...]:
+    """The mechanisms that may carry `secret`, the preferred one first. None carries both kinds."""
+    return TOKEN_MECHANISMS if isinstance(secret, BearerToken) else order(verified=verified)
+
+
+def not_offered(secret: Secret, offered: str, *, cause: str = "auth_not_offered") -> AuthError:
+    """The error where nothing that can carry `secret` is on offer. offered: in the server's words."""
+    what = "an OAuth token" if isinstance(secret, BearerToken) else "a password"
+    return AuthError(
+        f"The server offers no way of signing in with {what} that mailctl knows",
         code="no_mechanism",
-        cause="auth_not_offered",
-        server_text=" ".join(sorted(names)),
+        cause=cause,
+        server_text=offered,
     )
 
 
-def mechanism(name: str, user: str, secret: Secret) -> Mechanism:
-    """The mechanism `name`, ready to begin. Raises AuthError (charset_password) if it can't carry user or password."""
+def mechanism(name: str, user: str, secret: Secret, endpoint: Endpoint) -> Mechanism:
+    """The mechanism `name`, ready to begin. Raises AuthError (charset_password) if it can't carry user or password.
+
+    UsageError for what may not be sent at all (line breaks, NUL, length); SecretError for an empty secret.
+    """
+    if isinstance(secret, BearerToken):
+        from mailctl.protocols import sasl_oauth
+
+        return sasl_oauth.mechanism(name, user, secret, endpoint)
     check(user, secret)
     if name in _SCRAM:
         return Scram(name, user, secret)
@@ -86,7 +95,7 @@ def check(user: str, secret: Secret) -> None:
         raise SecretError("The password is empty", hint="`mailctl gateway password set` keeps another.", code="empty")
 
 
-class Plain:
+class Plain(Mechanism):
     """RFC 4616."""
 
     name, client_first = "PLAIN", True
@@ -96,14 +105,11 @@ class Plain:
 
     def step(self, challenge: bytes) -> bytes:
         if challenge:
-            raise _senseless(self.name)
+            raise senseless(self.name)
         return f"\0{self._user}\0{self._secret.reveal()}".encode()
 
-    def finish(self) -> None:
-        return None
 
-
-class LoginMechanism:
+class LoginMechanism(Mechanism):
     """The LOGIN mechanism: never standardised, asked for by many (draft-murchison-sasl-login)."""
 
     name, client_first = "LOGIN", False
@@ -114,14 +120,11 @@ class LoginMechanism:
     def step(self, challenge: bytes) -> bytes:
         self._asked += 1
         if self._asked > 2:
-            raise _senseless(self.name)
+            raise senseless(self.name)
         return (self._user if self._asked == 1 else self._secret.reveal()).encode()
 
-    def finish(self) -> None:
-        return None
 
-
-class CramMd5:
+class CramMd5(Mechanism):
     """RFC 2195; user and password in UTF-8."""
 
     name, client_first = "CRAM-MD5", False
@@ -131,18 +134,15 @@ class CramMd5:
 
     def step(self, challenge: bytes) -> bytes:
         if self._asked or not challenge:
-            raise _senseless(self.name)
+            raise senseless(self.name)
         self._asked = True
         import hmac
 
         digest = hmac.new(self._secret.reveal().encode(), challenge, "md5").hexdigest()
         return f"{self._user} {digest}".encode()
 
-    def finish(self) -> None:
-        return None
 
-
-class Scram:
+class Scram(Mechanism):
     """RFC 5802 and RFC 7677, without channel binding, by the scramp library; the server proves itself too."""
 
     client_first = True
@@ -175,7 +175,7 @@ class Scram:
                 self._client.set_server_final(message)
                 self._proven = True
         except (ScramException, UnicodeDecodeError):
-            raise _senseless(self.name) from None  # as above
+            raise senseless(self.name) from None  # as above
         return b""  # after e=… the refusal itself follows
 
     def finish(self) -> None:
@@ -184,32 +184,42 @@ class Scram:
 
 
 def converse(
-    mechanism: Mechanism, begin: Callable[[str, str | None], str | None], answer: Callable[[str], str | None]
+    mechanism: Mechanism,
+    begin: Callable[[str, str | None], str | None],
+    answer: Callable[[str], str | None],
+    *,
+    most: int = INITIAL,
 ) -> None:
     """Carry `mechanism` out: the one base64 exchange of AUTH and AUTHENTICATE.
 
     begin(name, initial response or None) and answer(response) send base64 text and give back the next challenge as it
-    came, or None when the server says that we are in; they raise AuthError when it refuses. Raises ProtocolError when
-    the server leaves the script; the caller then ends the connection.
+    came, or None when the server says that we are in; they raise AuthError when it refuses. most: octets of an initial
+    response that may go with the command; a longer one waits to be asked. Raises ProtocolError when the server leaves
+    the script; the caller then ends the connection.
     """
     initial = _encoded(mechanism.step(b"")) if mechanism.client_first else None
-    waiting = initial if initial is not None and len(initial) > INITIAL else None
-    challenge = begin(mechanism.name, None if waiting else "=" if initial == "" else initial)
-    for _ in range(STEPS):
-        if challenge is None:
-            mechanism.finish()
-            return
-        if waiting is not None:
-            response, waiting = waiting, None
-        else:
-            response = _encoded(mechanism.step(_decoded(challenge)))
-        challenge = answer(response)
+    waiting = initial if initial is not None and len(initial) > most else None
+    try:
+        challenge = begin(mechanism.name, None if waiting else "=" if initial == "" else initial)
+        for _ in range(STEPS):
+            if challenge is None:
+                mechanism.finish()
+                return
+            if waiting is not None:
+                response, waiting = waiting, None
+            else:
+                response = _encoded(mechanism.step(_decoded(challenge)))
+            challenge = answer(response)
+    except (AuthError, NetworkError) as error:
+        told = mechanism.refused(error)
+        raise told from (error if told is not error else error.__cause__)
     raise ProtocolError("The server does not come to the end of the sign-in", code="too_much")
 
 
 def _encoded(response: bytes) -> str:
     """`response` in base64, known as a secret from now on: servers quote what they don't understand."""
-    return Secret(b64encode(response).decode()).reveal()
+    text = b64encode(response).decode()
+    return Secret(text).reveal() if len(response) > 1 else text  # shorter ones say nothing but "go on"
 
 
 def _decoded(challenge: str) -> bytes:
@@ -217,7 +227,3 @@ def _decoded(challenge: str) -> bytes:
         return b64decode(challenge, validate=True)
     except (Base64Error, ValueError):
         raise ProtocolError("The server sent a challenge that is no base64", code="bad_challenge") from None
-
-
-def _senseless(name: str) -> ProtocolError:
-    return ProtocolError(f"The server sent a challenge that makes no sense in {name}", code="bad_challenge")

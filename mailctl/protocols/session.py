@@ -7,7 +7,7 @@ from time import monotonic
 
 from mailctl.domain.check_job import CheckJob
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError, TlsError
 from mailctl.protocols import tls
@@ -112,7 +112,7 @@ class WireSession:
     def require_privacy(self) -> dict[str, object]:
         """Evidence with the warning that is due, if a password may be sent on this connection; AuthError if not."""
         wire = self.wire
-        require_privacy(wire, allow_plaintext=self.job.allow_plaintext)
+        require_privacy(wire, allow_plaintext=self.job.allow_plaintext, token=isinstance(self.secret, BearerToken))
         return {} if wire.encrypted or wire.loopback else {"warnings": [CLEARTEXT]}
 
     def tls_evidence(self, secured: tls.Secured) -> dict[str, object]:
@@ -155,12 +155,17 @@ class WireSession:
         return {"greeting": greeting.text} | ({"preauth": True} if greeting.preauth else {})
 
 
-def require_privacy(wire: Wire, *, allow_plaintext: bool) -> None:
-    """AuthError (cause encryption_required) unless a password may be sent on `wire`."""
-    if not wire.secret_allowed(allow_plaintext=allow_plaintext):
+def require_privacy(wire: Wire, *, allow_plaintext: bool, token: bool = False) -> None:
+    """AuthError (cause encryption_required) unless a password, or a token, may be sent on `wire`.
+
+    A token goes in clear to nobody but this machine, whatever the configuration says (RFC 6750 section 5.3).
+    """
+    if not wire.secret_allowed(allow_plaintext=allow_plaintext and not token):
+        permits = "" if token else "; `allow_plaintext` permits it all the same"
         raise AuthError(
-            f"The password for {wire.endpoint} would travel without encryption; it was not sent",
-            hint="Set the security of the endpoint to tls or starttls; `allow_plaintext` permits it all the same.",
+            f"The {'token' if token else 'password'} for {wire.endpoint} would travel without encryption; "
+            "it was not sent",
+            hint=f"Set the security of the endpoint to tls or starttls{permits}.",
             code="encryption_required",
             cause="encryption_required",
         )

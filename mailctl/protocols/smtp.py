@@ -105,7 +105,9 @@ class SmtpSession(WireSession):
                 cause="encryption_required" if bare else "auth_not_offered",
                 server_text="\n".join(self.extensions),
             )
-        mechanism = sasl.choose(offered.split(), self.job.login.user, self.secret, verified=self.wire.verified)
+        mechanism = sasl.choose(
+            offered.split(), self.job.login.user, self.secret, self.job.endpoint, verified=self.wire.verified
+        )
         sasl.converse(mechanism, self._begin, self._answer)
         return {"mechanism": mechanism.name, **warnings}
 

@@ -7,14 +7,17 @@ import pytest
 from scramp import ScramMechanism
 
 from mailctl.domain.secret import Secret
+from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import AuthError, ProtocolError, SecretError, UsageError
 from mailctl.protocols import sasl
+from mailctl.protocols.mechanism import Mechanism
 
+HERE = Endpoint("mail.test", 993, Security.TLS)
 ALL = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "GSSAPI"]
 
 
 def chosen(offered: list[str], *, verified: bool = True, password: str = "pw") -> str:
-    return sasl.choose(offered, "alice", Secret(password), verified=verified).name
+    return sasl.choose(offered, "alice", Secret(password), HERE, verified=verified).name
 
 
 def test_the_strongest_comes_first_where_nobody_vouches_for_the_peer() -> None:
@@ -56,12 +59,12 @@ def test_an_empty_password_is_refused() -> None:
 
 
 def test_plain_is_rfc_4616() -> None:
-    mechanism = sasl.mechanism("PLAIN", "tim", Secret("tänstaaftanstaaf"))
+    mechanism = sasl.mechanism("PLAIN", "tim", Secret("tänstaaftanstaaf"), HERE)
     assert mechanism.step(b"") == "\0tim\0tänstaaftanstaaf".encode()
 
 
 def test_login_answers_two_questions_and_no_third() -> None:
-    mechanism = sasl.mechanism("LOGIN", "tim", Secret("pässword"))
+    mechanism = sasl.mechanism("LOGIN", "tim", Secret("pässword"), HERE)
     assert mechanism.step(b"User Name") == b"tim"
     assert mechanism.step(b"Password") == "pässword".encode()
     with pytest.raises(ProtocolError):
@@ -69,7 +72,7 @@ def test_login_answers_two_questions_and_no_third() -> None:
 
 
 def test_cram_md5_is_the_example_of_rfc_2195() -> None:
-    mechanism = sasl.mechanism("CRAM-MD5", "tim", Secret("tanstaaftanstaaf"))
+    mechanism = sasl.mechanism("CRAM-MD5", "tim", Secret("tanstaaftanstaaf"), HERE)
     assert mechanism.step(b"<1896.697170952@postoffice.reston.mci.net>") == b"tim b913a602c7eda7a495b4e6e7334d3890"
 
 
@@ -103,26 +106,28 @@ class Server:
 @pytest.mark.parametrize("password", ["simple", "pässwörd €", "sp ace,=comma"])
 def test_scram_proves_both_sides(name: str, password: str) -> None:
     server = Server(name, password)
-    sasl.converse(sasl.mechanism(name, "user,=", Secret(password)), server.begin, server.answer)
+    sasl.converse(sasl.mechanism(name, "user,=", Secret(password), HERE), server.begin, server.answer)
 
 
 @pytest.mark.parametrize("fault", ["lies", "proves"])
 def test_scram_notices_a_server_that_does_not_know_the_password(fault: str) -> None:
     server = Server("SCRAM-SHA-256", "right", lies=fault == "lies", proves=fault != "proves")
     with pytest.raises(ProtocolError):
-        sasl.converse(sasl.mechanism("SCRAM-SHA-256", "alice", Secret("right")), server.begin, server.answer)
+        sasl.converse(sasl.mechanism("SCRAM-SHA-256", "alice", Secret("right"), HERE), server.begin, server.answer)
 
 
 @pytest.mark.parametrize("challenge", ["!!!", "cj14", "é", b64encode(b"\xff").decode(), "cj1hYmM=" * 3000])
 def test_a_senseless_challenge_is_a_protocol_error(challenge: str) -> None:
     with pytest.raises(ProtocolError):
         sasl.converse(
-            sasl.mechanism("SCRAM-SHA-256", "alice", Secret("pw")), lambda name, initial: challenge, lambda text: "="
+            sasl.mechanism("SCRAM-SHA-256", "alice", Secret("pw"), HERE),
+            lambda name, initial: challenge,
+            lambda text: "=",
         )
 
 
 def test_an_endless_exchange_ends() -> None:
-    class Endless:
+    class Endless(Mechanism):
         name, client_first = "X", False
 
         def step(self, challenge: bytes) -> bytes:
@@ -147,7 +152,7 @@ def test_a_long_initial_response_waits_to_be_asked() -> None:
         return None
 
     long = "x" * 1000
-    sasl.converse(sasl.mechanism("PLAIN", "alice", Secret(long)), begin, answer)
+    sasl.converse(sasl.mechanism("PLAIN", "alice", Secret(long), HERE), begin, answer)
     assert said == [None, b64encode(f"\0alice\0{long}".encode()).decode()]
 
 

@@ -1,11 +1,13 @@
 """Sign-in: AUTHENTICATE by the best mechanism on offer (RFC 9051 section 6.2.2), else LOGIN. One attempt, no second."""
 
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import BearerToken, Secret
 from mailctl.errors import AuthError, NetworkError, ProtocolError
 from mailctl.protocols import sasl
-from mailctl.protocols.arguments import argument
 from mailctl.protocols.imap.channel import Answer, Channel, quoted
+from mailctl.protocols.mechanism import Mechanism
 
+INITIAL = 8000
+"""Octets of an initial response that may go with the command: lines have 8,192 (RFC 7162 section 4)."""
 _ID = b'ID ("name" "mailctl" "vendor" "mailctl")'
 
 
@@ -14,17 +16,17 @@ def sign_in(channel: Channel, user: str, secret: Secret) -> str:
 
     Learns the capabilities that hold from then on. Raises AuthError: refused (the server's words in `server_text`), or
     no way that can carry user and password (cause auth_not_offered, encryption_required, charset_password). Raises
-    UsageError, with nothing sent, for a user or password with line breaks.
+    UsageError, with nothing sent, for a user or password with line breaks. A token never goes by LOGIN.
     """
-    argument(user, "user name")
-    argument(secret.reveal(), "password")
     offered = channel.capabilities
     channel.capabilities = frozenset()
     verified = channel.wire.verified
     mechanisms = {word.removeprefix("AUTH=") for word in offered if word.startswith("AUTH=")}
-    if mechanisms & set(sasl.order(verified=verified)):
-        name = _authenticate(channel, offered, sasl.choose(mechanisms, user, secret, verified=verified))
+    if isinstance(secret, BearerToken) or mechanisms & set(sasl.usable(secret, verified=verified)):
+        chosen = sasl.choose(mechanisms, user, secret, channel.wire.endpoint, verified=verified)
+        name = _authenticate(channel, offered, chosen)
     else:
+        sasl.check(user, secret)
         name = _login(channel, offered, user, secret)
     if not channel.capabilities:
         _learn_capabilities(channel)
@@ -45,11 +47,11 @@ def _learn_capabilities(channel: Channel) -> None:
         raise
 
 
-def _authenticate(channel: Channel, offered: frozenset[str], mechanism: sasl.Mechanism) -> str:
+def _authenticate(channel: Channel, offered: frozenset[str], mechanism: Mechanism) -> str:
     """The AUTHENTICATE command, with the initial response in it where the server takes that (SASL-IR, RFC 4959)."""
     exchange = _Exchange(channel, with_initial="SASL-IR" in offered)
     try:
-        sasl.converse(mechanism, exchange.begin, exchange.answer)
+        sasl.converse(mechanism, exchange.begin, exchange.answer, most=INITIAL)
     except ProtocolError:
         channel.end()
         raise
@@ -94,12 +96,8 @@ class _Exchange:
 def _login(channel: Channel, offered: frozenset[str], user: str, secret: Secret) -> str:
     """The LOGIN command (RFC 9051 section 6.2.3)."""
     if "LOGINDISABLED" in offered:
-        raise AuthError(
-            "the server offers no way of signing in with a password that mailctl knows",
-            code="no_mechanism",
-            cause="auth_not_offered" if channel.wire.encrypted else "encryption_required",
-            server_text="CAPABILITY " + " ".join(sorted(offered)),
-        )
+        cause = "auth_not_offered" if channel.wire.encrypted else "encryption_required"
+        raise sasl.not_offered(secret, "CAPABILITY " + " ".join(sorted(offered)), cause=cause)
     if not (user.isascii() and secret.reveal().isascii()):
         raise AuthError(
             "the server takes only ASCII user names and passwords",

@@ -15,6 +15,7 @@ from .dovecot_programs import DovecotPrograms
 from .imap_pipe import ImapPipe, quote
 from .mail import Held, Mail
 from .process import Daemon, start_on_free_ports
+from .tokens import KEY_TEXT
 from .workspace import Workspace
 
 ACCENTED_PASSWORD = "pässwörd €"
@@ -228,6 +229,8 @@ class Dovecot:
             {name: value for name, value in env.items() if name != "PATH"},
             self._programs.version,
         )
+        if self.settings.oauth:
+            self.settings.oauth.write(self._folder, KEY_TEXT)
         config = self._folder / "dovecot.conf"
         config.write_text(render(self.settings, place, self._certificate), encoding="utf-8")
         argv: list[str | Path] = [self._programs.dovecot, "-F", "-c", config]

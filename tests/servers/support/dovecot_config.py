@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .certificates import Certificate
+from .dovecot_oauth import OAuthSettings
 from .process import User
 
 # what Dovecot 2.3 offers after sign-in
@@ -41,6 +42,7 @@ class DovecotSettings:
         quota: storage a user may use, such as `"100k"`; None: no limit.
         storage, layout: how mail is kept, such as `maildir` and `fs`. The default keeps folder names in an index, and
             so permits `..`, `cur`, `a/../b`.
+        oauth: how tokens sign in, beside `mechanisms`; None: they don't.
         extra: text put at the end of the configuration, in the syntax of the version installed.
     """
 
@@ -54,6 +56,7 @@ class DovecotSettings:
     quota: str | None = None
     storage: str = "sdbox"
     layout: str = "index"
+    oauth: OAuthSettings | None = None
     extra: str = ""
 
     @property
@@ -87,7 +90,7 @@ def render(settings: DovecotSettings, place: Place, certificate: Certificate | N
         "auth_verbose = yes",
         "auth_failure_delay = 0",
         "auth_username_chars =",
-        f"auth_mechanisms = {' '.join(settings.mechanisms)}",
+        f"auth_mechanisms = {' '.join((*settings.mechanisms, *(settings.oauth.mechanisms if settings.oauth else ())))}",
         "protocols = imap pop3 lmtp",
         f"listen = {settings.host}",
         f"default_internal_user = {place.user.name}",
@@ -117,7 +120,8 @@ def render(settings: DovecotSettings, place: Place, certificate: Certificate | N
             port = 0 if secured and not certificate else place.ports[listener]
             inner += _block(f"inet_listener {listener}", f"port = {port}", f"ssl = {'yes' if secured else 'no'}")
         lines += _block(f"service {service}", *inner)
-    return "\n".join([*lines, settings.extra, ""])
+    oauth = settings.oauth.block(place.folder, place.version) if settings.oauth else ""
+    return "\n".join([*lines, oauth, settings.extra, ""])
 
 
 def _block(head: str, *lines: str) -> list[str]:
@@ -126,12 +130,13 @@ def _block(head: str, *lines: str) -> list[str]:
 
 def _before_2_4(settings: DovecotSettings, place: Place, certificate: Certificate | None) -> list[str]:
     folder, user = place.folder, place.user
+    passwords = [f"mechanisms = {' '.join(settings.mechanisms)}"] if settings.oauth and settings.mechanisms else []
     lines = [
         f"import_environment = {' '.join(place.env)}",
         f"disable_plaintext_auth = {'no' if settings.plaintext_auth else 'yes'}",
         "auth_username_format = %n",  # NAME and NAME@mail.test are the same user
         f"mail_location = {settings.storage}:~/mail:LAYOUT={settings.layout}",
-        *_block("passdb", "driver = passwd-file", f"args = scheme=plain {folder}/users/%u"),
+        *_block("passdb", "driver = passwd-file", *passwords, f"args = scheme=plain {folder}/users/%u"),
         *_block(
             "userdb",
             "driver = static",
