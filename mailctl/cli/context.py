@@ -86,7 +86,7 @@ class Context(Secrets):
                 self._config_dir = str(value)
             case "state_dir":
                 self._state_dir = str(value)
-        for made in ("emitter", "paths", "config", "_servers", "journal"):  # each depends on an option
+        for made in ("emitter", "paths", "config", "_servers", "journal", "encrypted"):  # each depends on an option
             self.__dict__.pop(made, None)
 
     @cached_property

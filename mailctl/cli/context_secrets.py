@@ -1,22 +1,32 @@
 """The part of a command's context that builds what gives and keeps secrets."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mailctl.cli.configured import Configured
+from mailctl.domain.gateway import SecretSource, SourceKind
+from mailctl.domain.home import home_folder
+from mailctl.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mailctl.domain.secret import Secret
+    from mailctl.secrets.encrypted import EncryptedFile
     from mailctl.secrets.keyring import Keyring
     from mailctl.secrets.store import SecretStore
 
     KeyringFactory = Callable[[], Keyring]
+
+KEY_VARIABLE, KEY_FILE_VARIABLE = "MAILCTL_SECRETS_KEY", "MAILCTL_SECRETS_KEY_FILE"
+"""Variables that hold the key of the encrypted file, or name the file that has it; they come before `config.toml`."""
 
 
 class Secrets(Configured):
     """interactive: whether a question can be asked."""
 
     _make_keyring: "KeyringFactory"
+    _typed: "Secret | None" = None
 
     if TYPE_CHECKING:  # the whole context has it
 
@@ -29,12 +39,46 @@ class Secrets(Configured):
         from mailctl.secrets.store import SecretStore
 
         return SecretStore(
-            self.env, self._make_keyring, realm=self.paths.realm(self.env), withheld=self._secret_variables
+            self.env,
+            self._make_keyring,
+            encrypted=lambda: self.encrypted,
+            realm=self.paths.realm(self.env),
+            withheld=self._secret_variables,
         )
+
+    @cached_property
+    def encrypted(self) -> "EncryptedFile":
+        """The encrypted file; its key is asked for when it is needed."""
+        from mailctl.secrets.encrypted import EncryptedFile
+
+        given = self.config.settings.secrets_file
+        usual = self.paths.config / "secrets.jwe"
+        path = home_folder(self.env) / given.removeprefix("~/") if given else usual
+        return EncryptedFile(path, self._secrets_key)
+
+    @property
+    def secrets_key(self) -> SecretSource | None:
+        """Where the key of the encrypted file is; None: a person is asked."""
+        if self.env.get(KEY_VARIABLE):
+            return SecretSource(SourceKind.ENV, (KEY_VARIABLE,))
+        if path := self.env.get(KEY_FILE_VARIABLE):
+            return SecretSource(SourceKind.FILE, (path,))
+        return self.config.settings.secrets_key
+
+    def _secrets_key(self, new: bool) -> "Secret":
+        """The key of the encrypted file. A person is asked once a command; twice if the file is to be made."""
+        source = self.secrets_key
+        if source is not None:
+            return self.secrets.read(source)
+        if self._typed is None:
+            from mailctl.cli.password_options import ask_passphrase
+
+            self._typed = ask_passphrase(self, new=new)  # type: ignore[arg-type]  # the whole context
+        return self._typed
 
     def _system_keyring(self) -> "Keyring":
         from mailctl.secrets.keyring import SystemKeyring
-        from mailctl.secrets.store import child_env
+        from mailctl.secrets.sources import child_env
 
         # on a desktop a locked keyring asks the person, who needs time to type
         asks = self.interactive and bool(self.env.get("DISPLAY") or self.env.get("WAYLAND_DISPLAY"))
@@ -43,14 +87,10 @@ class Secrets(Configured):
     def _secret_variables(self) -> set[str]:
         """Names of the variables from which gateways take passwords; no child process gets them."""
         logins = [login for each in self.config.gateways_holding("env").objects for login in each.logins.values()]
-        return {login.secret.argument[0] for login in logins if login.secret.kind.value == "env"}
-
-    def child_env(self) -> dict[str, str]:
-        """The environment for a program that the user named: without passwords, and without what is for us alone."""
-        from mailctl.secrets.store import child_env
-
-        ours = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "CREDENTIALS_DIRECTORY"}
-        return child_env(self.env, self._secret_variables() | ours)
+        sources = [login.secret for login in logins]
+        with suppress(ConfigError):  # told where the settings themselves are needed
+            sources += [key] if (key := self.config.settings.secrets_key) else []
+        return {source.argument[0] for source in sources if source.kind is SourceKind.ENV}
 
     @staticmethod
     def memory_keyring() -> "KeyringFactory":
@@ -59,3 +99,16 @@ class Secrets(Configured):
 
         ring = MemoryKeyring()
         return lambda: ring
+
+    def worker_env(self) -> Mapping[str, str]:
+        """The environment of a process that works for this one."""
+        from mailctl.secrets.sources import child_env
+
+        return child_env(self.env, self._secret_variables())
+
+    def child_env(self) -> dict[str, str]:
+        """The environment for a program that the user named: without passwords, and without what is for us alone."""
+        from mailctl.secrets.sources import child_env
+
+        ours = {"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "CREDENTIALS_DIRECTORY"}
+        return child_env(self.env, self._secret_variables() | ours)

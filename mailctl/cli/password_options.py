@@ -12,7 +12,7 @@ from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.home import home_folder
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import MAX_SECRET, Secret, accept
-from mailctl.errors import UsageError
+from mailctl.errors import SecretError, UsageError
 
 _STDIN = "Take the password{} from the first line of stdin."
 _COMMAND = "Have this command print the password{} whenever it is needed; split like a shell would, run without one."
@@ -91,6 +91,22 @@ def take_password(context: Context, ways: PasswordWays, role: LoginRole, *, ask:
             f"{ask}: there is nobody to ask", hint=f"Give {', '.join(options[:3])} or {options[3]}.", code="no_input"
         )
     return TakenPassword(SecretSource(SourceKind.KEYRING), secret, tuple(remarks(secret)))
+
+
+def ask_passphrase(context: Context, *, new: bool) -> Secret:
+    """Ask for the passphrase of the encrypted file; twice if it is to be made with it. SecretError, nobody to ask."""
+    if not context.interactive:
+        raise SecretError(
+            "The encrypted file needs its key, and there is nobody to ask",
+            hint="Set MAILCTL_SECRETS_KEY or MAILCTL_SECRETS_KEY_FILE, or [secrets] key in config.toml.",
+            code="secrets_key_missing",
+        )
+    if not new:
+        return _prompt(context, "Passphrase of the encrypted file")
+    secret = _prompt(context, "New passphrase for the encrypted file")
+    if _prompt(context, "The same again") != secret:
+        raise UsageError("The two passphrases differ; nothing was kept", code="passphrases_differ")
+    return secret
 
 
 def remarks(secret: Secret) -> list[str]:

@@ -70,7 +70,7 @@ def _check_idna(domain: str) -> None:
 
 
 def _secret(value: Any) -> SecretSource:
-    if value in ("keyring", "oauth"):
+    if value in ("keyring", "encrypted", "oauth"):
         return SecretSource(SourceKind(value))
     if isinstance(value, dict) and "oauth" in value:
         return _oauth(value)
@@ -239,7 +239,7 @@ SIZE = Kind("a size such as 25MB", _size, _write_size)
 INTERVAL = Kind("a time such as 15m, at most 366 days", _interval, _write_interval)
 SINCE = Kind("a date such as 2026-01-31 or an age such as 90d", _since)
 SECRET = Kind(
-    '"keyring", "oauth", {oauth = "..."}, {command = [...]}, {env = "..."} or {file = "..."}',
+    '"keyring", "encrypted", "oauth", {oauth = "..."}, {command = [...]}, {env = "..."} or {file = "..."}',
     _secret,
     _write_secret,
     private=True,

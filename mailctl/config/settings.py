@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from mailctl.config import kinds, schema
 from mailctl.config.gateways import INBOUND, OUTBOUND
 from mailctl.config.schema import KeyProblem, Kind, Spec, WrongValueError
-from mailctl.domain.gateway import Inbound, Outbound
+from mailctl.domain.gateway import Inbound, Outbound, SecretSource, SourceKind
 from mailctl.domain.settings import Limits, Settings
 
 if TYPE_CHECKING:
@@ -46,6 +46,19 @@ def _table(value: Any) -> dict[str, Any]:
     return value
 
 
+def _full_path(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith(("/", "~/")) or "\0" in value:
+        raise WrongValueError
+    return value
+
+
+def _key_source(value: Any) -> SecretSource:
+    source: SecretSource = kinds.SECRET.read(value)
+    if source.kind not in (SourceKind.COMMAND, SourceKind.ENV, SourceKind.FILE):
+        raise WrongValueError
+    return source
+
+
 SPEC: Spec = {
     "timeout": Kind("seconds, or a time such as 30s, from 1s to 1h", _timeout),
     "jobs": kinds.integer(1, 64),
@@ -55,6 +68,8 @@ SPEC: Spec = {
     "limits.minimum_tls": kinds.word("1.2", "1.3"),
     "limits.connections": kinds.integer(1, 8),
     "oauth": Kind("tables of applications: [oauth.NAME]", _table),
+    "secrets.file": Kind("a full path", _full_path),
+    "secrets.key": Kind('{command = [...]}, {env = "..."} or {file = "..."}', _key_source, private=True),
     "log.keep": Kind('an age such as 90d, or "forever"', _keep),
     **{f"inbound.{key}": kind for key, kind in INBOUND.items() if key != "maildir"},
     **{f"outbound.{key}": kind for key, kind in OUTBOUND.items()},
@@ -75,7 +90,7 @@ def to_settings(
 
         applications, wrong = to_applications(applications, services())
         problems += wrong
-    tables: dict[str, dict[str, Any]] = {"": {}, "limits": {}, "log": {}, "inbound": {}, "outbound": {}}
+    tables: dict[str, dict[str, Any]] = {key: {} for key in ("", "limits", "secrets", "log", "inbound", "outbound")}
     for key, value in values.items():
         table, _, name = key.rpartition(".")
         tables[table][name] = value
@@ -86,6 +101,8 @@ def to_settings(
         outbound=Outbound(**tables["outbound"]),
         log_keep_days=None if keep == FOREVER else keep,
         oauth=applications,
+        secrets_file=tables["secrets"].get("file", ""),
+        secrets_key=tables["secrets"].get("key"),
         **tables[""],
     )
     return settings, problems

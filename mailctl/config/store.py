@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mailctl.config import files
 from mailctl.config.gateways import from_gateway, names_secrets, to_gateway
 from mailctl.config.renaming import Belongings, Note, rename_gateway, rename_server, users_of
+from mailctl.config.schema import KeyProblem
 from mailctl.config.servers import from_server, to_server
 from mailctl.config.settings import to_settings
 from mailctl.config.shelf import Listing, Saved, Shelf, parse_toml
@@ -213,6 +214,9 @@ class ConfigStore:
             from mailctl.config.applications import distrust
 
             wrong = [*distrust(path, content, settings.oauth), *wrong]
+        if settings.secrets_key:  # it is run, or read, like a gateway's
+            reason, fix = files.distrust(path, content, commands=True)
+            wrong = [*wrong, *([KeyProblem("secrets.key", reason, fix)] if reason else [])]
         return settings, [Problem(str(path), one.key, one.message, one.fix) for one in wrong]
 
     @cached_property

@@ -25,6 +25,10 @@ class SourceKind(StrEnum):
     OAUTH = "oauth"
 
 
+STORES = (SourceKind.KEYRING, SourceKind.ENCRYPTED)
+"""Where mailctl itself keeps secrets."""
+
+
 @dataclass(frozen=True, slots=True)
 class SecretSource:
     """Names where a secret is; never holds one.
@@ -36,6 +40,13 @@ class SecretSource:
 
     kind: SourceKind = SourceKind.KEYRING
     argument: tuple[str, ...] = ()
+
+    @property
+    def store(self) -> SourceKind | None:
+        """In which of mailctl's two stores, KEYRING or ENCRYPTED, the secret or its tokens are; None: not mailctl's."""
+        if self.kind is SourceKind.OAUTH:
+            return SourceKind(self.argument[1]) if len(self.argument) > 1 else SourceKind.KEYRING
+        return self.kind if self.kind in STORES else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from mailctl.domain.gateway import Inbound, Outbound
+from mailctl.domain.gateway import Inbound, Outbound, SecretSource
 from mailctl.domain.record import dataclass
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Settings:
     timeout: seconds that one check may take in all.
     oauth: the applications that `config.toml` describes, by name.
     nameserver: `ADDRESS[:PORT]` asked for discovery instead of the system's resolver, or "".
+    secrets_file: where the encrypted file is, or "" for the usual place. secrets_key: where its key is, a command, a
+    variable or a file; None: a person is asked.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -45,4 +47,6 @@ class Settings:
     timeout: float = 30.0
     jobs: int = 8
     nameserver: str = ""
+    secrets_file: str = ""
+    secrets_key: SecretSource | None = None
     oauth: "Mapping[str, Application]" = field(default_factory=dict)

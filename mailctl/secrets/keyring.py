@@ -6,8 +6,8 @@ environment that the command was given, not whatever this process has.
 """
 
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -34,7 +34,17 @@ WAYS_ON = (
     "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "
     "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env VAR."
 )
-"""What to do without a usable keyring; the secret store puts the gateway's name in."""
+"""What to do without a usable keyring; `naming` puts the gateway's name in."""
+
+
+@contextmanager
+def naming(gateway: str) -> Iterator[None]:
+    """Hints of the keyring, which knows of no gateways, name this one."""
+    try:
+        yield
+    except SecretError as error:
+        error.hint = error.hint.replace("GATEWAY", gateway)
+        raise
 
 
 @dataclass(frozen=True, slots=True)

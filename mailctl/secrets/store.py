@@ -1,20 +1,17 @@
-"""The secret store: a login's source in, its secret out; and the keyring's entries of a gateway."""
+"""The secret store: a login's source in, its secret out; and what keyring and encrypted file keep of a gateway."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from math import inf
 from threading import Lock
-from time import monotonic
 
-from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
+from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
-from mailctl.domain.secret import Secret, accept, is_secret
+from mailctl.domain.secret import Secret, accept
 from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError
-from mailctl.secrets.keyring import Keyring
-
-_OURS = ("MAILCTL_CONFIG_DIR", "MAILCTL_STATE_DIR")
+from mailctl.secrets.keyring import Keyring, naming
+from mailctl.secrets.sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +30,27 @@ class SecretCheck:
     error: SecretError | None = None
 
 
-FAILURE_HOLDS = 30.0
-"""Seconds for which a password command that failed is not asked again: what it asks may be unlocked by then."""
+def user_of(role: LoginRole, source: SecretSource) -> str:
+    """The user name under which a store keeps what a login signs in with: its password's, or its tokens'."""
+    return f"{role}:oauth" if source.kind is SourceKind.OAUTH else role.value
 
 
-class _Answer:
-    """What a password command answered, once it has; failed_at: when it failed, in seconds on a monotonic scale."""
+def every_user() -> list[tuple[LoginRole, str]]:
+    """All user names under which a store may keep something of a gateway, and whose login's that is."""
+    return [(role, user) for role in LoginRole for user in (role.value, f"{role}:oauth")]
 
-    def __init__(self) -> None:
-        self.lock = Lock()
-        self.secret: Secret | None = None
-        self.error: SecretError | None = None
-        self.failed_at = 0.0
+
+def no_encrypted_file() -> Keyring:
+    """For whoever has none."""
+    raise SecretError("There is no encrypted file here", code="secret_unavailable")
 
 
 class SecretStore:
-    """Gets secrets from where their sources say, and keeps those of the keyring; thread-safe.
+    """Gets secrets from where their sources say, and keeps those of the two stores; thread-safe.
 
-    env: the environment of the command. keyring: makes the keyring when it is first needed. realm: tells its entries
-    from others ("" for the usual configuration folder). withheld: gives the names of variables that hold somebody's
-    password, which no password command may see. command_seconds: how long one may take.
+    env: the environment of the command. keyring, encrypted: make the stores when they are first needed. realm: tells
+    their entries from others ("" for the usual configuration folder). withheld: gives the names of variables that hold
+    somebody's password, which no password command may see. command_seconds: how long one may take.
     """
 
     def __init__(
@@ -60,14 +58,15 @@ class SecretStore:
         env: Mapping[str, str],
         keyring: Callable[[], Keyring],
         *,
+        encrypted: Callable[[], Keyring] = no_encrypted_file,
         realm: str = "",
         withheld: Callable[[], Iterable[str]] = tuple,
         command_seconds: float = 30.0,
     ) -> None:
-        self._env, self._make_keyring, self._realm, self._withheld = env, keyring, realm, withheld
-        self._command_seconds = command_seconds
-        self._made: Keyring | None = None
-        self._answers: dict[tuple[str, ...], _Answer] = {}
+        self._env, self._realm = env, realm
+        self._sources = Sources(env, withheld, command_seconds)
+        self._make = {SourceKind.KEYRING: keyring, SourceKind.ENCRYPTED: encrypted}
+        self._made: dict[SourceKind, Keyring] = {}
         self._lock = Lock()
 
     def for_login(self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None) -> Secret:
@@ -88,88 +87,97 @@ class SecretStore:
             raise
 
     def _secret(self, gateway: str, role: LoginRole, source: SecretSource, seconds: float | None) -> Secret:
-        from mailctl.secrets.file import secret_from_file, secret_path
+        if source.kind is SourceKind.OAUTH:
+            raise SecretError(
+                "Sign-in by OAuth is not in this version of mailctl",
+                hint=f"Where the provider offers an app password: `mailctl gateway password set {gateway}`.",
+                code="oauth_unsupported",
+            )
+        if source.store is None:
+            return self.read(source, seconds=seconds)
+        with naming(gateway):
+            secret = self.keeper(source.store).get(self.service(gateway), role).secret
+        if not secret:
+            raise self._nothing_kept(gateway, role, source.store)
+        return secret
 
-        argument = source.argument[0] if source.argument else ""
-        match source.kind:
-            case SourceKind.KEYRING:
-                with self._named(gateway):
-                    secret = self._keyring.get(self.service(gateway), role).secret
-                if not secret:
-                    raise self._nothing_kept(gateway, role)
-                return secret
-            case SourceKind.COMMAND:
-                return self._answer_of(source.argument, min(seconds or inf, self._command_seconds))
-            case SourceKind.ENV:
-                value = self._env.get(argument, "")
-                if not value:
-                    state = "empty" if argument in self._env else "not set"
-                    raise SecretError(f"The variable {argument!r} is {state}", code="secret_missing")
-                return accept(value, f"the variable {argument!r}")
-            case SourceKind.FILE:
-                path = secret_path(argument, self._env)
-                return secret_from_file(path, credential=not argument.startswith(("/", "~")))
-        raise SecretError(
-            "Sign-in by OAuth is not in this version of mailctl",
-            hint=f"Where the provider offers an app password: `mailctl gateway password set {gateway}`.",
-            code="oauth_unsupported",
-        )
+    def read(self, source: SecretSource, *, seconds: float | None = None) -> Secret:
+        """The secret that a command, a variable or a file holds, whosever it is; SecretError if it can't be had."""
+        return self._sources.read(source, seconds=seconds)
 
-    def set(self, gateway: str, role: LoginRole, secret: Secret) -> str:
-        """Put `secret` into the keyring, and read it back; returns the backend's name."""
+    def keeper(self, store: SourceKind) -> Keyring:
+        """What keeps secrets: the KEYRING, or the ENCRYPTED file; made when first needed."""
+        with self._lock:
+            if store not in self._made:
+                self._made[store] = self._make[store]()
+            return self._made[store]
+
+    def set(self, gateway: str, role: LoginRole, secret: Secret, store: SourceKind = SourceKind.KEYRING) -> str:
+        """Put `secret` into a store, and read it back; returns the backend's name."""
         accept(secret.reveal(), "the command line")
-        with self._named(gateway):
-            return self._keyring.set(self.service(gateway), role, secret)
+        with naming(gateway):
+            return self.keeper(store).set(self.service(gateway), role, secret)
 
-    def clear(self, gateway: str, role: LoginRole) -> bool:
-        """Remove the keyring's entry; False if there was none."""
-        with self._named(gateway):
-            return self._keyring.delete(self.service(gateway), role)
+    def clear(self, gateway: str, role: LoginRole, store: SourceKind = SourceKind.KEYRING) -> bool:
+        """Remove a store's password; False if there was none."""
+        with naming(gateway):
+            return self.keeper(store).delete(self.service(gateway), role)
 
     def copy(self, gateway: Gateway, new_name: str) -> tuple[LoginRole, ...]:
-        """Copy the gateway's keyring entries to a new name; `forget` the old one once the gateway has it.
+        """Copy what the stores keep of the gateway to a new name; `forget` the old one once the gateway has it.
 
-        Returns what was copied. On SecretError nothing is left under the new name.
+        Returns the logins of which something was copied. On SecretError nothing is left under the new name.
         """
-        copied: list[LoginRole] = []
+        copied: list[tuple[LoginRole, SourceKind]] = []
+        old, new = self.service(gateway.name), self.service(new_name)
         try:
             for role, login in gateway.logins.items():
-                if login.secret.kind is SourceKind.KEYRING:
-                    with self._named(gateway.name):
-                        secret = self._keyring.get(self.service(gateway.name), role).secret
-                    if secret:
-                        self.set(new_name, role, secret)
-                        copied.append(role)
+                if (store := login.secret.store) is None:
+                    continue
+                with naming(gateway.name):
+                    secret = self.keeper(store).get(old, user_of(role, login.secret)).secret
+                if secret:
+                    with naming(new_name):
+                        self.keeper(store).set(new, user_of(role, login.secret), secret)
+                    copied.append((role, store))
         except SecretError:
-            for role in copied:
+            for role, store in copied:
                 with suppress(SecretError):  # the first error is the one to report
-                    self.clear(new_name, role)
+                    self.keeper(store).delete(new, user_of(role, gateway.logins[role].secret))
             raise
-        return tuple(copied)
+        return tuple(role for role, _ in copied)
 
     def forget(self, gateway: Gateway) -> tuple[LoginRole, ...]:
-        """Remove all keyring entries of the gateway, also ones that a source used earlier; returns what was removed.
+        """Remove what the stores keep of the gateway, also what a source used earlier; the logins that had something.
 
-        SecretError only where a login's source is the keyring: elsewhere a machine without one is no fault.
+        The encrypted file is opened only where a login's source is there. SecretError only where a login's source is
+        the store that fails: elsewhere a machine without a keyring is no fault.
         """
-        kept_here = any(login.secret.kind is SourceKind.KEYRING for login in gateway.logins.values())
-        try:
-            return tuple(role for role in LoginRole if self.clear(gateway.name, role))
-        except SecretError:
-            if kept_here:
-                raise
-            return ()
+        used = {login.secret.store for login in gateway.logins.values()}
+        removed: list[LoginRole] = []
+        for store in STORES:
+            if store is not SourceKind.KEYRING and store not in used:
+                continue
+            try:
+                with naming(gateway.name):
+                    for role, user in every_user():
+                        if self.keeper(store).delete(self.service(gateway.name), user):
+                            removed.append(role)
+            except SecretError:
+                if store in used:
+                    raise
+        return tuple(dict.fromkeys(removed))
 
     def check(self, gateway: str, role: LoginRole, source: SecretSource) -> SecretCheck:
         """Ask the source and say what it answered; the value is dropped."""
         where, backend, kept_at = self.where(gateway, role, source), "", None
         try:
-            if source.kind is SourceKind.KEYRING:
-                with self._named(gateway):
-                    entry = self._keyring.get(self.service(gateway), role)
+            if source.kind in STORES:
+                with naming(gateway):
+                    entry = self.keeper(source.kind).get(self.service(gateway), role)
                 backend, kept_at = entry.backend, entry.kept_at
                 if not entry.secret:
-                    raise self._nothing_kept(gateway, role)
+                    raise self._nothing_kept(gateway, role, source.kind)
             else:
                 self.get(gateway, role, source)
                 kept_at = self._changed(source)
@@ -178,7 +186,7 @@ class SecretStore:
         return SecretCheck(source, where, backend, available=True, kept_at=kept_at)
 
     def service(self, gateway: str) -> str:
-        """The service name of the gateway's keyring entries; the user name is the role's."""
+        """The service name of the gateway's entries; the user name is the role's."""
         return f"mailctl:{gateway}:{self._realm}" if self._realm else f"mailctl:{gateway}"
 
     def where(self, gateway: str, role: LoginRole, source: SecretSource) -> str:
@@ -186,52 +194,20 @@ class SecretStore:
         import shlex
 
         match source.kind:
-            case SourceKind.KEYRING:
-                return f"keyring entry {self.service(gateway)}, {role}"
+            case SourceKind.KEYRING | SourceKind.ENCRYPTED:
+                name = "keyring entry" if source.kind is SourceKind.KEYRING else "encrypted file, entry"
+                return f"{name} {self.service(gateway)}, {role}"
             case SourceKind.COMMAND:
                 return f"command {shlex.join(source.argument)}"
             case SourceKind.ENV | SourceKind.FILE:
                 return f"{'variable' if source.kind is SourceKind.ENV else 'file'} {''.join(source.argument)}"
         return "OAuth"
 
-    @staticmethod
-    @contextmanager
-    def _named(gateway: str) -> Iterator[None]:
-        """Hints of the keyring, which knows of no gateways, name this one."""
-        try:
-            yield
-        except SecretError as error:
-            error.hint = error.hint.replace("GATEWAY", gateway)
-            raise
-
-    @property
-    def _keyring(self) -> Keyring:
-        with self._lock:
-            self._made = self._made or self._make_keyring()
-            return self._made
-
-    def _answer_of(self, argv: tuple[str, ...], seconds: float) -> Secret:
-        """What a password command prints. It is asked once: three protocols must not make a person unlock thrice."""
-        from mailctl.secrets.command import secret_from_command
-
-        with self._lock:
-            answer = self._answers.setdefault(argv, _Answer())
-        with answer.lock:
-            if answer.error and monotonic() < answer.failed_at + FAILURE_HOLDS:
-                raise answer.error
-            if answer.secret is None:
-                answer.error = None
-                try:
-                    answer.secret = secret_from_command(argv, child_env(self._env, self._withheld()), seconds=seconds)
-                except SecretError as error:
-                    answer.error, answer.failed_at = error, monotonic()
-                    raise
-            return answer.secret
-
-    def _nothing_kept(self, gateway: str, role: LoginRole) -> SecretError:
+    def _nothing_kept(self, gateway: str, role: LoginRole, store: SourceKind) -> SecretError:
         option = " --smtp" if role is LoginRole.SMTP_LOGIN else ""
+        name = "keyring" if store is SourceKind.KEYRING else "encrypted file"
         return SecretError(
-            f"The keyring has no password for {gateway!r} ({self.service(gateway)}, {role})",
+            f"The {name} has no password for {gateway!r} ({self.service(gateway)}, {role})",
             hint=f"`mailctl gateway password set {gateway}{option}` puts one there.",
             code="secret_missing",
         )
@@ -244,13 +220,3 @@ class SecretStore:
         with suppress(OSError):
             return datetime.fromtimestamp(secret_path(source.argument[0], self._env).stat().st_mtime, UTC)
         return None
-
-
-def child_env(env: Mapping[str, str], withheld: Iterable[str]) -> dict[str, str]:
-    """`env` for a child process: without `withheld`, mailctl's variables but for the folders', and secrets in use."""
-    hidden = set(withheld)
-    return {
-        name: value
-        for name, value in env.items()
-        if name not in hidden and (not name.startswith("MAILCTL_") or name in _OURS) and not is_secret(value)
-    }

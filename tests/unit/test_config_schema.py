@@ -132,7 +132,7 @@ def test_any_tables_are_read_or_refused(data: dict[str, Any]) -> None:
         ({"inbound": {"max_size": "big"}}, "inbound.max_size", "'big' is not a size"),
         ({"inbound": {"interval": 0}}, "inbound.interval", "must be a time such as 15m"),
         ({"inbound": {"since": "soon"}}, "inbound.since", "'soon' is neither a date"),
-        ({"login": {"secret": "hunter2"}}, "login.secret", 'must be "keyring", "oauth"'),
+        ({"login": {"secret": "hunter2"}}, "login.secret", 'must be "keyring", "encrypted", "oauth"'),
         ({"login": {"secret": {"command": "pass x"}}}, "login.secret", "command must be a list of words"),
         ({"login": {"secret": {"command": ["a\0b"]}}}, "login.secret", "command must be a list of words without NUL"),
         ({"login": {"secret": {"env": "A B"}}}, "login.secret", "env must be the name of an environment variable"),

@@ -12,7 +12,7 @@ import pytest
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
 from mailctl.secrets.command import secret_from_command
-from mailctl.secrets.store import child_env
+from mailctl.secrets.sources import child_env
 
 ENV = {"PATH": os.environ["PATH"]}
 

@@ -7,7 +7,8 @@ import pytest
 
 from mailctl.domain.secret import MAX_SECRET, Secret
 from mailctl.errors import SecretError
-from mailctl.secrets.file import _check, secret_from_file, secret_path
+from mailctl.secrets.file import secret_from_file, secret_path
+from mailctl.secrets.private import _check
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_D7_another_owner_is_refused(private: Path) -> None:
     for which in (file, folder):
         owned, which[4] = which[4], stranger  # st_uid; only root could really give it away
         with pytest.raises(SecretError, match="another user"):
-            _check(private, os.stat_result(file), os.stat_result(folder), credential=False)
+            _check(private, os.stat_result(file), os.stat_result(folder), credential=False, what="file")
         which[4] = owned
 
 
@@ -105,12 +106,12 @@ def test_a_credential_of_systemd_may_show_its_access_list(private: Path) -> None
     file = list(private.stat())
     file[0], file[4] = 0o100440, 0
     folder = private.parent.stat()
-    _check(private, os.stat_result(file), folder, credential=True)
+    _check(private, os.stat_result(file), folder, credential=True, what="file")
     with pytest.raises(SecretError):
-        _check(private, os.stat_result(file), folder, credential=False)
+        _check(private, os.stat_result(file), folder, credential=False, what="file")
     file[0] = 0o100444
     with pytest.raises(SecretError):
-        _check(private, os.stat_result(file), folder, credential=True)
+        _check(private, os.stat_result(file), folder, credential=True, what="file")
 
 
 def test_where_names_lead() -> None:

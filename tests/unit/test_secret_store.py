@@ -108,7 +108,7 @@ def test_a_command_that_failed_long_ago_is_asked_again(tmp_path: Path, monkeypat
     opened.write_text("hunter2\n")
     with pytest.raises(SecretError, match="status 1"):
         secrets.get("work", LoginRole.LOGIN, asks)
-    monkeypatch.setattr("mailctl.secrets.store.FAILURE_HOLDS", 0.0)
+    monkeypatch.setattr("mailctl.secrets.sources.FAILURE_HOLDS", 0.0)
     for _ in range(2):
         assert secrets.get("work", LoginRole.LOGIN, asks) == Secret("hunter2")
 
