@@ -61,10 +61,10 @@ def test_another_configuration_folder_has_entries_of_its_own() -> None:
 def test_other_sources_do_without_a_keyring(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.touch(0o600)
-    path.write_text("in a file\n")
+    path.write_text("file-hunter2\n")
     secrets = SecretStore({"PATH": "/usr/bin:/bin", "P": "in a variable", "EMPTY": ""}, never)
     sources = {
-        SecretSource(SourceKind.FILE, (str(path),)): "in a file",
+        SecretSource(SourceKind.FILE, (str(path),)): "file-hunter2",
         SecretSource(SourceKind.ENV, ("P",)): "in a variable",
         SecretSource(SourceKind.COMMAND, ("echo", "by a command")): "by a command",
     }
