@@ -241,7 +241,7 @@ class Context(Secrets):
             return connections_allowed(self.config.settings.limits, published)
 
         def environment() -> Mapping[str, str]:
-            from mailctl.secrets.store import child_env
+            from mailctl.secrets.sources import child_env
 
             return child_env(self.env, self._secret_variables())
 

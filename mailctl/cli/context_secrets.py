@@ -1,6 +1,6 @@
 """The part of a command's context that builds what gives and keeps secrets."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -99,12 +99,6 @@ class Secrets(Configured):
 
         ring = MemoryKeyring()
         return lambda: ring
-
-    def worker_env(self) -> Mapping[str, str]:
-        """The environment of a process that works for this one."""
-        from mailctl.secrets.sources import child_env
-
-        return child_env(self.env, self._secret_variables())
 
     def child_env(self) -> dict[str, str]:
         """The environment for a program that the user named: without passwords, and without what is for us alone."""
