@@ -176,7 +176,7 @@ def compare(
     vanished = {known[name] for name in known.keys() - names}
     appeared = names - known.keys()
     moved, strange = {}, False
-    for name in appeared:
+    for name in sorted(appeared):  # of two files of one message always the same
         file = local_file(name)
         if file is None or (file.name.folder, file.name.uidvalidity) != (folder, uidvalidity):
             continue

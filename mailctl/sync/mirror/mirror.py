@@ -10,7 +10,7 @@ from typing import cast
 
 from mailctl.domain.event import Level
 from mailctl.domain.mailbox import Folder, FolderListing, ImapMailbox
-from mailctl.errors import NetworkError, ProtocolError, StorageError
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, StorageError
 from mailctl.sync.choose import choose, none_like
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.names import canonical_folder, folder_hash
@@ -63,12 +63,13 @@ class MirrorSync:
     def _tried(self) -> int:
         """The run, on one connection, or on a new one after it was lost."""
         budget, at_once = self._run.budget, True
+        broken: MailctlError | None = None
         for attempt in range(1, MOST_AT_ODDS + 1):
             self._run.check_stop()
             known = [(len(tally.avoid), tally.suspects) for tally in self._run.tallies]
             mailbox = cast("MirrorMailbox", self._run.tools.connector.open_imap(self._run.job))
             try:
-                return self._once(mailbox, at_once=at_once)
+                messages = self._once(mailbox, at_once=at_once)
             except (NetworkError, ProtocolError, StorageError) as error:
                 if isinstance(error, StorageError) and error.code != "message_changed":
                     raise
@@ -78,7 +79,12 @@ class MirrorSync:
                 if attempt >= (MOST_AT_ODDS if learned else MOST_CONNECTIONS):
                     raise
                 self._run.budget = budget
-                at_once = at_once and not isinstance(error, ProtocolError)
+                at_once, broken = at_once and not isinstance(error, ProtocolError), error
+            else:
+                for tally in self._run.tallies:
+                    if tally.avoid:  # the rest came; these did not
+                        tally.error = tally.error or broken
+                return messages
             finally:
                 mailbox.close()
         raise AssertionError("the last attempt returns or raises")

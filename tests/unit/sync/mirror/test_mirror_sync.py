@@ -427,8 +427,10 @@ def test_a_message_at_which_the_server_breaks_the_protocol_holds_up_no_other(
     inbox.messages[5] = replace(inbox.messages[5], poison=True)
     (place.mail / "INBOX" / "cur" / "1.h:2,S").write_bytes(b"Message-ID: <new@x>\n\n")
     report = go(place)
-    assert (report.ok, report.fetched, report.uploaded) == (True, 3, 1)
+    assert (report.fetched, report.uploaded) == (3, 1)
     assert [(skipped.uid, skipped.code) for skipped in report.skipped] == [(5, "bad_response")]
+    assert [(each.name, each.error.exit_code) for each in report.folders if each.error] == [("INBOX", 9)]
+    assert not report.ok, "a message that is wanted is not here"
 
 
 def test_a_full_mailbox_is_told_once_and_the_rest_goes_on(place: Place, server: MemoryServer) -> None:
