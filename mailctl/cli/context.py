@@ -264,7 +264,7 @@ class Context(Secrets):
 
     def reread(self) -> None:
         """Forget what was read of the configuration, and what password commands answered."""
-        for made in ("config", "_servers", "secrets"):
+        for made in ("config", "_servers", "secrets", "tokens"):
             self.__dict__.pop(made, None)
 
     def emit(self, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""The part of a command's context that builds what gives and keeps secrets."""
+"""The part of a command's context that builds what gives and keeps secrets, OAuth tokens among them."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 from mailctl.cli.configured import Configured
 from mailctl.domain.gateway import SecretSource, SourceKind
 from mailctl.domain.home import home_folder
-from mailctl.errors import ConfigError
+from mailctl.errors import ConfigError, NotFoundError, SecretError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mailctl.domain.gateway import LoginRole
+    from mailctl.domain.oauth import Application
     from mailctl.domain.secret import Secret
     from mailctl.secrets.encrypted import EncryptedFile
     from mailctl.secrets.keyring import Keyring
+    from mailctl.secrets.oauth.tokens import Tokens
     from mailctl.secrets.store import SecretStore
 
     KeyringFactory = Callable[[], Keyring]
@@ -28,10 +33,11 @@ class Secrets(Configured):
     _make_keyring: "KeyringFactory"
     _typed: "Secret | None" = None
 
-    if TYPE_CHECKING:  # the whole context has it
+    if TYPE_CHECKING:  # the whole context has them
 
         @property
         def interactive(self) -> bool: ...
+        def now(self) -> datetime: ...
 
     @cached_property
     def secrets(self) -> "SecretStore":
@@ -44,7 +50,30 @@ class Secrets(Configured):
             encrypted=lambda: self.encrypted,
             realm=self.paths.realm(self.env),
             withheld=self._secret_variables,
+            tokens=lambda: self.tokens,
         )
+
+    @cached_property
+    def tokens(self) -> "Tokens":
+        """Gives OAuth tokens, and keeps them; its `client` goes through a sign-in."""
+        from mailctl.domain.server import CertificatePolicy
+        from mailctl.protocols.http import HttpPost
+        from mailctl.secrets.oauth.tokens import Tokens
+
+        def find(gateway: str, role: "LoginRole", source: SecretSource) -> "tuple[Application, str]":
+            try:
+                login = self.config.gateway(gateway).logins[role]
+            except NotFoundError:
+                raise SecretError(
+                    f"Sign-in by OAuth needs a gateway, and {gateway!r} is none",
+                    hint="`mailctl gateway add` makes one.",
+                    code="oauth_unsupported",
+                ) from None
+            return self.application_of(gateway, source), login.user
+
+        post = HttpPost(CertificatePolicy(minimum_tls=self.config.settings.limits.minimum_tls))
+        store, locks = self.secrets, self.paths.state / "oauth"
+        return Tokens(find, store.keeper, store.service, post, store.application_secret, locks, self.now)
 
     @cached_property
     def encrypted(self) -> "EncryptedFile":

@@ -54,6 +54,14 @@ class Application:
     client_secret: SecretSource | None = None
     key: SecretSource | None = None
 
+    @property
+    def wanted_scopes(self) -> tuple[str, ...]:
+        """What to ask for: all that mail needs at this service, each once."""
+        if self.grant is Grant.CLIENT_CREDENTIALS and self.service.app_only_scope:
+            return (self.service.app_only_scope,)
+        asked = (self.service.scopes.get(protocol, ()) for protocol in ("imap", "pop3", "smtp"))
+        return tuple(dict.fromkeys(scope for scopes in asked for scope in scopes))
+
 
 @dataclass(frozen=True, slots=True)
 class Token:

@@ -31,10 +31,16 @@ def secret_path(name: str, env: Mapping[str, str]) -> Path:
     return Path(folder) / path
 
 
-def secret_from_file(path: Path, *, credential: bool = False, what: str = "password file") -> Secret:
-    """The first line of the file, without its line end; SecretError unless it is private as `read_private` has it."""
+def secret_from_file(
+    path: Path, *, credential: bool = False, what: str = "password file", whole: bool = False
+) -> Secret:
+    """The first line of the file, without its line end, or the whole of it.
+
+    SecretError unless it is private as `read_private` has it.
+    """
     content = read_private(path, 4 * MAX_SECRET + 3, what=what, credential=credential)
-    line = content.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].removesuffix(b"\r")
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    line = text if whole else text.partition(b"\n")[0].removesuffix(b"\r")
     try:
         return accept(line.decode(), f"the file {str(path)!r}")
     except UnicodeDecodeError:

@@ -37,8 +37,11 @@ class Sources:
         self._answers: dict[tuple[str, ...], _Answer] = {}
         self._lock = Lock()
 
-    def read(self, source: SecretSource, *, seconds: float | None = None) -> Secret:
-        """The secret that a command, a variable or a file holds; SecretError if it can't be had."""
+    def read(self, source: SecretSource, *, seconds: float | None = None, whole: bool = False) -> Secret:
+        """The secret that a command, a variable or a file holds; SecretError if it can't be had.
+
+        whole: of a file, more than its first line.
+        """
         from mailctl.secrets.file import secret_from_file, secret_path
 
         argument = source.argument[0]
@@ -53,7 +56,7 @@ class Sources:
                 return accept(value, f"the variable {argument!r}")
             case SourceKind.FILE:
                 path = secret_path(argument, self._env)
-                return secret_from_file(path, credential=not argument.startswith(("/", "~")))
+                return secret_from_file(path, credential=not argument.startswith(("/", "~")), whole=whole)
         raise AssertionError(source.kind)
 
     def _answer_of(self, argv: tuple[str, ...], seconds: float) -> Secret:

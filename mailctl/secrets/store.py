@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
@@ -12,6 +13,10 @@ from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError
 from mailctl.secrets.keyring import Keyring, naming
 from mailctl.secrets.sources import Sources
+
+if TYPE_CHECKING:
+    from mailctl.domain.oauth import Application
+    from mailctl.secrets.oauth.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,8 @@ class SecretStore:
 
     env: the environment of the command. keyring, encrypted: make the stores when they are first needed. realm: tells
     their entries from others ("" for the usual configuration folder). withheld: gives the names of variables that hold
-    somebody's password, which no password command may see. command_seconds: how long one may take.
+    somebody's password, which no password command may see. command_seconds: how long one may take. tokens:
+    makes what gives OAuth tokens.
     """
 
     def __init__(
@@ -62,8 +68,9 @@ class SecretStore:
         realm: str = "",
         withheld: Callable[[], Iterable[str]] = tuple,
         command_seconds: float = 30.0,
+        tokens: "Callable[[], Tokens] | None" = None,
     ) -> None:
-        self._env, self._realm = env, realm
+        self._env, self._realm, self._tokens = env, realm, tokens
         self._sources = Sources(env, withheld, command_seconds)
         self._make = {SourceKind.KEYRING: keyring, SourceKind.ENCRYPTED: encrypted}
         self._made: dict[SourceKind, Keyring] = {}
@@ -88,11 +95,9 @@ class SecretStore:
 
     def _secret(self, gateway: str, role: LoginRole, source: SecretSource, seconds: float | None) -> Secret:
         if source.kind is SourceKind.OAUTH:
-            raise SecretError(
-                "Sign-in by OAuth is not in this version of mailctl",
-                hint=f"Where the provider offers an app password: `mailctl gateway password set {gateway}`.",
-                code="oauth_unsupported",
-            )
+            if self._tokens is None:
+                raise SecretError("There are no OAuth tokens here", code="oauth_unsupported")
+            return self._tokens().access_token(gateway, role, source, seconds=seconds)
         if source.store is None:
             return self.read(source, seconds=seconds)
         with naming(gateway):
@@ -104,6 +109,19 @@ class SecretStore:
     def read(self, source: SecretSource, *, seconds: float | None = None) -> Secret:
         """The secret that a command, a variable or a file holds, whosever it is; SecretError if it can't be had."""
         return self._sources.read(source, seconds=seconds)
+
+    def application_secret(self, application: "Application", what: str, source: SecretSource) -> Secret:
+        """The `client_secret` or the `key` (`what`) of an OAuth application. A key is the whole of its file."""
+        if source.store is None:
+            return self._sources.read(source, whole=what == "key")
+        secret = self.keeper(source.store).get(self.service(f"oauth/{application.name}"), what).secret
+        if not secret:
+            raise SecretError(
+                f"There is no {what} of the application {application.name!r} in the {source.store}",
+                hint=f"`mailctl auth setup {application.name}` puts it there.",
+                code="secret_missing",
+            )
+        return secret
 
     def keeper(self, store: SourceKind) -> Keyring:
         """What keeps secrets: the KEYRING, or the ENCRYPTED file; made when first needed."""

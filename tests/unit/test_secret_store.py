@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, SourceKind
+from mailctl.domain.oauth import Application
+from mailctl.domain.provider import OAuthService
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError
@@ -119,12 +121,6 @@ def test_a_command_may_be_given_less_time() -> None:
         SecretStore({"PATH": "/usr/bin:/bin"}, never).get("work", LoginRole.LOGIN, sleeps, seconds=0.5)
 
 
-def test_oauth_is_plainly_not_there() -> None:
-    with pytest.raises(SecretError, match="not in this version") as caught:
-        SecretStore({}, never).get("work", LoginRole.LOGIN, SecretSource(SourceKind.OAUTH))
-    assert caught.value.code == "oauth_unsupported"
-
-
 def test_what_can_be_no_password_is_not_kept() -> None:
     for value in ("", "a\0b", "\udcff"):
         with pytest.raises(SecretError):
@@ -194,3 +190,18 @@ def test_hints_of_the_keyring_name_the_gateway() -> None:
         SecretStore({}, Broken).get("work", LoginRole.LOGIN, SecretSource())
     assert "mailctl gateway password source work --password-command" in caught.value.hint
     assert "GATEWAY" not in caught.value.hint
+
+
+def test_an_applications_key_is_the_whole_of_its_file(tmp_path: Path) -> None:
+    ring, service = MemoryKeyring(), OAuthService("own", "", "", "")
+    file = tmp_path / "key.json"
+    file.write_text('{\n "client_email": "x"\n}\n')
+    file.chmod(0o600)
+    source = SecretSource(SourceKind.FILE, (str(file),))
+    application = Application("own", service, "client")
+    assert store(ring).application_secret(application, "key", source) == Secret(file.read_text())
+    assert store(ring).application_secret(application, "client_secret", source) == Secret("{")
+    with pytest.raises(SecretError, match="no client_secret"):
+        store(ring).application_secret(application, "client_secret", KEYRING)
+    ring.set("mailctl:oauth/own", "client_secret", Secret("s"))
+    assert store(ring).application_secret(application, "client_secret", KEYRING) == Secret("s")

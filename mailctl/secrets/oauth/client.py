@@ -1,0 +1,204 @@
+"""The client of an authorization server (RFC 6749 section 2): each grant's request out, a token in.
+
+Authlib makes the requests; it sends them by the `HttpPoster` that is handed in, and every answer passes `answers`
+before Authlib sees it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from mailctl.domain.deadline import Deadline
+from mailctl.domain.gateway import SecretSource
+from mailctl.domain.oauth import Application, HttpAnswer, HttpPoster, Token
+from mailctl.domain.record import dataclass
+from mailctl.domain.secret import Secret
+from mailctl.errors import ConfigError, SecretError
+from mailctl.secrets.oauth.answers import RefusalError, facts_of, token_of
+from mailctl.secrets.oauth.authorization import Authorization
+from mailctl.secrets.oauth.device import DeviceCode, device_code_of
+from mailctl.secrets.oauth.service_account import assertion
+
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+ASSERTION_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+ApplicationSecret = Callable[[Application, str, SecretSource], Secret]
+"""Gives the `client_secret` or the `key` (the second argument) of an application from where it is."""
+
+
+class Client:
+    """An application at its service. Every method raises what `answers.facts_of` and the HttpPoster do.
+
+    secret: gives its client secret or key. now: the moment, aware.
+    """
+
+    def __init__(
+        self, application: Application, post: HttpPoster, secret: ApplicationSecret, now: Callable[[], datetime]
+    ) -> None:
+        self.application = application
+        self._post, self._secret, self._now = post, secret, now
+
+    def authorization(self, redirect: str, user: str = "") -> Authorization:
+        """What a person is sent to the authorization endpoint with; `redirect`: the URI at which the answer comes."""
+        return Authorization.begin(self.application, redirect, user, _library())
+
+    def redeem(self, authorization: Authorization, code: Secret, deadline: Deadline) -> Token:
+        """The token for an authorization code (RFC 6749 section 4.1.3), with the verifier (RFC 7636 section 4.5)."""
+        return self._token(
+            deadline,
+            "the sign-in",
+            grant_type="authorization_code",
+            code=code.reveal(),
+            redirect_uri=authorization.redirect,
+            code_verifier=authorization.verifier.reveal(),
+        )
+
+    def refresh(self, token: Token, deadline: Deadline) -> Token:
+        """A new token for the refresh token of `token` (RFC 6749 section 6); what the answer leaves out stays."""
+        assert token.refresh_token is not None  # the caller's to see  # noqa: S101
+        held = token.refresh_token.reveal()
+        new = self._token(deadline, "the refresh", grant_type="refresh_token", refresh_token=held)
+        if new.refresh_token is None or new.refresh_token == token.refresh_token:
+            new = replace(
+                new,
+                refresh_token=token.refresh_token,
+                refreshed=token.refreshed,
+                refresh_expires=new.refresh_expires or token.refresh_expires,
+            )
+        return replace(new, scopes=new.scopes or token.scopes, user=new.user or token.user)
+
+    def client_credentials(self, deadline: Deadline) -> Token:
+        """A token for the application itself (RFC 6749 section 4.4)."""
+        if self.application.client_secret is None:
+            raise ConfigError(
+                f"The application {self.application.name!r} signs in for itself, and has no client_secret",
+                hint=f"Name where it is under [oauth.{self.application.name}] in config.toml.",
+            )
+        scope = " ".join(self.application.wanted_scopes)
+        return self._token(deadline, "the sign-in", grant_type="client_credentials", scope=scope)
+
+    def service_account(self, user: str, deadline: Deadline) -> Token:
+        """A token for `user` by a signed assertion (RFC 7523 section 2.1), as Google has it."""
+        application = self.application
+        if application.key is None:
+            raise ConfigError(
+                f"The application {application.name!r} is a service account, and has no key",
+                hint=f"Name where its key file is under [oauth.{application.name}] in config.toml.",
+            )
+        key = self._secret(application, "key", application.key)
+        _library()
+        signed = assertion(key, application, user, self._now())
+        new = self._token(
+            deadline, "the sign-in", auth=_NoClient(), grant_type=ASSERTION_GRANT, assertion=signed.reveal()
+        )
+        return replace(new, user=user)
+
+    def device_code(self, deadline: Deadline) -> DeviceCode:
+        """A code for a person to enter on another device (RFC 8628 section 3.1)."""
+        service = self.application.service
+        if not service.device_endpoint:
+            raise ConfigError(
+                f"{service.id} has no sign-in by a code on another device",
+                hint="`mailctl auth login GATEWAY --no-browser` works without a browser on this machine.",
+                code="oauth_no_device_flow",
+                cause="device_flow_not_allowed",
+            )
+        data = {"scope": " ".join(self.application.wanted_scopes)}
+        client = self._authlib(deadline, "the device code")
+        auth = client.client_auth(client.token_endpoint_auth_method)
+        answer = client.session.post(service.device_endpoint, data=data, headers={}, auth=auth)
+        return device_code_of(answer.json(), service.device_endpoint)
+
+    def poll(self, code: DeviceCode, deadline: Deadline) -> Token:
+        """The token once the person has agreed (RFC 8628 section 3.4); RefusalError `authorization_pending` before."""
+        return self._token(deadline, "the sign-in", grant_type=DEVICE_GRANT, device_code=code.device_code.reveal())
+
+    def revoke(self, token: Token, deadline: Deadline) -> bool:
+        """Have `token` and all that came of it withdrawn (RFC 7009); False where the service has no way to."""
+        endpoint = self.application.service.revocation_endpoint
+        if not endpoint:
+            return False
+        held, hint = (
+            token.refresh_token or token.access_token,
+            "refresh_token" if token.refresh_token else "access_token",
+        )
+        client = self._authlib(deadline, "the revocation", _revoked)
+        try:
+            client.revoke_token(endpoint, token=held.reveal(), token_type_hint=hint, headers=dict(_HEADERS))
+        except RefusalError as refusal:
+            if refusal.error not in ("invalid_token", "invalid_grant"):  # it is no good any more, which was wanted
+                raise
+        return True
+
+    def _token(self, deadline: Deadline, doing: str, **request: Any) -> Token:
+        endpoint = self.application.service.token_endpoint
+        client = self._authlib(deadline, doing)
+        facts = client.fetch_token(endpoint, headers=dict(_HEADERS), **request)
+        return token_of(facts, self.application, self._now(), endpoint)
+
+    def _authlib(self, deadline: Deadline, doing: str, read: "Read" = facts_of) -> Any:
+        """Authlib's client. It sends the client secret in the form, since it doesn't encode it for HTTP Basic."""
+        source = self.application.client_secret
+        secret = self._secret(self.application, "client_secret", source) if source else None
+        method = "client_secret_post" if secret else "none"
+        return _library()(
+            _Session(self._post, deadline, doing, read),
+            self.application.client_id,
+            secret.reveal() if secret else None,
+            token_endpoint_auth_method=method,
+            revocation_endpoint_auth_method=method,
+        )
+
+
+Read = Callable[[HttpAnswer, str, str], dict[str, Any]]
+_HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+
+
+def _library() -> Any:
+    """Authlib's OAuth2Client; SecretError (oauth_library) where it isn't installed."""
+    try:
+        from authlib.oauth2.client import OAuth2Client
+    except ImportError as error:
+        raise SecretError(
+            "Sign-in by OAuth needs the library Authlib, which is not installed",
+            hint="Install mailctl with it: pipx install 'mailctl[oauth]', or pip install 'mailctl[oauth]'.",
+            code="oauth_library",
+        ) from error
+    return OAuth2Client
+
+
+def _revoked(answer: HttpAnswer, url: str, doing: str) -> dict[str, Any]:
+    """RFC 7009 section 2.2: status 200 is all that counts, the body is ignored."""
+    return {} if answer.status == 200 else facts_of(answer, url, doing)
+
+
+class _NoClient:
+    """For a request that proves itself: nothing is said of the client."""
+
+    @staticmethod
+    def prepare(method: str, url: str, headers: dict[str, str], body: str) -> tuple[str, dict[str, str], str]:
+        return url, headers, body
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Authlib asks of an answer; faults were raised before."""
+
+    facts: dict[str, Any]
+    status_code: int = 200
+
+    def json(self) -> dict[str, Any]:
+        return self.facts
+
+
+class _Session:
+    """What Authlib asks of a session of the library requests."""
+
+    def __init__(self, post: HttpPoster, deadline: Deadline, doing: str, read: Read) -> None:
+        self._post, self._deadline, self._doing, self._read = post, deadline, doing, read
+
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str] | None, auth: Any) -> _Answer:
+        given = {**_HEADERS, **(headers or {})}
+        url, given, body = auth.prepare("POST", url, given, urlencode(data))
+        return _Answer(self._read(self._post(url, body.encode("ascii"), given, self._deadline), url, self._doing))

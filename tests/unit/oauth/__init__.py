@@ -1,0 +1,1 @@
+"""The flows and the keeping of OAuth tokens, without a socket."""
