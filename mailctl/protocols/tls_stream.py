@@ -30,6 +30,8 @@ class TlsStream:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = trust.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
         """Who is at the other end, in which version, with which cipher."""
+        self.push: Callable[[bytes], None] = connection.sendall
+        """Sends what is sealed; replaceable."""
         self._at_once = FIRST
         self._opened = b""
         """What was opened and not yet asked for."""
@@ -138,4 +140,4 @@ class TlsStream:
     def _flush(self) -> None:
         octets = self._outgoing.read()
         if octets:
-            self._connection.sendall(octets)
+            self.push(octets)

@@ -57,14 +57,28 @@ class Waits:
                     raise
                 seconds = None if end is None else max(end - monotonic(), 0.001)
 
-    @property
-    def stopping(self) -> bool:
-        """Whether the user wants an end."""
-        return self.stop is not None and self.stop.is_set()
+    def sendall(self, octets: bytes) -> None:
+        """Send all of `octets` within the seconds that were `set`.
 
-    def patience(self, seconds: float) -> float:
-        """How long a call that can't be taken up again may take: so long, or less if the user wants an end."""
-        return min(seconds, GRACE) if self.stopping else seconds
+        Raises OSError, TimeoutError among them; StoppedError if the user wants an end and has waited GRACE seconds.
+        """
+        seconds = self._limit
+        if self.stop is None or (seconds is not None and seconds <= 0):
+            self._connection.sendall(octets)
+            return
+        end = None if seconds is None else monotonic() + seconds
+        left = memoryview(octets)
+        try:
+            while left:
+                self._heed(self.stop)
+                self.set(LOOK_UP if end is None else max(min(LOOK_UP, end - monotonic()), 0.001))
+                try:
+                    left = left[self._connection.send(left) :]
+                except TimeoutError as error:
+                    if error.errno is not None or (end is not None and monotonic() > end):
+                        raise
+        finally:
+            self.set(seconds)
 
     def _heed(self, stop: Event) -> None:
         if stop.is_set():

@@ -137,6 +137,7 @@ class Wire(Buffer):
                     raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
             raise
         self.through = self.secured.stream
+        self.through.push = self.waits.sendall
         self.waits.forget(self.connection)
         if self.transcript is not None:
             self.transcript.note(f"{self.secured.version} with {self.secured.cipher} from here on")
@@ -280,20 +281,22 @@ class Wire(Buffer):
     def send(self, data: bytes | Iterable[bytes], *, secret: bool = False, recorded: bool = True) -> None:
         """Send `data`, already checked by `arguments`. secret: never show it in a transcript.
 
-        Raises NetworkError; StoppedError if the user wanted an end before, and it took too long. An end that is wanted
-        meanwhile is not noticed: what is sent can't be taken up again.
+        Raises NetworkError; StoppedError if the user wants an end, and the other side takes nothing more.
         """
         octets = data if isinstance(data, bytes) else b"".join(data)
         if self.transcript is not None and recorded:
             self.transcript.sent(octets, secret=secret)
         try:
-            self.waits.set(self.deadline.remaining(self.waits.patience(STALL)))
-            self.through.sendall(octets)
+            self.waits.set(self.deadline.remaining(STALL))
+            if self.through is self.connection:
+                self.waits.sendall(octets)
+            else:
+                self.through.sendall(octets)
+        except StoppedError:
+            self.close()  # half a command is on its way
+            raise
         except OSError as error:
-            failure = self._failure(error)
-            if isinstance(error, TimeoutError) and self.waits.stopping:
-                raise StoppedError("interrupted; the server took nothing more") from error
-            raise failure from error
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """End the connection at once, without a word; never raises, twice does nothing."""
