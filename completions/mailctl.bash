@@ -23,10 +23,10 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'server remove') subs='' opts='--yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names servers' ;;
         'server discover') subs='' opts='--save --timeout --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway') subs='add list show edit rename remove enable disable default move password' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'gateway add') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'gateway add') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --encrypted --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway list') subs='' opts='--where --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway show') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
-        'gateway edit') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --unset --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'gateway edit') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --encrypted --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --unset --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway rename') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway remove') subs='' opts='--delete-mail --yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway enable') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
@@ -34,10 +34,10 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'gateway default') subs='' opts='--none --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway move') subs='' opts='--before --after --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password') subs='set check clear source' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'gateway password set') subs='' opts='--imap --smtp --password-stdin --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'gateway password set') subs='' opts='--imap --smtp --password-stdin --password-command --password-env --password-file --keyring --encrypted --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password check') subs='' opts='--imap --smtp --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password clear') subs='' opts='--imap --smtp --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
-        'gateway password source') subs='' opts='--imap --smtp --keyring --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'gateway password source') subs='' opts='--imap --smtp --keyring --encrypted --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'test') subs='' opts='--all --imap --smtp --pop3 --jobs --timeout --trace --report --format --send --yes --login --password-stdin --password-command --password-env --password-file --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'explain') subs='' opts='--protocol --provider --host --port --security --stage --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'sync') subs='' opts='--all --folder --dry-run --jobs --confirm-deletes --start-afresh --verify --content --repair --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
@@ -112,7 +112,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway add --email') value='none' ;;
         'gateway add --login') value='none' ;;
         'gateway add --smtp-login') value='none' ;;
-        'gateway add --secret') value='words keyring oauth' ;;
+        'gateway add --secret') value='words keyring encrypted oauth' ;;
         'gateway add --owner') value='none' ;;
         'gateway add --display-name') value='none' ;;
         'gateway add --reply-to') value='none' ;;
@@ -145,7 +145,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway edit --email') value='none' ;;
         'gateway edit --login') value='none' ;;
         'gateway edit --smtp-login') value='none' ;;
-        'gateway edit --secret') value='words keyring oauth' ;;
+        'gateway edit --secret') value='words keyring encrypted oauth' ;;
         'gateway edit --owner') value='none' ;;
         'gateway edit --display-name') value='none' ;;
         'gateway edit --reply-to') value='none' ;;

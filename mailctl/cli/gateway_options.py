@@ -26,6 +26,7 @@ class KeptSecret(StrEnum):
     """Secret sources that need no further word."""
 
     KEYRING = "keyring"
+    ENCRYPTED = "encrypted"
     OAUTH = "oauth"
 
 
@@ -158,6 +159,7 @@ class PasswordOptions:
     password_command: passwords.PasswordCommand = None
     password_env: passwords.PasswordEnv = None
     password_file: passwords.PasswordFile = None
+    encrypted: passwords.Encrypted = False
     smtp_password_stdin: passwords.SmtpPasswordStdin = False
     smtp_password_command: passwords.SmtpPasswordCommand = None
     smtp_password_env: passwords.SmtpPasswordEnv = None

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from mailctl.cli.context import Context
 from mailctl.cli.gateway_options import GatewayOptions, PasswordOptions
 from mailctl.cli.password_options import PasswordWays, take_password
-from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, SourceKind
+from mailctl.domain.gateway import STORES, Gateway, Login, LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError, UsageError
@@ -15,14 +15,15 @@ from mailctl.errors import SecretError, UsageError
 NOTHING_KEPT = ("keyring_none", "keyring_refused")
 """Codes of SecretError where there is no keyring that could hold anything."""
 ADD_AGAIN = (
-    "The gateway was not added. Unlock or start a keyring; or add it with --password-command COMMAND, which asks a "
-    "password manager, or with --password-file PATH or --password-env VAR."
+    "The gateway was not added. Unlock or start a keyring; or add it with --encrypted, which keeps the password in "
+    "mailctl's encrypted file, with --password-command COMMAND, which asks a password manager, or with "
+    "--password-file PATH or --password-env VAR."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class NewSecrets:
-    """Passwords that were given and are to be kept in the keyring."""
+    """Passwords that were given and are to be kept in the stores that the gateway's logins name."""
 
     given: Mapping[LoginRole, Secret] = field(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -36,8 +37,13 @@ def take_secrets(
     new: ask for what isn't given. UsageError if nobody can be asked.
     """
     ways, smtp_ways = passwords.ways(), passwords.smtp_ways()
-    if ways.given and options.secret:
+    if (ways.given or passwords.encrypted) and options.secret:
         raise UsageError("--secret says where the password is; leave the --password options out")
+    if passwords.encrypted and not (new or ways.stdin or smtp_ways.stdin):
+        raise UsageError(
+            "--encrypted says where a password that is given is kept, and none is given",
+            hint=f"`mailctl secrets move --to encrypted {gateway.name}` moves the one that there is.",
+        )
     if dry_run:  # a password is neither asked for nor read
         ways, smtp_ways = replace(ways, stdin=False), replace(smtp_ways, stdin=False)
     if smtp_ways.given and gateway.smtp_login is None:
@@ -47,9 +53,11 @@ def take_secrets(
     asks = new and not dry_run and options.secret is None and not _only_oauth(context, gateway)
 
     def take(role: LoginRole, ways: PasswordWays, user: str, *, ask: bool) -> SecretSource | None:
+        had = gateway.logins[role].secret.kind
+        store = SourceKind.ENCRYPTED if passwords.encrypted else had if had in STORES else SourceKind.KEYRING
         what = "SMTP password" if role is LoginRole.SMTP_LOGIN else "Password"
         try:
-            taken = take_password(context, ways, role, ask=f"{what} for {user}" if ask else "")
+            taken = take_password(context, ways, role, ask=f"{what} for {user}" if ask else "", store=store)
         except UsageError as error:
             if error.code == "no_input":
                 error.hint += " To give it later: --secret keyring."
@@ -76,19 +84,19 @@ def take_secrets(
 
 @contextmanager
 def keep(context: Context, gateway: Gateway, secrets: NewSecrets, *, undo: bool) -> Iterator[None]:
-    """Put the passwords into the keyring, then let the file be written.
+    """Put the passwords into their stores, then let the file be written.
 
     undo: take them out again if that fails, so that a gateway that was not added leaves nothing behind.
     """
     try:
         for role, secret in secrets.given.items():
-            context.secrets.set(gateway.name, role, secret)
+            context.secrets.set(gateway.name, role, secret, gateway.logins[role].secret.kind)
         yield
     except BaseException as error:
         if undo:
             for role in secrets.given:
                 with suppress(SecretError):  # the first error is the one to report
-                    context.secrets.clear(gateway.name, role)
+                    context.secrets.clear(gateway.name, role, gateway.logins[role].secret.kind)
             if isinstance(error, SecretError) and error.code in NOTHING_KEPT:
                 error.hint = ADD_AGAIN
         raise
@@ -97,23 +105,24 @@ def keep(context: Context, gateway: Gateway, secrets: NewSecrets, *, undo: bool)
 def forget_replaced(
     context: Context, old: Gateway, new: Gateway, *, dry_run: bool = False
 ) -> tuple[list[str], list[str]]:
-    """Remove keyring entries that `old` needed and `new` doesn't; notes on those, warnings on what couldn't be removed.
+    """Remove kept passwords that `old` needed and `new` doesn't; notes on those, warnings on what couldn't be removed.
 
     dry_run: only say so.
     """
     notes, warnings = [], []
     for role, login in old.logins.items():
         after = new.logins.get(role)
-        if login.secret.kind is not SourceKind.KEYRING or (after and after.secret.kind is SourceKind.KEYRING):
+        store = login.secret.kind
+        if store not in STORES or (after and after.secret.kind is store):
             continue
         try:
             if dry_run:
                 removed = context.secrets.check(old.name, role, login.secret).available
             else:
-                removed = context.secrets.clear(old.name, role)
+                removed = context.secrets.clear(old.name, role, store)
         except SecretError as error:
             if error.code not in NOTHING_KEPT:
-                warnings.append(f"The old password may still be in the keyring: {error.message}")
+                warnings.append(f"The old password may still be kept: {error.message}")
         else:
             if removed:
                 where = context.secrets.where(old.name, role, login.secret)

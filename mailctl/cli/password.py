@@ -10,6 +10,7 @@ from mailctl.cli.context import Context
 from mailctl.cli.gateway_passwords import forget_replaced
 from mailctl.cli.lazy import App
 from mailctl.cli.password_options import (
+    Encrypted,
     PasswordCommand,
     PasswordEnv,
     PasswordFile,
@@ -18,7 +19,7 @@ from mailctl.cli.password_options import (
     TakenPassword,
     take_password,
 )
-from mailctl.domain.gateway import Gateway, LoginRole, SecretSource, SourceKind
+from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
 from mailctl.errors import SecretError, UsageError
 from mailctl.output.emitter import Outcome
@@ -34,7 +35,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, 
 
 @dataclass(frozen=True, slots=True)
 class PasswordSource:
-    """Where a login's password comes from. source: keyring, command, env, file or oauth. where: the place in words."""
+    """Where a login's password comes from. where: the place in words."""
 
     gateway: str
     login: LoginRole
@@ -91,6 +92,8 @@ def set_password(
     password_command: PasswordCommand = None,
     password_env: PasswordEnv = None,
     password_file: PasswordFile = None,
+    keyring: Annotated[bool, typer.Option("--keyring", help="Keep it in the keyring, if it was elsewhere.")] = False,
+    encrypted: Encrypted = False,
     dry_run: DryRun = False,
 ) -> None:
     """Give a gateway its password.
@@ -101,13 +104,14 @@ def set_password(
     ways = PasswordWays(password_stdin, password_command, password_env, password_file)
     gateway = context.config.gateway(name)
     role = _one_role(gateway, imap, smtp)
-    user = gateway.logins[role].user
+    user, store = gateway.logins[role].user, _store(gateway, role, keyring, encrypted, ways)
     if dry_run and (password_stdin or not ways.given):  # a password is neither asked for nor read
-        taken = TakenPassword(SecretSource())
+        taken = TakenPassword(SecretSource(store))
     else:
-        taken = take_password(context, ways, role, ask=f"Password of {user} for {'SMTP of ' if smtp else ''}{name}")
+        ask = f"Password of {user} for {'SMTP of ' if smtp else ''}{name}"
+        taken = take_password(context, ways, role, ask=ask, store=store)
     source = taken.source or gateway.logins[role].secret
-    backend = context.secrets.set(name, role, taken.secret) if taken.secret else ""
+    backend = context.secrets.set(name, role, taken.secret, store) if taken.secret else ""
     notes, warnings = _save_source(context, name, role, source, dry_run=dry_run)
     where = context.secrets.where(name, role, source)
     tries = f"`mailctl test {name}` tries it." if backend else f"`mailctl gateway password check {name}` tries it."
@@ -138,7 +142,7 @@ def check(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False
 
 @app.verb()
 def clear(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False, dry_run: DryRun = False) -> None:
-    """Remove passwords from the keyring.
+    """Remove passwords from the keyring, or the encrypted file.
 
     All of the gateway's, or those of one login; what other sources hold is left alone.
     """
@@ -147,17 +151,18 @@ def clear(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False
     roles = [role for role, asked in zip(LoginRole, (imap, smtp), strict=True) if asked] or list(LoginRole)
     changes = []
     for role in roles:
-        source = SecretSource(SourceKind.KEYRING)
-        removed = _kept(context, name, role) if dry_run else context.secrets.clear(name, role)
+        source = gateway.logins[role].secret if role in gateway.logins else SecretSource()
+        source = source if source.kind in STORES else SecretSource()
+        removed = _kept(context, name, role, source) if dry_run else context.secrets.clear(name, role, source.kind)
         where = context.secrets.where(name, role, source)
         changes.append(PasswordChange(name, role, source.kind, where, "", changed=removed, dry_run=dry_run))
     done = [change for change in changes if change.changed]
-    notes = [] if done else [f"The keyring had no password of {name}."]
+    notes = [] if done else [f"There was no password of {name}."]
     notes += [
         f"The {role} of {name} takes its password from elsewhere, which stays: "
         f"{context.secrets.where(name, role, login.secret)}."
         for role, login in gateway.logins.items()
-        if role in roles and login.secret.kind is not SourceKind.KEYRING
+        if role in roles and login.secret.kind not in STORES
     ]
     context.emit(Outcome(changes, _changes(done, "removed"), notes=notes))
 
@@ -169,6 +174,7 @@ def source(
     imap: Imap = False,
     smtp: Smtp = False,
     keyring: Annotated[bool, typer.Option("--keyring", help="Take the password from the keyring.")] = False,
+    encrypted: Annotated[bool, typer.Option("--encrypted", help="Take it from mailctl's encrypted file.")] = False,
     password_command: PasswordCommand = None,
     password_env: PasswordEnv = None,
     password_file: PasswordFile = None,
@@ -178,16 +184,18 @@ def source(
     context = Context.of(ctx)
     gateway = context.config.gateway(name)
     ways = PasswordWays(command=password_command, env=password_env, file=password_file)
-    if keyring and ways.given:
-        raise UsageError("The password can come from one place only", hint="Leave out --keyring or the other option.")
+    if keyring + encrypted + ways.given > 1:
+        raise UsageError("The password can come from one place only", hint="Give one of the options.")
     notes: list[str] = []
     warnings: list[str] = []
     roles = _roles(gateway, imap, smtp)
-    if keyring or ways.given:
+    if keyring or encrypted or ways.given:
         role = _one_role(gateway, imap, smtp)
         roles = [role]
-        taken = TakenPassword() if keyring else take_password(context, ways, role)
-        new, warnings = taken.source or SecretSource(), [*taken.warnings]
+        taken = take_password(context, ways, role)
+        kept = SecretSource(SourceKind.ENCRYPTED if encrypted else SourceKind.KEYRING)
+        new, warnings = taken.source or kept, [*taken.warnings]
+        _check_there(context, gateway, role, new)
         notes, warned = _save_source(context, name, role, new, dry_run=dry_run)
         warnings += warned
         gateway = _with_source(gateway, role, new)
@@ -222,6 +230,28 @@ def _one_role(gateway: Gateway, imap: bool, smtp: bool) -> LoginRole:
     return _roles(gateway, imap or not smtp, smtp)[0]
 
 
+def _store(gateway: Gateway, role: LoginRole, keyring: bool, encrypted: bool, ways: PasswordWays) -> SourceKind:
+    """Where a password that is given now is kept: as the options say, else where it was, else in the keyring."""
+    if keyring + encrypted + (ways.given and not ways.stdin) > 1:
+        raise UsageError(
+            "The password can be in one place only", hint="Give one of the options.", code="password_twice"
+        )
+    had = gateway.logins[role].secret.kind
+    if keyring or encrypted:
+        return SourceKind.ENCRYPTED if encrypted else SourceKind.KEYRING
+    return had if had in STORES else SourceKind.KEYRING
+
+
+def _check_there(context: Context, gateway: Gateway, role: LoginRole, new: SecretSource) -> None:
+    """SecretError if one store would be forgotten for the other, and that has nothing."""
+    old = gateway.logins[role].secret.kind
+    if new.kind not in STORES or old not in STORES or old is new.kind:
+        return
+    if error := context.secrets.check(gateway.name, role, new).error:
+        error.hint = f"`mailctl secrets move --to {new.kind} {gateway.name}` moves it there."
+        raise error
+
+
 def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource) -> Gateway:
     login = replace(gateway.logins[role], secret=source)
     return replace(gateway, smtp_login=login) if role is LoginRole.SMTP_LOGIN else replace(gateway, login=login)
@@ -245,9 +275,9 @@ def _save_source(
         return notes, [*saved.warnings, *warnings]
 
 
-def _kept(context: Context, name: str, role: LoginRole) -> bool:
-    """Whether the keyring has a password; SecretError if it can't be asked."""
-    found = context.secrets.check(name, role, SecretSource(SourceKind.KEYRING))
+def _kept(context: Context, name: str, role: LoginRole, source: SecretSource) -> bool:
+    """Whether a store has a password; SecretError if it can't be asked."""
+    found = context.secrets.check(name, role, source)
     if found.error and found.error.code != "secret_missing":
         raise found.error
     return found.available

@@ -23,6 +23,9 @@ PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help=_STDIN.for
 PasswordCommand = Annotated[str | None, typer.Option("--password-command", metavar="CMD", help=_COMMAND.format(""))]
 PasswordEnv = Annotated[str | None, typer.Option("--password-env", metavar="VAR", help=_ENV.format(""))]
 PasswordFile = Annotated[str | None, typer.Option("--password-file", metavar="PATH", help=_FILE.format(""))]
+Encrypted = Annotated[
+    bool, typer.Option("--encrypted", help="Keep the password in mailctl's encrypted file, not in the keyring.")
+]
 
 SmtpPasswordStdin = Annotated[
     bool, typer.Option("--smtp-password-stdin", help="Likewise for SMTP; after --password-stdin, the next line.")
@@ -63,17 +66,20 @@ class PasswordWays:
 
 @dataclass(frozen=True, slots=True)
 class TakenPassword:
-    """What came of it. source: what the login's `secret` becomes, or None to leave it. secret: for the keyring."""
+    """What came of it. source: what the login's `secret` becomes, or None to leave it. secret: for the store."""
 
     source: SecretSource | None = None
     secret: Secret | None = None
     warnings: tuple[str, ...] = ()
 
 
-def take_password(context: Context, ways: PasswordWays, role: LoginRole, *, ask: str = "") -> TakenPassword:
+def take_password(
+    context: Context, ways: PasswordWays, role: LoginRole, *, ask: str = "", store: SourceKind = SourceKind.KEYRING
+) -> TakenPassword:
     """Take the password in the way that the options say, or else ask for it.
 
     ask: the prompt ("Password for alice@example.org"); "" asks nothing and gives TakenPassword() if no option was used.
+    store: where it is to be kept.
     Raises UsageError if nobody can be asked, SecretError if what was given can't be a password.
     """
     source = _source(context, ways, role)
@@ -90,7 +96,7 @@ def take_password(context: Context, ways: PasswordWays, role: LoginRole, *, ask:
         raise UsageError(
             f"{ask}: there is nobody to ask", hint=f"Give {', '.join(options[:3])} or {options[3]}.", code="no_input"
         )
-    return TakenPassword(SecretSource(SourceKind.KEYRING), secret, tuple(remarks(secret)))
+    return TakenPassword(SecretSource(store), secret, tuple(remarks(secret)))
 
 
 def ask_passphrase(context: Context, *, new: bool) -> Secret:

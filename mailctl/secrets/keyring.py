@@ -32,7 +32,8 @@ So long, too, one that found no keyring is believed: the library looks for backe
 
 WAYS_ON = (
     "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "
-    "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env VAR."
+    "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env VAR; "
+    "or let mailctl keep it in a file of its own: `mailctl gateway password set GATEWAY --encrypted`."
 )
 """What to do without a usable keyring; `naming` puts the gateway's name in."""
 
