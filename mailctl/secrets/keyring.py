@@ -30,6 +30,9 @@ PAUSE_SECONDS = 30.0
 So long, too, one that found no keyring is believed: the library looks for backends once in a process.
 """
 
+PREFIX = "mailctl:"
+"""How the services of all of mailctl's entries begin."""
+
 WAYS_ON = (
     "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "
     "--password-command COMMAND`; or name a private file or a variable: --password-file PATH, --password-env VAR; "
@@ -69,6 +72,10 @@ class Keyring(Protocol):
     def delete(self, service: str, user: str) -> bool:
         """Remove it; False if nothing was there."""
 
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """(service, user) of mailctl's entries, sorted, as far as they can be listed."""
+
 
 class SystemKeyring:
     """The user's keyring, by the keyring library, in a child process.
@@ -100,6 +107,12 @@ class SystemKeyring:
     def delete(self, service: str, user: str) -> bool:
         """Remove it; False if nothing was there."""
         return bool(self._ask("delete", service, user).get("deleted"))
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """(service, user) of mailctl's entries, sorted, as far as the backend lists them: a Secret Service does."""
+        found = self._ask("names", PREFIX, "").get("names")
+        return [(str(service), str(user)) for service, user in found] if isinstance(found, list) else []
 
     def close(self) -> None:
         """End the child; the next call starts another."""
@@ -216,6 +229,7 @@ _FAULTS: dict[str, tuple[str, str]] = {
     "null": ("keyring_refused", "The keyring's backend drops what it is given"),
     "plaintext": ("keyring_refused", "The keyring's backend keeps passwords in plain text, which mailctl doesn't use"),
     "not_kept": ("keyring_refused", "The keyring did not give back what it was given"),
+    "torn": ("secret_unavailable", "The keyring has a part of the secret only; it has to be given again"),
     "config": ("secret_unavailable", "The keyring's backend can't be loaded"),
     "failed": ("secret_unavailable", "The keyring failed"),
 }

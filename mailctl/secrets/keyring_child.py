@@ -1,9 +1,9 @@
 """The child process that talks to the keyring library; a program of its own, which imports nothing of mailctl.
 
-It reads requests `[seconds, "get"|"set"|"delete", service, user(, value)]`, one JSON array a line, from stdin and
-answers each with one JSON object: `{"backend": …, "value"|"kept_at"|"deleted": …}`, or `{"fault": …, "backend": …,
-"detail": …}`. Secrets travel over these two pipes only. It ends with its parent, or by an alarm if a call hangs and the
-parent is gone.
+It reads requests `[seconds, "get"|"set"|"delete"|"names", service, user(, value)]`, one JSON array a line, from stdin
+and answers each with one JSON object: `{"backend": …, "value"|"kept_at"|"deleted"|"names": …}`, or `{"fault": …,
+"backend": …, "detail": …}`. Secrets travel over these two pipes only. It ends with its parent, or by an alarm if a call
+hangs and the parent is gone.
 """
 
 import json
@@ -71,6 +71,7 @@ class Keeper:
     def __init__(self) -> None:
         from keyring import core
 
+        self.parts = _beside("keyring_parts")
         asked = os.environ.get("PYTHON_KEYRING_BACKEND", "")
         try:
             core.init_backend(limit=_is_safe)  # a chain leaves out what isn't
@@ -95,35 +96,63 @@ class Keeper:
                 answer = self.get(service, user)
             case "set":
                 answer = self.set(service, user, *value)
+            case "names":
+                answer = {"names": self.names(service)}
             case _:
                 answer = self.delete(service, user)
         return {"backend": self.name, **answer}
 
     def get(self, service: str, user: str) -> dict[str, Any]:
         """The value, or None, and when it was kept, where the backend knows."""
-        value = self.ring.get_password(service, user)
-        return {"value": value, "kept_at": None if value is None else self._kept_at(service, user)}
+        raw = self.ring.get_password(service, user)
+        value = self.parts.Parts(self.ring, service, user).joined(raw)
+        if raw is not None and value is None:
+            raise FaultError("torn", self.name)
+        return {"value": value, "kept_at": None if raw is None else self._kept_at(service, user)}
 
     def set(self, service: str, user: str, value: str) -> dict[str, Any]:
-        """Keep the value; what can't be read back as it was is removed again."""
+        """Keep the value, in parts if the backend doesn't hold it as a whole; as it was before if it can't be kept."""
+        parts = self.parts.Parts(self.ring, service, user)
         before = self.ring.get_password(service, user)
-        self.ring.set_password(service, user, value)
+        told = parts.split(value, before) if parts.is_long(value) else ""
+        if told:
+            raise FaultError("not_kept", self.name, _said(told, [value]))
+        manifest = parts.manifest or value
+        self.ring.set_password(service, user, manifest)
         kept = self.ring.get_password(service, user)
-        if kept == value:
+        if kept == manifest:
+            parts.forget_others(before)
             return {}
         if before is not None:
             self.ring.set_password(service, user, before)
         elif kept is not None:
             self.ring.delete_password(service, user)
-        detail = f"{len(kept)} characters came back of {len(value)}" if kept is not None else "nothing came back"
-        raise FaultError("not_kept", self.name, detail)
+        raise FaultError("not_kept", self.name, self.parts.came_back(kept, manifest))
 
     def delete(self, service: str, user: str) -> dict[str, Any]:
-        """Remove the entry, if there is one."""
-        if self.ring.get_password(service, user) is None:
-            return {"deleted": False}
-        self.ring.delete_password(service, user)
-        return {"deleted": True}
+        """Remove the entry, if there is one, and its parts."""
+        found = self.ring.get_password(service, user) is not None
+        if found:
+            self.ring.delete_password(service, user)
+        parts = self.parts.Parts(self.ring, service, user)
+        for name in self.parts.SETS:
+            found = parts.forget(name) or found
+        return {"deleted": found}
+
+    def names(self, prefix: str) -> list[list[str]]:
+        """Service and user of what the Secret Service has under services that begin so; nothing elsewhere."""
+        found = set()
+        for ring in _chain(self.ring):
+            if hasattr(ring, "get_preferred_collection"):
+                collection = ring.get_preferred_collection()
+                try:
+                    for item in collection.get_all_items():
+                        attributes = item.get_attributes()
+                        found.add((attributes.get("service", ""), attributes.get("username", "")))
+                finally:
+                    collection.connection.close()
+        ours = {(service, user.partition("#")[0]) for service, user in found if service.startswith(prefix)}
+        return [[service, user] for service, user in sorted(ours)]
 
     def _kept_at(self, service: str, user: str) -> float | None:
         """Seconds since the epoch; only the Secret Service tells."""
@@ -140,6 +169,17 @@ class Keeper:
                 collection.connection.close()
         except Exception:  # noqa: BLE001 - the age is an extra; the password was read
             return None
+
+
+def _beside(name: str) -> Any:
+    """The module in the file of that name in this folder, which is not searched for modules."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(name, os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py"))
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it is there
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _chain(ring: Any) -> list[Any]:
@@ -180,7 +220,7 @@ def _name(ring: Any) -> str:
     return f"{kind.__module__}.{kind.__name__}".removeprefix("keyring.backends.")
 
 
-def _said(error: BaseException, values: list[str]) -> str:
+def _said(error: BaseException | str, values: list[str]) -> str:
     """The error's words on one line, without the value that was to be kept."""
     text = " ".join(str(error).split())
     for value in values:
