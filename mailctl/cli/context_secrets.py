@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mailctl.domain.gateway import LoginRole
     from mailctl.domain.oauth import Application
     from mailctl.domain.secret import Secret
+    from mailctl.protocols.redirect import RedirectListener
     from mailctl.secrets.encrypted import EncryptedFile
     from mailctl.secrets.keyring import Keyring
     from mailctl.secrets.oauth.tokens import Tokens
@@ -74,6 +75,14 @@ class Secrets(Configured):
         post = HttpPost(CertificatePolicy(minimum_tls=self.config.settings.limits.minimum_tls))
         store, locks = self.secrets, self.paths.state / "oauth"
         return Tokens(find, store.keeper, store.service, post, store.application_secret, locks, self.now)
+
+    @staticmethod
+    def listen_for(application: "Application") -> "RedirectListener":
+        """What listens for the browser of a sign-in; ConfigError where the redirect doesn't lead to this machine."""
+        from mailctl.protocols.redirect import RedirectListener
+        from mailctl.secrets.oauth.authorization import check_loopback
+
+        return RedirectListener(*check_loopback(application.redirect))
 
     @cached_property
     def encrypted(self) -> "EncryptedFile":

@@ -137,3 +137,9 @@ def check_loopback(redirect: str) -> tuple[int, str]:
             cause="redirect_mismatch",
         )
     return port, parts.path or "/"
+
+
+def with_port(redirect: str, port: int) -> str:
+    """A loopback redirect URI with the port that is listened on, as the request has it."""
+    parts = urlsplit(redirect)
+    return f"http://{parts.hostname}:{port}{parts.path}"

@@ -17,7 +17,7 @@ from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import ConfigError, SecretError
 from mailctl.secrets.oauth.answers import RefusalError, facts_of, token_of
-from mailctl.secrets.oauth.authorization import Authorization
+from mailctl.secrets.oauth.authorization import Authorization, with_port
 from mailctl.secrets.oauth.device import DeviceCode, device_code_of
 from mailctl.secrets.oauth.service_account import assertion
 
@@ -39,8 +39,14 @@ class Client:
         self.application = application
         self._post, self._secret, self._now = post, secret, now
 
-    def authorization(self, redirect: str, user: str = "") -> Authorization:
-        """What a person is sent to the authorization endpoint with; `redirect`: the URI at which the answer comes."""
+    def authorization(self, user: str = "", port: int | None = None) -> Authorization:
+        """What a person is sent to the authorization endpoint with.
+
+        user: whom the service should offer to sign in. port: on which the answer is listened for; None: the person
+        copies the address to which the browser was sent.
+        """
+        redirect = self.application.redirect
+        redirect = redirect if port is None else with_port(redirect, port)
         return Authorization.begin(self.application, redirect, user, _library())
 
     def redeem(self, authorization: Authorization, code: Secret, deadline: Deadline) -> Token:
