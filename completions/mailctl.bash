@@ -12,7 +12,7 @@ _mailctl_names() { # servers|gateways: the names of the files in the configurati
 _mailctl_at() { # sets subs, opts, argument for the command path $1
     subs='' opts='' argument=''
     case $1 in
-        '') subs='server gateway test explain sync watch schedule status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        '') subs='server gateway auth test explain sync watch schedule status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server') subs='presets add list show edit rename remove discover' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
         'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
@@ -38,6 +38,8 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'gateway password check') subs='' opts='--imap --smtp --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password clear') subs='' opts='--imap --smtp --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password source') subs='' opts='--imap --smtp --keyring --encrypted --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'auth') subs='setup' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'auth setup') subs='' opts='--name --client-id --tenant --grant --redirect --scope --issuer --key-file --client-secret-stdin --client-secret-command --client-secret-env --client-secret-file --client-secret-store --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'test') subs='' opts='--all --imap --smtp --pop3 --jobs --timeout --trace --report --format --send --yes --login --password-stdin --password-command --password-env --password-file --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'explain') subs='' opts='--protocol --provider --host --port --security --stage --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'sync') subs='' opts='--all --folder --dry-run --jobs --confirm-deletes --start-afresh --verify --content --repair --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
@@ -200,6 +202,22 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway password source --password-file') value='files' ;;
         'gateway password source --config-dir') value='dirs' ;;
         'gateway password source --state-dir') value='dirs' ;;
+        'auth --config-dir') value='dirs' ;;
+        'auth --state-dir') value='dirs' ;;
+        'auth setup --name') value='none' ;;
+        'auth setup --client-id') value='none' ;;
+        'auth setup --tenant') value='none' ;;
+        'auth setup --grant') value='words authorization_code device_code client_credentials service_account' ;;
+        'auth setup --redirect') value='none' ;;
+        'auth setup --scope') value='none' ;;
+        'auth setup --issuer') value='none' ;;
+        'auth setup --key-file') value='files' ;;
+        'auth setup --client-secret-command') value='none' ;;
+        'auth setup --client-secret-env') value='none' ;;
+        'auth setup --client-secret-file') value='files' ;;
+        'auth setup --client-secret-store') value='words keyring encrypted' ;;
+        'auth setup --config-dir') value='dirs' ;;
+        'auth setup --state-dir') value='dirs' ;;
         'test --jobs') value='none' ;;
         'test --timeout') value='none' ;;
         'test --report') value='files' ;;

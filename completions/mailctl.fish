@@ -30,9 +30,9 @@ function __mailctl_at -a wanted # whether the command typed so far is exactly th
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --after --attachment-limit --before --ca-file --config-dir --daily-limit --delete-after --display-name --domain --email --every --exec --fingerprint --folder --format --gateway --host --imap --imap-security --interval --jobs --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --region --reply-to --report --run --save --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --timeout --unset --until --where
+        else if contains -- $word --after --attachment-limit --before --ca-file --client-id --client-secret-command --client-secret-env --client-secret-file --client-secret-store --config-dir --daily-limit --delete-after --display-name --domain --email --every --exec --fingerprint --folder --format --gateway --grant --host --imap --imap-security --interval --issuer --jobs --key-file --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --name --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --redirect --region --reply-to --report --run --save --scope --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --tenant --timeout --unset --until --where
             set skip 1
-        else if contains -- (string trim -- "$path $word") 'server' 'server presets' 'server add' 'server list' 'server show' 'server edit' 'server rename' 'server remove' 'server discover' 'gateway' 'gateway add' 'gateway list' 'gateway show' 'gateway edit' 'gateway rename' 'gateway remove' 'gateway enable' 'gateway disable' 'gateway default' 'gateway move' 'gateway password' 'gateway password set' 'gateway password check' 'gateway password clear' 'gateway password source' 'test' 'explain' 'sync' 'watch' 'schedule' 'schedule install' 'schedule remove' 'schedule show' 'status' 'log' 'log show' 'log export' 'log import' 'config' 'config path' 'config check' 'schema' 'demo'
+        else if contains -- (string trim -- "$path $word") 'server' 'server presets' 'server add' 'server list' 'server show' 'server edit' 'server rename' 'server remove' 'server discover' 'gateway' 'gateway add' 'gateway list' 'gateway show' 'gateway edit' 'gateway rename' 'gateway remove' 'gateway enable' 'gateway disable' 'gateway default' 'gateway move' 'gateway password' 'gateway password set' 'gateway password check' 'gateway password clear' 'gateway password source' 'auth' 'auth setup' 'test' 'explain' 'sync' 'watch' 'schedule' 'schedule install' 'schedule remove' 'schedule show' 'status' 'log' 'log show' 'log export' 'log import' 'config' 'config path' 'config check' 'schema' 'demo'
             set path (string trim -- "$path $word")
         end
     end
@@ -42,6 +42,7 @@ end
 complete -c mailctl -f
 complete -c mailctl -n '__mailctl_at ""' -f -a server -d 'Servers: where IMAP, POP3 and SMTP answer, and which certificates to believe'
 complete -c mailctl -n '__mailctl_at ""' -f -a gateway -d 'Gateways: one mailbox connected through one server each'
+complete -c mailctl -n '__mailctl_at ""' -f -a auth -d 'Sign in by OAuth, where a provider takes no passwords'
 complete -c mailctl -n '__mailctl_at ""' -f -a test -d 'Climb from DNS to an open mailbox, stage by stage, and say what works and what doesn\'t'
 complete -c mailctl -n '__mailctl_at ""' -f -a explain -d 'Say what an error text means, who can fix it and how; of a long log, the lines that matter'
 complete -c mailctl -n '__mailctl_at ""' -f -a sync -d 'Bring mail down into Maildir; in mirror mode, carry what changed on either side to the other'
@@ -453,6 +454,36 @@ complete -c mailctl -n '__mailctl_at "gateway password source"' -l config-dir -r
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -l help -d 'Show this message and exit'
 complete -c mailctl -n '__mailctl_at "gateway password source"' -f -a '(__mailctl_names gateways)'
+complete -c mailctl -n '__mailctl_at "auth"' -f -a setup -d 'Register an application of your own with a provider: what to click, then what it shows is asked for and checked'
+complete -c mailctl -n '__mailctl_at "auth"' -l json -d 'Print one JSON object instead of text'
+complete -c mailctl -n '__mailctl_at "auth"' -l quiet -d 'Leave out remarks and progress'
+complete -c mailctl -n '__mailctl_at "auth"' -l no-input -d 'Never ask; a question becomes an error, as it is where there is no terminal'
+complete -c mailctl -n '__mailctl_at "auth"' -l debug -d 'Show the traceback of an error, secrets masked'
+complete -c mailctl -n '__mailctl_at "auth"' -l config-dir -r -F -d 'Where configuration lives'
+complete -c mailctl -n '__mailctl_at "auth"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
+complete -c mailctl -n '__mailctl_at "auth"' -l help -d 'Show this message and exit'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l name -x -d 'What the application is called here; default the service\'s'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l client-id -x -d 'The client id that the provider shows'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l tenant -x -d 'Microsoft: the tenant\'s id or domain, or consumers, organizations, common'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l grant -x -a 'authorization_code device_code client_credentials service_account' -d 'How it signs in; default authorization_code'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l redirect -x -d 'The redirect URI, as registered'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l scope -x -d 'Ask for this scope instead; repeatable'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l issuer -x -d 'An identity provider of your own, which tells the rest itself'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l key-file -r -F -d 'service_account: the key, a private file (JSON)'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-stdin -d 'Read the client secret from stdin, for the keyring'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-command -x -d 'Where the client secret is: the first line that this command prints'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-env -x -d 'Where the client secret is: a variable'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-file -r -F -d 'Where the client secret is: a private file'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-store -x -a 'keyring encrypted' -d 'Where one that is typed, or read from stdin, is kept'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l dry-run -d 'Show the steps and what would be saved'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l json -d 'Print one JSON object instead of text'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l quiet -d 'Leave out remarks and progress'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l no-input -d 'Never ask; a question becomes an error, as it is where there is no terminal'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l debug -d 'Show the traceback of an error, secrets masked'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l config-dir -r -F -d 'Where configuration lives'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l state-dir -r -F -d 'Where sync state and the mailer log live'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l help -d 'Show this message and exit'
+complete -c mailctl -n '__mailctl_at "auth setup"' -f
 complete -c mailctl -n '__mailctl_at "test"' -l all -d 'Test every gateway that is enabled'
 complete -c mailctl -n '__mailctl_at "test"' -l imap -d 'Test IMAP; these three may be combined'
 complete -c mailctl -n '__mailctl_at "test"' -l smtp -d 'Test SMTP'

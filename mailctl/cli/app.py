@@ -17,6 +17,7 @@ class Root(Group):
     table: ClassVar[dict[str, tuple[str, str]]] = {
         "server": ("mailctl.cli.server", "Servers: presets, add, list, show, edit, rename, remove, discover."),
         "gateway": ("mailctl.cli.gateway", "Gateways: one mailbox on one server each."),
+        "auth": ("mailctl.cli.auth", "Sign in by OAuth where passwords are not taken."),
         "test": ("mailctl.cli.check", "Prove that IMAP, POP3 and SMTP work, or say exactly why not."),
         "explain": ("mailctl.cli.explain", "What an error text or a whole log means, offline."),
         "sync": ("mailctl.cli.sync", "Bring mail down into Maildir, or keep both sides alike."),

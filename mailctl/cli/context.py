@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mailctl.diagnosis.knowledge import Knowledge
     from mailctl.domain.check import CheckJob, Session
     from mailctl.domain.deadline import Deadline
-    from mailctl.domain.discovery import Discovery
+    from mailctl.domain.discovery import Discovery, Getter
     from mailctl.domain.look import Looks
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
     from mailctl.domain.probe import Lines, ProbeTools
@@ -116,16 +116,22 @@ class Context(Secrets):
         """All that can be found out about the mail service of an address within `seconds`; see `domain.discovery`."""
         from mailctl.domain.address import parse_address
         from mailctl.domain.deadline import Deadline
-        from mailctl.domain.server import CertificatePolicy
         from mailctl.protocols.dns import Dns
-        from mailctl.protocols.http import Http
         from mailctl.protocols.idn import a_labels
         from mailctl.providers.discovery import discover
 
-        address, settings = parse_address(email), self.config.settings
-        dns, policy = Dns(settings.nameserver), CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
-        get = Http(policy, dns.addresses) if settings.nameserver else Http(policy)
-        return discover(address, a_labels(address.domain), dns, get, Deadline(seconds))
+        address, dns = parse_address(email), Dns(self.config.settings.nameserver)
+        return discover(address, a_labels(address.domain), dns, self.http(), Deadline(seconds))
+
+    def http(self) -> "Getter":
+        """Fetches small documents."""
+        from mailctl.domain.server import CertificatePolicy
+        from mailctl.protocols.dns import Dns
+        from mailctl.protocols.http import Http
+
+        settings = self.config.settings
+        policy = CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
+        return Http(policy, Dns(settings.nameserver).addresses) if settings.nameserver else Http(policy)
 
     @cached_property
     def journal(self) -> "Journal":

@@ -74,12 +74,19 @@ class TakenPassword:
 
 
 def take_password(
-    context: Context, ways: PasswordWays, role: LoginRole, *, ask: str = "", store: SourceKind = SourceKind.KEYRING
+    context: Context,
+    ways: PasswordWays,
+    role: str,
+    *,
+    ask: str = "",
+    optional: bool = False,
+    store: SourceKind = SourceKind.KEYRING,
 ) -> TakenPassword:
     """Take the password in the way that the options say, or else ask for it.
 
+    role: a LoginRole; or, for what is no login's, how its options begin ("client-secret").
     ask: the prompt ("Password for alice@example.org"); "" asks nothing and gives TakenPassword() if no option was used.
-    store: where it is to be kept.
+    optional: so does an empty answer to the prompt. store: where it is to be kept.
     Raises UsageError if nobody can be asked, SecretError if what was given can't be a password.
     """
     source = _source(context, ways, role)
@@ -90,7 +97,10 @@ def take_password(
     elif not ask:
         return TakenPassword()
     elif context.interactive:
-        secret = _prompt(context, ask)
+        value = _typed(context, ask)
+        if optional and not value:
+            return TakenPassword()
+        secret = accept(value, "the prompt")
     else:
         options = [_option(role, way) for way in ("stdin", "command", "env", "file")]
         raise UsageError(
@@ -130,7 +140,7 @@ def remarks(secret: Secret) -> list[str]:
     return []
 
 
-def _doubts(context: Context, source: SecretSource, role: LoginRole) -> list[str]:
+def _doubts(context: Context, source: SecretSource, role: str) -> list[str]:
     """Why a source that was just named would not work now, as sentences. A command is looked for, not run."""
     if source.kind is SourceKind.COMMAND:
         import shutil
@@ -138,15 +148,18 @@ def _doubts(context: Context, source: SecretSource, role: LoginRole) -> list[str
         if shutil.which(source.argument[0], path=context.env.get("PATH")):
             return []
         return [f"The program that {_option(role, 'command')} names can't be found: {source.argument[0]}"]
-    error = context.secrets.check("", role, source).error
+    error = context.secrets.check("", LoginRole.LOGIN, source).error
     return [error.message] if error else []
 
 
-def _option(role: LoginRole, way: str) -> str:
-    return f"--{'smtp-' if role is LoginRole.SMTP_LOGIN else ''}password-{way}"
+def _option(role: str, way: str) -> str:
+    return f"--{_OPTIONS.get(role, role)}-{way}"
 
 
-def _source(context: Context, ways: PasswordWays, role: LoginRole) -> SecretSource | None:
+_OPTIONS: dict[str, str] = {LoginRole.LOGIN: "password", LoginRole.SMTP_LOGIN: "smtp-password"}
+
+
+def _source(context: Context, ways: PasswordWays, role: str) -> SecretSource | None:
     """The source that an option names, or None."""
     if ways.command is not None:
         return SecretSource(SourceKind.COMMAND, _split(context, ways.command, _option(role, "command")))
@@ -194,7 +207,7 @@ def _full_path(context: Context, path: str, option: str) -> str:
     return str(Path.cwd() / path)
 
 
-def _from_stdin(context: Context, role: LoginRole) -> Secret:
+def _from_stdin(context: Context, role: str) -> Secret:
     option = _option(role, "stdin")
     if context.stdin.isatty():
         raise UsageError(
@@ -211,6 +224,11 @@ def _from_stdin(context: Context, role: LoginRole) -> Secret:
 
 def _prompt(context: Context, question: str) -> Secret:
     """Ask on the terminal without echo, once: a test tells more about a password than typing it twice."""
+    return accept(_typed(context, question), "the prompt")
+
+
+def _typed(context: Context, question: str) -> str:
+    """What is typed behind a question, without echo; it may be a secret or nothing."""
     import getpass
     import warnings
 
@@ -230,4 +248,4 @@ def _prompt(context: Context, question: str) -> Secret:
         except KeyboardInterrupt:
             context.stderr.write("\n")  # the prompt's line ends before anything else is said
             raise
-    return accept(value, "the prompt")
+    return value

@@ -245,7 +245,7 @@ SECRET = Kind(
     private=True,
 )
 STATIC_SECRET = Kind(
-    '"keyring", {command = [...]}, {env = "..."} or {file = "..."}', _no_token, _write_secret, private=True
+    '"keyring", "encrypted", {command = [...]}, {env = "..."} or {file = "..."}', _no_token, _write_secret, private=True
 )
 """The same for what is no token: the client secret with which tokens are had."""
 FINGERPRINT = Kind("sha256: and 64 hex digits", lambda value: parse_fingerprint(_text(value)), lambda h: f"sha256:{h}")

@@ -105,6 +105,12 @@ class OAuthService:
     registration: how a user comes by a client id.
     revocation_endpoint: where tokens are revoked (RFC 7009), "" if nowhere.
     redirect: the redirect URI to register, "" for `http://127.0.0.1`.
+    steps: what to click to register a client, by grant (`authorization_code`...); `{redirect}` and `{scopes}` stand for
+    what to enter.
+    client_id_form: a regular expression that client ids match, "" if none is known; client_id_example: one in words.
+    wants_secret: whether a program on a desktop has a client secret; None if some have.
+    others: client ids that belong to others, by the first 16 hex digits of their SHA-256: id → whose.
+    refresh_days: days after which a refresh token that isn't used lapses, None if not known.
     """
 
     id: str
@@ -124,6 +130,12 @@ class OAuthService:
     other_endpoints: tuple[str, ...] = ()
     revocation_endpoint: str = ""
     redirect: str = ""
+    steps: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    client_id_form: str = ""
+    client_id_example: str = ""
+    wants_secret: bool | None = None
+    others: dict[str, str] = field(default_factory=dict)
+    refresh_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

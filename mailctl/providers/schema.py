@@ -162,6 +162,7 @@ def oauth_service_of(id_: str, table: dict[str, Any]) -> OAuthService:
     """The OAuth service that a file describes. Raises ConfigError naming file and key."""
     top = Reader(table, f"{id_}.toml")
     scopes, tenants = top.mapping("scopes"), top.mapping("tenants")
+    steps, others = top.mapping("steps"), top.mapping("others")
     service = OAuthService(
         id=id_,
         issuer=top.text("issuer", ...),
@@ -180,6 +181,12 @@ def oauth_service_of(id_: str, table: dict[str, Any]) -> OAuthService:
         other_endpoints=top.texts("other_endpoints"),
         revocation_endpoint=top.text("revocation_endpoint"),
         redirect=top.text("redirect"),
+        steps={str(grant): tuple(map(str, each)) for grant, each in steps.items()},
+        client_id_form=top.text("client_id_form"),
+        client_id_example=top.text("client_id_example"),
+        wants_secret=top.flag("wants_secret"),
+        others={str(digest): str(whose) for digest, whose in others.items()},
+        refresh_days=top.number("refresh_days"),
     )
     top.end()
     return service

@@ -136,6 +136,10 @@ class SecretStore:
         with naming(gateway):
             return self.keeper(store).set(self.service(gateway), role, secret)
 
+    def set_application_secret(self, name: str, secret: Secret, store: SourceKind = SourceKind.KEYRING) -> str:
+        """Put the client secret of an OAuth application into a store; returns the backend's name."""
+        return self.keeper(store).set(self.service(f"oauth/{name}"), "client_secret", secret)
+
     def clear(self, gateway: str, role: LoginRole, store: SourceKind = SourceKind.KEYRING) -> bool:
         """Remove a store's password; False if there was none."""
         with naming(gateway):

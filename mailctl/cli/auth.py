@@ -1,0 +1,23 @@
+"""`mailctl auth`: the verbs, each loaded when it is called."""
+
+from typing import Any, ClassVar
+
+from mailctl.cli.lazy import App, Group
+
+RESULTS: dict[str, Any] = {}
+
+
+class AuthGroup(Group):
+    """Everything on OAuth."""
+
+    table: ClassVar[dict[str, tuple[str, str]]] = {
+        "setup": ("mailctl.cli.auth_setup", "Register an application of your own with a provider, step by step."),
+    }
+
+
+app = App(group=AuthGroup)
+
+
+@app.callback()
+def auth() -> None:
+    """Sign in by OAuth, where a provider takes no passwords."""

@@ -1,0 +1,79 @@
+"""Which OAuth service the user means: by its name, a preset's or an address; or an identity provider of one's own."""
+
+from typing import TYPE_CHECKING
+
+from mailctl.cli.context import Context
+from mailctl.domain.names import check_name, nearest
+from mailctl.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from mailctl.domain.gateway import Gateway, LoginRole
+    from mailctl.domain.provider import OAuthService
+
+SECONDS = 15.0
+"""How long an identity provider may take to tell of itself."""
+
+
+def chosen_service(context: Context, word: str, issuer: str | None) -> "OAuthService":
+    """The service that `word` means. issuer: of one's own identity provider, asked for its metadata (RFC 8414).
+
+    Raises NotFoundError or UsageError; NetworkError, TlsError, ProtocolError for an issuer that can't be asked.
+    """
+    services = context.oauth_services()
+    if issuer is not None:
+        if word in services:
+            raise UsageError(
+                f"{word} is a service that mailctl knows, and --issuer is for others", hint="Give it another name."
+            )
+        check_name(word, "application")
+        from mailctl.domain.deadline import Deadline
+        from mailctl.providers.metadata import discover_issuer
+
+        return discover_issuer(word, issuer, context.http(), Deadline(SECONDS))
+    if word in services:
+        return services[word]
+    known = {each.name: each for each in context.config.applications.listing().objects}
+    if word in known:
+        return services.get(known[word].service.id) or known[word].service
+    from mailctl.providers import catalog
+
+    try:
+        provider = catalog.by_domain(word.rpartition("@")[2]) if "@" in word else catalog.load(word)
+    except NotFoundError:
+        provider = None
+    if provider and provider.oauth:
+        return services[provider.oauth]
+    if provider:
+        raise UsageError(
+            f"{provider.name} takes no OAuth tokens for mail, as far as is known",
+            hint=f"`mailctl server presets {provider.id}` shows how to sign in there.",
+        )
+    match = nearest(word, [*services, *catalog.ids()])
+    hint = f"Did you mean {match!r}? " if match else f"There are: {', '.join(services)}. "
+    raise NotFoundError(
+        f"There is no OAuth service named {word!r}",
+        hint=f"{hint}For an identity provider of your own give --issuer URL.",
+    )
+
+
+def default_name(context: Context, service: "OAuthService", word: str) -> str:
+    """What the application is called if nobody says: as the one that was named, or as its service."""
+    return word if word in context.config.applications.names() else service.id
+
+
+def users_of(context: Context, application: str) -> "list[tuple[Gateway, LoginRole]]":
+    """The logins that sign in by `application`, in their gateways' order; without those that can't be told."""
+    from mailctl.domain.gateway import SourceKind
+    from mailctl.errors import MailctlError
+
+    found = []
+    for gateway in context.load_gateways()[0]:
+        for role, login in gateway.logins.items():
+            if login.secret.kind is not SourceKind.OAUTH:
+                continue
+            try:
+                if context.application(login.secret, context.server(gateway.server), gateway.name).name == application:
+                    found.append((gateway, role))
+            except MailctlError:  # `config check` tells of it
+                continue
+    return found

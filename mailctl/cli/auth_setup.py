@@ -1,0 +1,297 @@
+"""`mailctl auth setup`: an application of one's own, from what to click at the provider to its file."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mailctl.cli.auth_options import SetupOptions
+from mailctl.cli.auth_service import chosen_service, default_name, users_of
+from mailctl.cli.context import Context
+from mailctl.cli.lazy import App, spread
+from mailctl.cli.password_options import TakenPassword, take_password
+from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
+from mailctl.domain.oauth import Application, Grant
+from mailctl.domain.oauth_setup import (
+    all_scopes,
+    check_client_id,
+    check_tenant,
+    doubts_of_secret,
+    registration_steps,
+)
+from mailctl.domain.record import dataclass
+from mailctl.errors import ExistsError, UsageError
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Cell, Fields, Lines, Stack
+
+if TYPE_CHECKING:
+    from mailctl.domain.provider import OAuthService
+
+TRIES = 3
+"""How often a question is put whose answer can't be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationDetail:
+    """An application. client_secret, key: where it is, None if there is none."""
+
+    client_id: str
+    tenant: str
+    grant: Grant
+    redirect: str
+    client_secret: SecretSource | None
+    key: SecretSource | None
+    authorization_endpoint: str
+    token_endpoint: str
+    device_endpoint: str
+    revocation_endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What became of `auth setup`.
+
+    steps: what to click at the provider. application: None as long as there is no client id. path: its file.
+    changed: whether that was (or, with dry_run, would be) written. next: the commands that come next.
+    """
+
+    name: str
+    service: str
+    steps: list[str]
+    scopes: list[str]
+    registration_url: str
+    application: ApplicationDetail | None
+    path: str
+    changed: bool
+    dry_run: bool
+    next: list[str]
+
+
+RESULTS: dict[str, Any] = {"auth setup": Setup}
+app = App()
+
+
+@app.verb()
+@spread
+def setup(
+    ctx: typer.Context,
+    provider: Annotated[
+        str, typer.Argument(metavar="PROVIDER", help="google, microsoft, a preset, an address; or a name for --issuer.")
+    ],
+    options: SetupOptions,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps and what would be saved.")] = False,
+) -> None:
+    """Register an application of your own with a provider: what to click, then what it shows is asked for and checked.
+
+    mailctl brings no application of its own, and uses nobody else's. Every answer can be given by an option.
+    """
+    context = Context.of(ctx)
+    service = chosen_service(context, provider, options.issuer)
+    work = _Setup(context, service, options, options.name or default_name(context, service, provider), dry_run)
+    work.refuse_settings()
+    work.explain()
+    if options.client_id is None and not work.old and (dry_run or not context.interactive) and work.needs_client_id:
+        error = None if dry_run else UsageError("Nothing was saved: give what the provider shows with --client-id")
+        context.emit(Outcome(work.value(None), work.steps_view(), error=error))
+        return
+    application, secret = work.application()
+    changed = work.save(application, secret)
+    said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
+    value = work.value(application, changed=changed)
+    notes = [f"{said}: {value.path}", *(f"Next: {command}" for command in value.next)]
+    context.emit(Outcome(value, _fields(value), notes=notes, warnings=secret.warnings))
+
+
+class _Setup:
+    """One application on its way to its file."""
+
+    def __init__(
+        self, context: Context, service: "OAuthService", options: SetupOptions, name: str, dry_run: bool
+    ) -> None:
+        self.context, self.options, self.name, self.dry_run = context, options, name, dry_run
+        applications = context.config.applications
+        self.path = applications.path(name)
+        found = {each.name: each for each in applications.listing().objects}.get(name)
+        self.old = found if found and found.service.id == service.id else None
+        self.service = service
+        self.grant = options.grant or (self.old.grant if self.old else Grant.AUTHORIZATION_CODE)
+        self.redirect = options.redirect or (self.old.redirect if self.old else service.redirect or "http://127.0.0.1")
+
+    @property
+    def needs_client_id(self) -> bool:
+        """Whether the way of signing in has one."""
+        return self.grant is not Grant.SERVICE_ACCOUNT
+
+    def refuse_settings(self) -> None:
+        """ExistsError where the user's own config.toml describes the application."""
+        if self.context.config.applications.in_settings(self.name):
+            raise ExistsError(
+                f"config.toml describes the OAuth application {self.name!r}, and is yours to change",
+                hint=f"Edit [oauth.{self.name}] there; or choose another name with --name.",
+            )
+
+    def steps(self) -> Sequence[str]:
+        """What to click."""
+        return registration_steps(self.service, self.grant, self.redirect)
+
+    def explain(self) -> None:
+        """The steps, numbered, for a person who is about to be asked."""
+        if self.context.interactive and not self.context.emitter.json and self.options.client_id is None:
+            for number, step in enumerate(self.steps(), 1):
+                self.context.emitter.note(f"{number}. {step}")
+
+    def steps_view(self) -> Lines:
+        """The same as the result."""
+        return Lines([f"{number}. {step}" for number, step in enumerate(self.steps(), 1)])
+
+    def application(self) -> tuple[Application, TakenPassword]:
+        """The application that the answers describe, proven storable; and its secret."""
+        from mailctl.config.oauth import with_tenant
+
+        service, options, old = self.service, self.options, self.old
+        client_id, tenant = self._client_id(), ""
+        if "{tenant}" in service.token_endpoint:
+            tenant = self._tenant(client_id)
+        kept = old.client_secret if old and old.client_id == client_id else None
+        taken = self._secret(kept)
+        scopes = {name: tuple(options.scope) for name in ("imap", "pop3", "smtp")} if options.scope else service.scopes
+        key = old.key if old else None
+        if options.key_file:
+            key = SecretSource(SourceKind.FILE, (_full(options.key_file),))
+        made = Application(
+            self.name,
+            replace(with_tenant(service, tenant), scopes=scopes),
+            client_id,
+            self.grant,
+            tenant,
+            self.redirect,
+            taken.source or kept,
+            key,
+        )
+        if key and (error := self.context.secrets.check("", LoginRole.LOGIN, key).error):
+            taken = replace(taken, warnings=(*taken.warnings, error.message))
+        return self.context.config.applications.check(made), taken
+
+    def _client_id(self) -> str:
+        given, old = self.options.client_id, self.old.client_id if self.old else ""
+        if not self.needs_client_id:
+            return given or old
+
+        def check(answer: str) -> str:
+            return check_client_id(self.service, answer)
+
+        if given is not None:
+            return check(given)
+        return self._ask("Client id", check, old) if self.context.interactive else old
+
+    def _tenant(self, client_id: str) -> str:
+        given = self.options.tenant
+        usual = self.old.tenant if self.old else "common" if self.grant.by_person else ""
+
+        def check(answer: str) -> str:
+            return check_tenant(self.grant, answer, client_id)
+
+        if given is not None or not (self.context.interactive and self.options.client_id is None):
+            return check(given or usual)
+        if self.grant.by_person and not self.old:
+            self.context.emitter.note(
+                "The tenant: consumers for Outlook.com and Hotmail, the organisation's id or domain."
+            )
+        return self._ask("Tenant", check, usual)
+
+    def _secret(self, kept: SecretSource | None) -> TakenPassword:
+        """The client secret, or where it is; nothing where one is `kept`, or none is needed."""
+        ways = self.options.ways()
+        needed = self.grant is Grant.CLIENT_CREDENTIALS or self.service.wants_secret is True
+        if self.grant is Grant.SERVICE_ACCOUNT:
+            return TakenPassword()
+        if self.dry_run and not ways.given:
+            return TakenPassword(SecretSource() if needed and not kept else None)
+        if self.dry_run:
+            ways = replace(ways, stdin=False)
+        asks = self.service.wants_secret is not False or needed
+        ask = "Client secret" if needed else "Client secret (Enter if there is none)"
+        if kept or not asks or (not needed and not self.context.interactive):
+            ask = ""
+        store = SourceKind(self.options.client_secret_store.value)
+        taken = take_password(self.context, ways, "client-secret", ask=ask, optional=not needed, store=store)
+        doubts = doubts_of_secret(self.service, taken.secret) if taken.secret else []
+        return replace(taken, warnings=(*taken.warnings, *doubts))
+
+    def _ask(self, question: str, check: Callable[[str], str], usual: str) -> str:
+        """The checked answer to a question, which is put again if that can't be; Enter takes what is usual."""
+        for tried in range(1, TRIES + 1):
+            shown = f"{question} [{usual}]:" if usual else f"{question}:"
+            answer = self.context.emitter.ask(shown, self.context.stdin)
+            if not answer:
+                raise UsageError(f"{question}: no answer was given", code="no_input")
+            try:
+                return check(answer.strip() or usual)
+            except UsageError as error:
+                if tried == TRIES:
+                    raise
+                self.context.emitter.error(error)
+        raise AssertionError
+
+    def save(self, application: Application, taken: TakenPassword) -> bool:
+        """Keep the client secret and write the file; with --dry-run, only say whether something would change."""
+        applications = self.context.config.applications
+        if self.dry_run:
+            return application != self.old
+        with self.context.config.locked():
+            if taken.secret is not None:
+                store = taken.source.kind if taken.source else SourceKind.KEYRING
+                self.context.secrets.set_application_secret(self.name, taken.secret, store)
+            return applications.save(application).changed or taken.secret is not None
+
+    def value(self, application: Application | None, *, changed: bool = False) -> Setup:
+        """The result."""
+        return Setup(
+            name=self.name,
+            service=self.service.id,
+            steps=list(self.steps()),
+            scopes=list(all_scopes(application.service if application else self.service)),
+            registration_url=self.service.registration_url,
+            application=_detail(application) if application else None,
+            path=str(self.path),
+            changed=changed,
+            dry_run=self.dry_run,
+            next=self._next() if application else [],
+        )
+
+    def _next(self) -> list[str]:
+        verb = "auth login" if self.grant.by_person else "test"
+        names = dict.fromkeys(gateway.name for gateway, _ in users_of(self.context, self.name))
+        return [f"mailctl {verb} {name}" for name in names or ("GATEWAY",)]
+
+
+def _full(path: str) -> str:
+    import os
+
+    return path if path.startswith(("/", "~/")) else os.path.abspath(path)
+
+
+def _detail(application: Application) -> ApplicationDetail:
+    service, own = application.service, ("client_id", "tenant", "grant", "redirect", "client_secret", "key")
+    endpoints = ("authorization_endpoint", "token_endpoint", "device_endpoint", "revocation_endpoint")
+    return ApplicationDetail(
+        **{name: getattr(application, name) for name in own}, **{name: getattr(service, name) for name in endpoints}
+    )
+
+
+def _fields(setup: Setup) -> Stack:
+    application = setup.application
+    assert application is not None  # noqa: S101 - the caller has made it
+    secret = application.client_secret
+    pairs: list[tuple[str, Cell]] = [
+        ("application", setup.name),
+        ("service", setup.service),
+        ("client id", application.client_id),
+        ("tenant", application.tenant or None),
+        ("grant", application.grant.value),
+        ("redirect", application.redirect),
+        ("client secret", secret.kind.value if secret else None),
+        ("scopes", ", ".join(setup.scopes)),
+    ]
+    return Stack([Fields([pair for pair in pairs if pair[1] is not None])])
