@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mailctl.domain.changes import FlagChange, Placed
@@ -110,6 +110,7 @@ VISITED = (
 
 @settings(max_examples=600, deadline=None)
 @given(CHANGES)
+@example([(0, 0, 13), (6, 2, 73)])
 def test_visits(changes: list[tuple[int, int, int]]) -> None:
     bodies: dict[str, Sinks] = {}
     folders = [Folder(name, name.encode(), "/") for name in ("first", "second", "third")]

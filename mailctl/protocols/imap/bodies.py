@@ -165,6 +165,7 @@ class BodyReader:
         """Read a FETCH response of any shape that begins with `line`; None if it has no body to keep."""
         row = parse_row(self._parts(line))
         if not row.has_body:
+            self._drop()  # what looked like one
             return None
         if self._kept is None and row.body is not None:
             self._begin(len(row.body)).write(row.body)
