@@ -38,6 +38,9 @@ def _told(detail: Mapping[str, object]) -> Iterator[Finding]:
     said = detail.get("warnings")
     for line in said if isinstance(said, list | tuple) else ():
         yield Finding("unsafe_connection", Level.WARNING, str(line))
+    lapses = detail.get("lapses")
+    for line in lapses if isinstance(lapses, list | tuple) else ():
+        yield Finding("sign_in_lapses", Level.WARNING, str(line))
 
 
 def _certificate(job: CheckJob, detail: Mapping[str, object]) -> Iterator[Finding]:

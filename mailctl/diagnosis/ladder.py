@@ -10,15 +10,16 @@ from mailctl.diagnosis.closer.told import with_told
 from mailctl.diagnosis.findings import findings
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
+from mailctl.diagnosis.own_words import in_own_words
 from mailctl.diagnosis.shape import login_facts
 from mailctl.diagnosis.verdict import Evidence, Verdict
 from mailctl.domain.check import CheckJob, CheckReport, Level, OtherCause, Session, StageReport, StageStatus
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SourceKind
 from mailctl.domain.look import Looks
-from mailctl.domain.secret import Secret, mask, mask_own, mask_within
+from mailctl.domain.secret import BearerToken, Secret, mask, mask_own, mask_within
 from mailctl.domain.server import Protocol, Security
-from mailctl.errors import ExitCode, MailctlError, NetworkError, SecretError
+from mailctl.errors import AuthError, MailctlError, NetworkError, SecretError
 
 OpenSession = Callable[[CheckJob, Secret, Deadline], tuple[Session, Callable[[], Sequence[str]]]]
 """Makes a session without connecting yet, and a way to read its transcript; raises MailctlError."""
@@ -62,6 +63,7 @@ class Climb:
         self._done: list[StageReport] = []
         self._began = clock()
         self._secret: Secret | None = None
+        self._session: Session | None = None
         self._lines: Callable[[], Sequence[str]] = tuple
         self._late: Mapping[str, Mapping[str, object]] = {}
 
@@ -72,25 +74,60 @@ class Climb:
 
     def run(self) -> CheckReport:
         """Climb as far as it goes. Errors become the report; KeyboardInterrupt passes."""
-        session: Session | None = None
         try:
             self._take(self._begin)
-            assert self._secret is not None  # made by the stage before  # noqa: S101
-            session, self._lines = self._open(self.job, self._secret, self.deadline)
-            self._names = ("secret", *session.stages)
-            for name in session.stages:
-                self.deadline.remaining()
-                self._take(lambda climb=session.climb, stage=name: climb(stage))  # type: ignore[misc]  # bound now
-            self._late = session.late()
+            try:
+                self._climb()
+            except AuthError as refusal:
+                if refusal.code != "token_refused":
+                    raise
+                self._take_another(refusal)
+                self._climb()
         except MailctlError as error:
-            self._late = session.late() if session is not None else {}
             return self.failed(error)
         except Exception as error:  # noqa: BLE001 - a bug met in one check must not take the others' reports with it
             return self.failed(MailctlError(f"this is a bug in mailctl ({type(error).__name__}: {error})"))
         finally:
-            if session is not None:
-                session.close()
+            self._end()
         return self._report(ok=True)
+
+    def _climb(self) -> None:
+        """All stages after the secret's."""
+        assert self._secret is not None  # made by the stage before  # noqa: S101
+        self._session, self._lines = self._open(self.job, self._secret, self.deadline)
+        self._names = ("secret", *self._session.stages)
+        try:
+            for name in self._session.stages:
+                self.deadline.remaining()
+                self._take(lambda climb=self._session.climb, stage=name: climb(stage))  # type: ignore[misc]  # bound now
+        except MailctlError:
+            self._late = self._session.late()
+            raise
+        self._late = self._session.late()
+
+    def _take_another(self, refusal: AuthError) -> None:
+        """A fresh token in place of the refused one, once; `refusal` again if there is none.
+
+        No account is locked by that: it is another secret, and the server said that it was about the token.
+        """
+        climbed, first = self._done, self._secret
+        self.job = replace(self.job, token_refused=True)
+        self._done = []
+        try:
+            self._take(self._begin)
+        except (SecretError, AuthError):
+            raise  # why there is none tells more than the refusal of the old one
+        except MailctlError:
+            self._secret = first
+        if self._secret == first:
+            self._done = climbed
+            raise refusal
+        self._end()
+
+    def _end(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.close()
 
     def overdue(self) -> CheckReport:
         """The report on a check that did not end by its deadline."""
@@ -132,7 +169,14 @@ class Climb:
         if not self._secret:
             raise SecretError("The password is empty")
         source = self.job.login.secret.kind  # a bare address has nothing kept: its password was just given
-        return {"source": "what was given" if not self.job.gateway and source is SourceKind.KEYRING else str(source)}
+        learned: dict[str, object] = {
+            "source": "what was given" if not self.job.gateway and source is SourceKind.KEYRING else str(source)
+        }
+        if self.job.token_refused:
+            learned["renewed"] = True
+        if isinstance(self._secret, BearerToken) and self._secret.warnings:
+            learned["lapses"] = list(self._secret.warnings)
+        return learned
 
     def _take(self, step: Callable[[], Mapping[str, object]]) -> None:
         self._began = self._clock()
@@ -150,17 +194,21 @@ class Climb:
         if self._secret:
             provider = knowledge.provider_of(job.provider, job.endpoint.host)
             facts |= login_facts(job.login, job.address, self._secret, provider)
-        hint = "secret_unavailable" if isinstance(error, SecretError) else error.cause
+        if job.token_refused:
+            facts |= {"token_renewed"}
+        hint = error.cause or ("secret_unavailable" if isinstance(error, SecretError) else "")
         if error.code == "oauth_unsupported" and "wants:oauth" in facts:  # no other source would help
             hint = "oauth_required"
+        elsewhere = stage == "secret" and not isinstance(error, SecretError)  # an authorization server spoke
+        known = stage == "secret" and error.cause and not error.server_text  # our own sentence is no evidence
         evidence = Evidence(
-            protocol=job.protocol.value,
+            protocol="oauth" if elsewhere else job.protocol.value,
             stage=stage,
             provider=job.provider,
-            text=error.server_text or error.message,
+            text="" if known else error.server_text or error.message,
             cause_hint=hint,
-            host=job.endpoint.host,
-            port=job.endpoint.port,
+            host="" if elsewhere else job.endpoint.host,
+            port=0 if elsewhere else job.endpoint.port,
             security=job.endpoint.security.value,
             facts=frozenset(facts),
             gateway=job.gateway,
@@ -168,10 +216,12 @@ class Climb:
             exit_code=error.exit_code,
         )
         verdict = judge(evidence, knowledge)
+        if elsewhere:
+            return in_own_words(verdict, error, stage)
         told = closer_look(job, verdict, done, error, self.looks, self.deadline)
         if told.facts:
             verdict = judge(replace(evidence, facts=evidence.facts | told.facts), knowledge)
-        return _in_own_words(with_told(stalled(verdict, job, stage, error.code), told), error)
+        return in_own_words(with_told(stalled(verdict, job, stage, error.code), told), error, stage)
 
     def _with_late(self, stage: StageReport) -> StageReport:
         more = self._late.get(stage.name)
@@ -206,21 +256,3 @@ def run_check(
 ) -> CheckReport:
     """Carry out one check. knowledge: called only if it fails. clock: monotonic seconds. looks: for second looks."""
     return Climb(job, open_session, secret, knowledge, clock, looks).run()
-
-
-def _in_own_words(verdict: Verdict, error: MailctlError) -> Verdict:
-    """What went wrong on this side of the wire is said best by the error itself."""
-    if isinstance(error, SecretError) and verdict.cause == "secret_unavailable":
-        return replace(verdict, explanation=error.message, remedy=(error.hint,) if error.hint else verdict.remedy)
-    own = error.exit_code in (ExitCode.BUG, ExitCode.USAGE, ExitCode.CONFIG, ExitCode.STORAGE)
-    if own and not (error.code == "bad_argument" and verdict.cause == "bad_credentials"):  # which the shape explains
-        remedy = (error.hint,) if error.hint else ()
-        return replace(
-            verdict,
-            explanation=error.message,
-            remedy=remedy,
-            fixer="user",
-            retry="after-fix",
-            exit_code=error.exit_code,
-        )
-    return verdict

@@ -4,7 +4,7 @@ import re
 
 from mailctl.diagnosis.knowledge import Provider
 from mailctl.domain.gateway import Login, SourceKind
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import BearerToken, Secret
 
 _LONGEST = 256
 _QUOTES = frozenset({"''", '""', "``", "“”", "‘’", "«»", "„“"})
@@ -27,11 +27,13 @@ def login_facts(login: Login, address: str, secret: Secret, provider: Provider |
         "user_not_address": "@" in user and "@" in address and user.lower() != address.lower(),
         "user_decorated": user.strip()[:1] in _OPENING or user.lower().startswith("mailto:"),
     }
-    if login.secret.kind is SourceKind.OAUTH:
+    known: frozenset[str] = frozenset()
+    if isinstance(secret, BearerToken) or login.secret.kind is SourceKind.OAUTH:
         facts["oauth_used"] = True
+        known = secret.facts if isinstance(secret, BearerToken) else known
     else:
         facts |= _password_facts(secret.reveal(), provider)
-    return frozenset(name for name, holds in facts.items() if holds)
+    return known | {name for name, holds in facts.items() if holds}
 
 
 def _password_facts(value: str, provider: Provider | None) -> dict[str, bool]:

@@ -1,6 +1,6 @@
 """The type in which passwords and tokens travel, and the mask for text that might quote one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -64,9 +64,16 @@ class Secret:
 
 
 class BearerToken(Secret):
-    """An OAuth access token (RFC 6750): goes over the wire by mechanisms of its own, never as a password."""
+    """An OAuth access token (RFC 6750): goes over the wire by mechanisms of its own, never as a password.
 
-    __slots__ = ()
+    facts: what is known of it, in the words of the failure knowledge. warnings: sentences on what will end its sign-in.
+    """
+
+    __slots__ = ("facts", "warnings")
+
+    def __init__(self, value: str, facts: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
+        super().__init__(value)
+        self.facts, self.warnings = frozenset(facts), tuple(warnings)
 
 
 def accept(value: str, where: str) -> Secret:
