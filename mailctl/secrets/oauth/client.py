@@ -1,19 +1,18 @@
 """The client of an authorization server (RFC 6749 section 2): each grant's request out, a token in.
 
 Authlib makes the requests; it sends them by the `HttpPoster` that is handed in, and every answer passes `answers`
-before Authlib sees it.
+before anything is made of it; what Authlib makes of one is not used.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SecretSource
 from mailctl.domain.oauth import Application, HttpAnswer, HttpPoster, Token
-from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import ConfigError, SecretError
 from mailctl.secrets.oauth.answers import RefusalError, facts_of, token_of
@@ -113,8 +112,8 @@ class Client:
         data = {"scope": " ".join(self.application.wanted_scopes)}
         client = self._authlib(deadline, "the device code")
         auth = client.client_auth(client.token_endpoint_auth_method)
-        answer = client.session.post(service.device_endpoint, data=data, headers={}, auth=auth)
-        return device_code_of(answer.json(), service.device_endpoint)
+        client.session.post(service.device_endpoint, data=data, headers={}, auth=auth)
+        return device_code_of(client.session.facts, service.device_endpoint)
 
     def poll(self, code: DeviceCode, deadline: Deadline) -> Token:
         """The token once the person has agreed (RFC 8628 section 3.4); RefusalError `authorization_pending` before."""
@@ -140,8 +139,8 @@ class Client:
     def _token(self, deadline: Deadline, doing: str, **request: Any) -> Token:
         endpoint = self.application.service.token_endpoint
         client = self._authlib(deadline, doing)
-        facts = client.fetch_token(endpoint, headers=dict(_HEADERS), **request)
-        return token_of(facts, self.application, self._now(), endpoint)
+        client.fetch_token(endpoint, headers=dict(_HEADERS), **request)
+        return token_of(client.session.facts, self.application, self._now(), endpoint)
 
     def _authlib(self, deadline: Deadline, doing: str, read: "Read" = facts_of) -> Any:
         """Authlib's client. It sends the client secret in the form, since it doesn't encode it for HTTP Basic."""
@@ -187,24 +186,25 @@ class _NoClient:
         return url, headers, body
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What Authlib asks of an answer; faults were raised before."""
-
-    facts: dict[str, Any]
-    status_code: int = 200
-
-    def json(self) -> dict[str, Any]:
-        return self.facts
-
-
 class _Session:
-    """What Authlib asks of a session of the library requests."""
+    """What Authlib asks of a session of the library requests.
+
+    facts: what the last answer said. Authlib itself is told that all is well and nothing else: it takes numbers and
+    types as they come.
+    """
+
+    status_code = 200
 
     def __init__(self, post: HttpPoster, deadline: Deadline, doing: str, read: Read) -> None:
         self._post, self._deadline, self._doing, self._read = post, deadline, doing, read
+        self.facts: dict[str, Any] = {}
 
-    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str] | None, auth: Any) -> _Answer:
+    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str] | None, auth: Any) -> Self:
         given = {**_HEADERS, **(headers or {})}
         url, given, body = auth.prepare("POST", url, given, urlencode(data))
-        return _Answer(self._read(self._post(url, body.encode("ascii"), given, self._deadline), url, self._doing))
+        self.facts = self._read(self._post(url, body.encode("ascii"), given, self._deadline), url, self._doing)
+        return self
+
+    @staticmethod
+    def json() -> dict[str, Any]:
+        return {}

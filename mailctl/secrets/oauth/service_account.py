@@ -20,12 +20,13 @@ def assertion(key: Secret, application: Application, user: str, now: datetime) -
     """
     from authlib.oauth2.rfc7523.assertion import sign_jwt_bearer_assertion
     from joserfc.errors import JoseError
+    from joserfc.jwk import RSAKey
 
     account, private, number = _parts(key, application)
     try:
         return Secret(
             sign_jwt_bearer_assertion(
-                private.reveal(),
+                RSAKey.import_key(private.reveal()),
                 issuer=account,
                 audience=application.service.token_endpoint,
                 subject=user,

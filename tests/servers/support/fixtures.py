@@ -26,6 +26,7 @@ from .home import Home
 from .keyring import NEEDED, Keyring
 from .keyring import without_keyring as environment_without_keyring
 from .mailbox import Mailbox
+from .oauth_server import OAuthServer
 from .postfix import Postfix, PostfixSettings, find_postfix
 from .process import NotStartedError
 from .relocation import NotRelocatableError
@@ -186,6 +187,13 @@ def make_courier(
     """A function: settings in, a running Courier of the test's own out."""
     with contextlib.ExitStack() as stack:
         yield lambda settings: stack.enter_context(Courier(workspace, courier_users, certificates, settings))
+
+
+@pytest.fixture
+def oauth_server(certificates: Certificates) -> Iterator[OAuthServer]:
+    """An authorization server of the test's own, over HTTPS."""
+    with OAuthServer(certificates.good) as server:
+        yield server
 
 
 @pytest.fixture
