@@ -25,6 +25,7 @@ class Root(Group):
         "schedule": ("mailctl.cli.schedule", "Sync by itself: install, remove, show; by systemd or cron."),
         "status": ("mailctl.cli.status", "One row for each gateway: last check, last sync, errors."),
         "log": ("mailctl.cli.log", "The mailer log: show, export, import."),
+        "secrets": ("mailctl.cli.secrets", "Where secrets are: doctor, list, move, prune, key."),
         "config": ("mailctl.cli.config", "Where the files are, and whether they are right."),
         "schema": ("mailctl.cli.schema", "JSON Schema of what --json prints."),
         "demo": ("mailctl.cli.demo", "The main job on embedded servers, with no account and no set-up."),

@@ -94,6 +94,13 @@ class Secrets(Configured):
         path = home_folder(self.env) / given.removeprefix("~/") if given else usual
         return EncryptedFile(path, self._secrets_key)
 
+    @staticmethod
+    def new_secrets_key() -> str:
+        """A new random key, as it stands in a file."""
+        from mailctl.secrets.jose import new_key
+
+        return new_key()
+
     @property
     def secrets_key(self) -> SecretSource | None:
         """Where the key of the encrypted file is; None: a person is asked."""
@@ -116,11 +123,13 @@ class Secrets(Configured):
 
     def _system_keyring(self) -> "Keyring":
         from mailctl.secrets.keyring import SystemKeyring
+        from mailctl.secrets.listed import ListedKeyring
         from mailctl.secrets.sources import child_env
 
         # on a desktop a locked keyring asks the person, who needs time to type
         asks = self.interactive and bool(self.env.get("DISPLAY") or self.env.get("WAYLAND_DISPLAY"))
-        return SystemKeyring(child_env(self.env, self._secret_variables()), seconds=60.0 if asks else 3.0)
+        ring = SystemKeyring(child_env(self.env, self._secret_variables()), seconds=60.0 if asks else 3.0)
+        return ListedKeyring(ring, self.paths.state / "keyring.json")
 
     def _secret_variables(self) -> set[str]:
         """Names of the variables from which gateways take passwords; no child process gets them."""

@@ -1,5 +1,6 @@
 """`mailctl gateway password`: set, check, clear, and where a gateway's passwords come from."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -111,8 +112,13 @@ def set_password(
         ask = f"Password of {user} for {'SMTP of ' if smtp else ''}{name}"
         taken = take_password(context, ways, role, ask=ask, store=store)
     source = taken.source or gateway.logins[role].secret
-    backend = context.secrets.set(name, role, taken.secret, store) if taken.secret else ""
-    notes, warnings = _save_source(context, name, role, source, dry_run=dry_run)
+    if taken.secret and store is SourceKind.ENCRYPTED:
+        context.encrypted.unlock()  # others wait for the lock below: not for a person who types
+    backend = ""
+    with nullcontext() if dry_run else context.config.locked():  # `secrets prune` sees both, or none
+        if taken.secret:
+            backend = context.secrets.set(name, role, taken.secret, store)
+        notes, warnings = _save_source(context, name, role, source, dry_run=dry_run)
     where = context.secrets.where(name, role, source)
     tries = f"`mailctl test {name}` tries it." if backend else f"`mailctl gateway password check {name}` tries it."
     notes += [] if dry_run else [tries]

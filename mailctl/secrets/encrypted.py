@@ -61,7 +61,7 @@ class EncryptedFile:
 
     def set(self, service: str, user: str, secret: Secret) -> str:
         """Keep `secret`, and read it back; returns the backend's name. Makes the file if there is none."""
-        self._unlock()
+        self.unlock()
         with self._changing():
             sealed = self._sealed()
             kept_at = int(datetime.now(UTC).timestamp())
@@ -74,7 +74,7 @@ class EncryptedFile:
         """Remove it; False if nothing was there."""
         if not self.exists:
             return False
-        self._unlock()
+        self.unlock()
         with self._changing():
             sealed = self._sealed()
             entries = self._read(sealed)
@@ -102,7 +102,7 @@ class EncryptedFile:
     def _changing(self) -> AbstractContextManager[None]:
         return locked(self.path.with_name(f".{self.path.name}.lock"), what=f"the {WHAT}")
 
-    def _unlock(self) -> None:
+    def unlock(self) -> None:
         """Have the key at hand before others are kept waiting: a person may have to type it."""
         sealed = self._sealed()
         if sealed is not None:

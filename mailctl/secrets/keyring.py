@@ -15,6 +15,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+from mailctl.domain.kept import PREFIX
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept
 from mailctl.errors import SecretError
@@ -29,9 +30,6 @@ PAUSE_SECONDS = 30.0
 
 So long, too, one that found no keyring is believed: the library looks for backends once in a process.
 """
-
-PREFIX = "mailctl:"
-"""How the services of all of mailctl's entries begin."""
 
 WAYS_ON = (
     "Unlock or start a keyring; or let a password manager answer: `mailctl gateway password source GATEWAY "

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
+from mailctl.domain.kept import PREFIX, KeptSecret, every_user, kept_secret, users_of
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept
 from mailctl.domain.server import Protocol
@@ -33,16 +34,6 @@ class SecretCheck:
     available: bool = False
     kept_at: datetime | None = None
     error: SecretError | None = None
-
-
-def user_of(role: LoginRole, source: SecretSource) -> str:
-    """The user name under which a store keeps what a login signs in with: its password's, or its tokens'."""
-    return f"{role}:oauth" if source.kind is SourceKind.OAUTH else role.value
-
-
-def every_user() -> list[tuple[LoginRole, str]]:
-    """All user names under which a store may keep something of a gateway, and whose login's that is."""
-    return [(role, user) for role in LoginRole for user in (role.value, f"{role}:oauth")]
 
 
 def no_encrypted_file() -> Keyring:
@@ -150,24 +141,25 @@ class SecretStore:
 
         Returns the logins of which something was copied. On SecretError nothing is left under the new name.
         """
-        copied: list[tuple[LoginRole, SourceKind]] = []
+        copied: list[tuple[LoginRole, SourceKind, str]] = []
         old, new = self.service(gateway.name), self.service(new_name)
         try:
             for role, login in gateway.logins.items():
                 if (store := login.secret.store) is None:
                     continue
-                with naming(gateway.name):
-                    secret = self.keeper(store).get(old, user_of(role, login.secret)).secret
-                if secret:
-                    with naming(new_name):
-                        self.keeper(store).set(new, user_of(role, login.secret), secret)
-                    copied.append((role, store))
+                for user in users_of(role, login.secret):
+                    with naming(gateway.name):
+                        secret = self.keeper(store).get(old, user).secret
+                    if secret:
+                        copied.append((role, store, user))
+                        with naming(new_name):
+                            self.keeper(store).set(new, user, secret)
         except SecretError:
-            for role, store in copied:
+            for _, store, user in copied:
                 with suppress(SecretError):  # the first error is the one to report
-                    self.keeper(store).delete(new, user_of(role, gateway.logins[role].secret))
+                    self.keeper(store).delete(new, user)
             raise
-        return tuple(role for role, _ in copied)
+        return tuple(dict.fromkeys(role for role, _, _ in copied))
 
     def forget(self, gateway: Gateway) -> tuple[LoginRole, ...]:
         """Remove what the stores keep of the gateway, also what a source used earlier; the logins that had something.
@@ -207,9 +199,58 @@ class SecretStore:
             return SecretCheck(source, where, backend, error=error)
         return SecretCheck(source, where, backend, available=True, kept_at=kept_at)
 
+    def peek(self, gateway: str, role: LoginRole, source: SecretSource) -> SecretCheck:
+        """As `check`; of a sign-in by OAuth only whether a token is kept, which asks no network."""
+        if source.kind is not SourceKind.OAUTH or source.store is None:
+            return self.check(gateway, role, source)
+        store = source.store
+        where, user = f"{_called(store)}, {self.service(gateway)}, {role}:oauth", users_of(role, source)[0]
+        try:
+            with naming(gateway):
+                entry = self.keeper(store).get(self.service(gateway), user)
+        except SecretError as error:
+            return SecretCheck(source, where, error=error)
+        if entry.secret:
+            return SecretCheck(source, where, entry.backend, available=True, kept_at=entry.kept_at)
+        hint = f"`mailctl auth login {gateway}` signs in."
+        none = SecretError(f"The {_called(store)} has no token for {gateway!r}", hint=hint, code="secret_missing")
+        return SecretCheck(source, where, entry.backend, error=none)
+
+    def kept(self, store: SourceKind) -> list[KeptSecret]:
+        """What a store keeps for this configuration folder, as far as it can be listed."""
+        found = [kept_secret(store, service, user, self._realm) for service, user in self.keeper(store).names]
+        return [each for each in found if each is not None]
+
+    def remove(self, kept: KeptSecret) -> bool:
+        """Remove one entry; False if it is gone already."""
+        return self.keeper(kept.store).delete(kept.service, kept.user)
+
+    def transfer(self, gateway: str, users: Iterable[str], old: SourceKind, new: SourceKind) -> int:
+        """Copy entries of a gateway from one store to the other, each read back; returns how many there were."""
+        count, service = 0, self.service(gateway)
+        with naming(gateway):
+            for user in users:
+                secret = self.keeper(old).get(service, user).secret
+                if secret:
+                    self.keeper(new).set(service, user, secret)
+                    if self.keeper(new).get(service, user).secret != secret:
+                        raise SecretError(f"The {_called(new)} did not give back what it was given")
+                    count += 1
+        return count
+
+    def drop(self, gateway: str, users: Iterable[str], old: SourceKind, new: SourceKind) -> int:
+        """Remove from `old` what `new` has as well, and has alike; returns how many there were."""
+        count, service = 0, self.service(gateway)
+        with naming(gateway):
+            for user in users:
+                secret = self.keeper(old).get(service, user).secret
+                if secret and self.keeper(new).get(service, user).secret == secret:
+                    count += self.keeper(old).delete(service, user)
+        return count
+
     def service(self, gateway: str) -> str:
         """The service name of the gateway's entries; the user name is the role's."""
-        return f"mailctl:{gateway}:{self._realm}" if self._realm else f"mailctl:{gateway}"
+        return f"{PREFIX}{gateway}:{self._realm}" if self._realm else f"{PREFIX}{gateway}"
 
     def where(self, gateway: str, role: LoginRole, source: SecretSource) -> str:
         """The place that `source` means, in words."""
@@ -227,9 +268,8 @@ class SecretStore:
 
     def _nothing_kept(self, gateway: str, role: LoginRole, store: SourceKind) -> SecretError:
         option = " --smtp" if role is LoginRole.SMTP_LOGIN else ""
-        name = "keyring" if store is SourceKind.KEYRING else "encrypted file"
         return SecretError(
-            f"The {name} has no password for {gateway!r} ({self.service(gateway)}, {role})",
+            f"The {_called(store)} has no password for {gateway!r} ({self.service(gateway)}, {role})",
             hint=f"`mailctl gateway password set {gateway}{option}` puts one there.",
             code="secret_missing",
         )
@@ -242,3 +282,7 @@ class SecretStore:
         with suppress(OSError):
             return datetime.fromtimestamp(secret_path(source.argument[0], self._env).stat().st_mtime, UTC)
         return None
+
+
+def _called(store: SourceKind) -> str:
+    return "keyring" if store is SourceKind.KEYRING else "encrypted file"

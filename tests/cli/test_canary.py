@@ -40,6 +40,10 @@ COMMANDS = [
     "gateway add third --server local --email c@c.example --password-stdin",
     "gateway add fourth --server local --email d@d.example --password-env NONE --smtp-login d --smtp-password-stdin",
     "log import exported.jsonl",
+    "secrets doctor",
+    "secrets list",
+    "secrets move --to encrypted --dry-run",
+    "secrets prune --yes",
     "gateway rename work job",
     "gateway remove job --yes",
 ]
@@ -61,7 +65,7 @@ def gateway(hunt: CanaryHunt, source: SecretSource) -> None:
     config.save_gateway(Gateway("work", "local", "alice@example.org", Login("alice", source)))
 
 
-@pytest.mark.parametrize("source", ["keyring", "command", "env"])
+@pytest.mark.parametrize("source", ["keyring", "encrypted", "command", "env"])
 def test_E1_to_E5_and_E7_no_command_shows_a_password(hunt: CanaryHunt, source: str) -> None:
     env: dict[str, str] = {}
     match source:
@@ -69,6 +73,15 @@ def test_E1_to_E5_and_E7_no_command_shows_a_password(hunt: CanaryHunt, source: s
             gateway(hunt, SecretSource())
             done = hunt.run("gateway", "password", "set", "work", "--password-stdin", *VERBOSE, stdin=f"{CANARY}\n")
             assert done.returncode == 0, done.stderr.decode()
+        case "encrypted":
+            gateway(hunt, SecretSource())
+            env["MAILCTL_SECRETS_KEY"] = "a passphrase of the file"
+            for words in (
+                ("gateway", "password", "set", "work", "--password-stdin"),
+                ("secrets", "move", "--to", source),
+            ):
+                done = hunt.run(*words, *VERBOSE, stdin=f"{CANARY}\n", env=env)
+                assert done.returncode == 0, done.stderr.decode()
         case "command":
             gateway(hunt, SecretSource(SourceKind.COMMAND, (str(hunt.password_command),)))
         case _:
@@ -79,6 +92,19 @@ def test_E1_to_E5_and_E7_no_command_shows_a_password(hunt: CanaryHunt, source: s
     for command in COMMANDS:
         done = hunt.run(*command.split(), *VERBOSE, stdin=f"{CANARY}\n", env=env)
         assert done.returncode != 2, f"{command} did nothing: {done.stderr.decode()}"
+
+
+def test_E1_to_E5_nobody_is_shown_the_key_of_the_encrypted_file(hunt: CanaryHunt) -> None:
+    gateway(hunt, SecretSource(SourceKind.ENCRYPTED))
+    config = ConfigStore(hunt.home / ".config/mailctl")
+    other = Login("bob", SecretSource(SourceKind.COMMAND, ("/bin/sh", "-c", "env >&2; exit 1")))
+    config.save_gateway(Gateway("other", "local", "bob@example.org", other))
+    env = {"MAILCTL_SECRETS_KEY": CANARY}
+    hunt.run("gateway", "password", "set", "work", "--password-stdin", *VERBOSE, stdin="hunter2\n", env=env)
+    for words in (("test", "--all", "--timeout", "5"), ("secrets", "doctor"), ("sync", "work"), ("secrets", "list")):
+        hunt.run(*words, *VERBOSE, env=env)
+    wrong = {"MAILCTL_SECRETS_KEY": CANARY[1:]}
+    assert hunt.run("secrets", "doctor", *VERBOSE, env=wrong).returncode == 4
 
 
 @pytest.mark.parametrize("source", ["command", "env"])

@@ -10,6 +10,7 @@ from time import monotonic
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
+from mailctl.domain.kept import token_users
 from mailctl.domain.oauth import Application, Grant, HttpPoster, Token
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.errors import NetworkError, SecretError
@@ -99,9 +100,13 @@ class Tokens:
                 if error.code != "oauth_unreadable":
                     raise
                 token = None
-            for user in entries(role):
+            for user in token_users(role):
                 ring.delete(service, user)
         return token
+
+    def held(self, gateway: str, role: LoginRole) -> AbstractContextManager[None]:
+        """Nobody renews the token of a login meanwhile. LockedError where another process takes too long."""
+        return self._locked(gateway, role, Deadline(LONGEST))
 
     def _good(self, gateway: str, role: LoginRole, held: Token, seen: Token | None, *, fresh: bool) -> bool:
         """Whether what is kept, read once more when the lock was had, serves."""
@@ -190,7 +195,7 @@ class Tokens:
     def _keep(self, gateway: str, role: LoginRole, source: SecretSource, token: Token) -> str:
         """First under a second name, so that a process that ends in the middle leaves one of the two whole."""
         ring, service, text = self._ring(source.store or SourceKind.KEYRING), self._service(gateway), to_text(token)
-        first, second = entries(role)
+        first, second = token_users(role)
         with naming(gateway):
             for user in (second, first):
                 backend = ring.set(service, user, text)
@@ -202,7 +207,9 @@ class Tokens:
     def _kept(self, gateway: str, role: LoginRole, source: SecretSource, *, strict: bool = True) -> Token | None:
         """What is kept under the first name; unless `strict`, what can't be read counts as nothing."""
         with naming(gateway):
-            text = self._ring(source.store or SourceKind.KEYRING).get(self._service(gateway), entries(role)[0]).secret
+            text = (
+                self._ring(source.store or SourceKind.KEYRING).get(self._service(gateway), token_users(role)[0]).secret
+            )
             try:
                 return from_text(text) if text else None
             except SecretError:
@@ -213,7 +220,9 @@ class Tokens:
     def _newer(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
         """What a process that ended in the middle of `_keep` left; None if it was cut short: the older is whole."""
         with naming(gateway):
-            text = self._ring(source.store or SourceKind.KEYRING).get(self._service(gateway), entries(role)[1]).secret
+            text = (
+                self._ring(source.store or SourceKind.KEYRING).get(self._service(gateway), token_users(role)[1]).secret
+            )
         with suppress(SecretError):
             return from_text(text) if text else None
         return None
@@ -231,11 +240,6 @@ class Tokens:
     @staticmethod
     def _fits(token: Token, application: Application) -> bool:
         return (token.client_id, token.tenant) == (application.client_id, application.tenant)
-
-
-def entries(role: LoginRole) -> tuple[str, str]:
-    """The user names of a role's token in a keyring: where it is, and where the next one is first put."""
-    return f"{role}:oauth", f"{role}:oauth:next"
 
 
 def _key(gateway: str, role: LoginRole) -> str:

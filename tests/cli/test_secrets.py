@@ -1,0 +1,258 @@
+"""`mailctl secrets`: doctor, list, move, prune, key, with a keyring in memory and a real encrypted file."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailctl.config.store import ConfigStore
+from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, SourceKind
+from mailctl.domain.secret import Secret
+from mailctl.domain.server import Endpoint, Protocol, Security, Server
+from mailctl.errors import SecretError
+from mailctl.secrets import jose
+from mailctl.secrets.encrypted import EncryptedFile
+from mailctl.secrets.keyring import Entry
+from mailctl.secrets.memory import MemoryKeyring
+from mailctl.secrets.store import SecretStore
+from tests.cli.support import Cli
+
+KEY = "correct horse"
+ENCRYPTED = SecretSource(SourceKind.ENCRYPTED)
+OAUTH = SecretSource(SourceKind.OAUTH)
+MOVE = ("secrets", "move", "--to", "encrypted")
+Names = dict[tuple[str, str], str]
+
+PASSWORDS: Names = {
+    ("mailctl:home", "login"): "p-home",
+    ("mailctl:work", "login"): "p-work",
+    ("mailctl:work", "smtp_login"): "p-smtp",
+}
+TOKENS: Names = {("mailctl:cloud", "login:oauth"): "t" * 3000, ("mailctl:cloud", "login:oauth:next"): "n" * 3000}
+
+
+class NoKeyring(MemoryKeyring):
+    """One that isn't there."""
+
+    def get(self, service: str, user: str) -> Entry:
+        raise SecretError("There is no keyring here", code="keyring_none")
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        raise SecretError("There is no keyring here", code="keyring_none")
+
+
+@pytest.fixture
+def home(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Three gateways: a password, two passwords, OAuth; and one whose password is in a variable."""
+    monkeypatch.setattr(jose, "ITERATIONS", 1000)
+    config = ConfigStore(cli.config)
+    config.save_server(Server("example", endpoints={Protocol.IMAP: Endpoint("mail.example.org", 993, Security.TLS)}))
+    smtp = Login("alice-smtp")
+    config.save_gateway(Gateway("work", "example", "alice@example.org", Login("alice"), smtp_login=smtp))
+    config.save_gateway(Gateway("home", "example", "alice@example.net", Login("al")))
+    config.save_gateway(Gateway("cloud", "example", "alice@example.com", Login("al", OAUTH)))
+    config.save_gateway(Gateway("ci", "example", "c@example.com", Login("c", SecretSource(SourceKind.ENV, ("CI_PW",)))))
+    for (service, user), value in {**PASSWORDS, **TOKENS}.items():
+        cli.keyring.set(service, user, Secret(value))
+    cli.env |= {"MAILCTL_SECRETS_KEY": KEY, "CI_PW": "p-ci"}
+    return cli
+
+
+def in_file(home: Cli) -> Names:
+    ring = EncryptedFile(home.config / "secrets.jwe", lambda new: Secret(KEY))
+    return {name: secret.reveal() for name in ring.names if (secret := ring.get(*name).secret)}
+
+
+def in_keyring(home: Cli) -> Names:
+    return {name: secret.reveal() for name in home.keyring.names if (secret := home.keyring.get(*name).secret)}
+
+
+def source_of(home: Cli, name: str, role: LoginRole = LoginRole.LOGIN) -> SecretSource:
+    return ConfigStore(home.config).gateway(name).logins[role].secret
+
+
+def test_everything_moves_there_and_back(home: Cli) -> None:
+    rows = home.json(*MOVE, "--dry-run")["result"]
+    assert {row["state"] for row in rows} == {"would move"}
+    assert in_keyring(home) == {**PASSWORDS, **TOKENS}
+    rows = home.json(*MOVE)["result"]
+    assert [(row["gateway"], row["login"], row["state"]) for row in rows] == [
+        ("cloud", "login", "moved"),
+        ("home", "login", "moved"),
+        ("work", "login", "moved"),
+        ("work", "smtp_login", "moved"),
+    ]
+    assert (in_keyring(home), in_file(home)) == ({}, {**PASSWORDS, **TOKENS})
+    assert source_of(home, "work", LoginRole.SMTP_LOGIN) == ENCRYPTED
+    assert source_of(home, "cloud") == SecretSource(SourceKind.OAUTH, ("", "encrypted"))
+    assert source_of(home, "ci").kind is SourceKind.ENV
+    assert {row["state"] for row in home.json(*MOVE)["result"]} == {"there"}
+    home.ok("secrets", "move", "--to", "keyring", "cloud", "work")
+    assert in_file(home) == {("mailctl:home", "login"): "p-home"}
+    assert (source_of(home, "cloud"), source_of(home, "work")) == (OAUTH, SecretSource())
+
+
+def test_what_others_keep_is_copied_if_that_is_asked_for(home: Cli) -> None:
+    done = home.run(*MOVE, "--from", "env")
+    assert "can still be had from where it was" in done.err
+    assert in_file(home) == {("mailctl:ci", "login"): "p-ci"}
+    assert source_of(home, "ci") == ENCRYPTED
+    assert in_keyring(home) == {**PASSWORDS, **TOKENS}
+
+
+def test_one_that_is_missing_keeps_no_other_from_moving(home: Cli) -> None:
+    home.keyring.delete("mailctl:home", "login")
+    found = home.json(*MOVE, code=4)
+    states = {row["gateway"]: (row["state"], row["code"]) for row in found["result"]}
+    assert states["home"] == ("failed", "secret_missing")
+    assert states["work"] == ("moved", "")
+    assert source_of(home, "home") == SecretSource()
+
+
+@pytest.mark.parametrize("method", ["transfer", "drop"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_move_that_is_killed_loses_nothing_and_goes_on(
+    home: Cli, monkeypatch: pytest.MonkeyPatch, method: str, when: str
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    original: Callable[..., int] = getattr(SecretStore, method)
+
+    def dies(store: SecretStore, gateway: str, *args: object) -> int:
+        if gateway == "work" and when == "before":
+            raise KilledError
+        done = original(store, gateway, *args)
+        if gateway == "work":
+            raise KilledError
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SecretStore, method, dies)
+        with pytest.raises(KilledError):
+            home.run(*MOVE)
+    for name, user in (("work", "login"), ("work", "smtp_login"), ("home", "login"), ("cloud", "login:oauth")):
+        role = LoginRole(user.partition(":")[0])
+        store = in_file(home) if source_of(home, name, role).store is SourceKind.ENCRYPTED else in_keyring(home)
+        assert store[f"mailctl:{name}", user] == {**PASSWORDS, **TOKENS}[f"mailctl:{name}", user]
+    home.ok(*MOVE)
+    assert (in_keyring(home), in_file(home)) == ({}, {**PASSWORDS, **TOKENS})
+
+
+def test_a_file_that_cannot_be_written_loses_nothing(home: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise SecretError("no", code="refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("mailctl.config.store.ConfigStore.save_gateway", fails)
+        assert home.run(*MOVE).code == 4
+    assert in_keyring(home) == {**PASSWORDS, **TOKENS}
+    assert source_of(home, "work") == SecretSource()
+    home.ok(*MOVE)
+    assert in_keyring(home) == {}
+
+
+def test_without_a_key_nothing_begins(home: Cli) -> None:
+    del home.env["MAILCTL_SECRETS_KEY"]
+    done = home.run(*MOVE)
+    assert (done.code, in_keyring(home)) == (4, {**PASSWORDS, **TOKENS})
+    assert "nobody to ask" in done.err
+    assert home.run("secrets", "move").code == 2
+
+
+def test_E16_orphans_are_found_and_removed_and_nothing_else(home: Cli) -> None:
+    home.ok(*MOVE, "work")
+    for name in (("mailctl:gone", "login"), ("mailctl:gone", "login:oauth"), ("mailctl:work", "login")):
+        home.keyring.set(*name, Secret("orphan"))
+    others = [("mailctl:other:0a1b2c3d", "login"), ("thunderbird", "login"), ("mailctl:broken", "login")]
+    for name in others:
+        home.keyring.set(*name, Secret("not ours"))
+    (home.config / "gateways/broken.toml").write_text("broken =")
+    rows = home.json("secrets", "list")["result"]
+    assert [(row["store"], row["owner"], row["entry"]) for row in rows if not row["used"]] == [
+        ("keyring", "gone", "login"),
+        ("keyring", "gone", "login:oauth"),
+        ("keyring", "work", "login"),
+    ]
+    assert {(row["store"], row["owner"]) for row in rows if row["used"]} == {
+        ("keyring", "home"),
+        ("keyring", "cloud"),
+        ("keyring", "broken"),
+        ("encrypted", "work"),
+    }
+    before = in_keyring(home)
+    assert home.json("secrets", "prune", "--dry-run")["result"]["removed"] is False
+    assert home.run("secrets", "prune").code == 2  # nobody to ask
+    assert in_keyring(home) == before
+    result = home.json("secrets", "prune", "--yes")["result"]
+    assert (len(result["entries"]), result["removed"]) == (3, True)
+    assert {*in_keyring(home)} == {*before} - {(row["service"], row["entry"]) for row in result["entries"]}
+    assert {*others} < {*in_keyring(home)}
+    assert home.json("secrets", "prune", "--yes")["result"]["entries"] == []
+    assert in_file(home) == {name: value for name, value in PASSWORDS.items() if name[0] == "mailctl:work"}
+
+
+def test_doctor_says_what_is_usable_and_what_answers(home: Cli) -> None:
+    found = home.json("secrets", "doctor")["result"]
+    assert {row["source"]: row["usable"] for row in found["sources"]}["keyring"]
+    assert found["fits"] == "keyring"
+    assert {(row["gateway"], row["login"]): row["available"] for row in found["logins"]} == {
+        ("work", "login"): True,
+        ("work", "smtp_login"): True,
+        ("home", "login"): True,
+        ("cloud", "login"): True,
+        ("ci", "login"): True,
+    }
+    shown = json.dumps(found) + home.ok("secrets", "doctor").out
+    assert not [value for value in (*PASSWORDS.values(), "p-ci", KEY, "ttt") if value in shown]
+
+
+def test_doctor_says_why_not(home: Cli) -> None:
+    home.keyring = NoKeyring()
+    del home.env["MAILCTL_SECRETS_KEY"], home.env["CI_PW"]
+    found = home.json("secrets", "doctor", code=4)
+    states = {row["source"]: row for row in found["result"]["sources"]}
+    assert (states["keyring"]["usable"], states["keyring"]["code"]) == (False, "keyring_none")
+    assert (states["encrypted"]["usable"], states["encrypted"]["code"]) == (False, "secrets_key_missing")
+    assert found["result"]["fits"] == "encrypted"
+    assert {row["code"] for row in found["result"]["logins"]} == {"keyring_none", "secret_missing"}
+    assert "5 logins of 5" in found["error"]["message"]
+    assert home.run("secrets", "doctor", "nobody").code == 3
+    home.env["CI_PW"] = "p-ci"
+    home.ok("secrets", "doctor", "ci")  # what others lack is no fault of this one
+
+
+def test_a_random_key_opens_what_it_made(home: Cli, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    home.ok("secrets", "key", str(key), "--dry-run")
+    assert not key.exists()
+    done = home.ok("secrets", "key", str(key))
+    assert key.stat().st_mode & 0o777 == 0o600
+    assert json.loads(key.read_text())["k"] not in done.out + done.err
+    assert home.run("secrets", "key", str(key)).code == 3
+    del home.env["MAILCTL_SECRETS_KEY"]
+    (home.config / "config.toml").write_text(f'[secrets]\nkey = {{file = "{key}"}}\n')
+    home.ok(*MOVE)
+    home.ok("gateway", "password", "check", "work")
+    assert not EncryptedFile(home.config / "secrets.jwe", lambda new: Secret("x")).takes_passphrase
+    assert "has its key already" in home.run("secrets", "key", str(tmp_path / "another")).err
+
+
+def test_a_login_that_changes_meanwhile_is_left_alone(home: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = ConfigStore(home.config).gateway("home")
+    changed = replace(gateway, login=replace(gateway.login, secret=SecretSource(SourceKind.ENV, ("X",))))
+    original = EncryptedFile.unlock
+
+    def unlock(file: EncryptedFile) -> None:
+        original(file)
+        ConfigStore(home.config).save_gateway(changed)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EncryptedFile, "unlock", unlock)
+        done = home.run(*MOVE, "home")
+    assert done.code == 4
+    assert "changed this login meanwhile" in done.err
+    assert source_of(home, "home").kind is SourceKind.ENV
