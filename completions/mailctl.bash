@@ -12,7 +12,7 @@ _mailctl_names() { # servers|gateways: the names of the files in the configurati
 _mailctl_at() { # sets subs, opts, argument for the command path $1
     subs='' opts='' argument=''
     case $1 in
-        '') subs='server gateway auth test explain sync watch schedule status log config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        '') subs='server gateway auth test explain sync watch schedule status log secrets config schema demo' opts='--version --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server') subs='presets add list show edit rename remove discover' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'server presets') subs='' opts='--search --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
         'server add') subs='' opts='--imap --imap-security --no-imap --pop3 --pop3-security --no-pop3 --smtp --smtp-security --no-smtp --ca-file --fingerprint --verify-certificate --no-verify-certificate --minimum-tls --preset --domain --region --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='presets' ;;
@@ -53,6 +53,12 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'log show') subs='' opts='--gateway --run --level --since --until --limit --follow --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'log export') subs='' opts='--gateway --run --level --since --until --force --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'log import') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
+        'secrets') subs='doctor list move prune key' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'secrets doctor') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'secrets list') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'secrets move') subs='' opts='--to --from --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'secrets prune') subs='' opts='--yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'secrets key') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'config') subs='path check' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'config path') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'config check') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
@@ -281,6 +287,20 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'log export --state-dir') value='dirs' ;;
         'log import --config-dir') value='dirs' ;;
         'log import --state-dir') value='dirs' ;;
+        'secrets --config-dir') value='dirs' ;;
+        'secrets --state-dir') value='dirs' ;;
+        'secrets doctor --config-dir') value='dirs' ;;
+        'secrets doctor --state-dir') value='dirs' ;;
+        'secrets list --config-dir') value='dirs' ;;
+        'secrets list --state-dir') value='dirs' ;;
+        'secrets move --to') value='words keyring encrypted' ;;
+        'secrets move --from') value='words keyring encrypted command env file' ;;
+        'secrets move --config-dir') value='dirs' ;;
+        'secrets move --state-dir') value='dirs' ;;
+        'secrets prune --config-dir') value='dirs' ;;
+        'secrets prune --state-dir') value='dirs' ;;
+        'secrets key --config-dir') value='dirs' ;;
+        'secrets key --state-dir') value='dirs' ;;
         'config --config-dir') value='dirs' ;;
         'config --state-dir') value='dirs' ;;
         'config path --config-dir') value='dirs' ;;
