@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mailctl.domain.gateway import LoginRole
-    from mailctl.domain.oauth import Application
+    from mailctl.domain.oauth import Application, Token
     from mailctl.domain.secret import Secret
     from mailctl.protocols.redirect import RedirectListener
     from mailctl.secrets.encrypted import EncryptedFile
     from mailctl.secrets.keyring import Keyring
+    from mailctl.secrets.oauth.client import Client
+    from mailctl.secrets.oauth.device import DeviceCode, Pause
     from mailctl.secrets.oauth.tokens import Tokens
     from mailctl.secrets.store import SecretStore
 
@@ -83,6 +85,13 @@ class Secrets(Configured):
         from mailctl.secrets.oauth.authorization import check_loopback
 
         return RedirectListener(*check_loopback(application.redirect))
+
+    @staticmethod
+    def token_of_device(client: "Client", code: "DeviceCode", pause: "Pause") -> "Token":
+        """The token once the person has entered the code."""
+        from mailctl.secrets.oauth.device import wait_for
+
+        return wait_for(client, code, pause)
 
     @cached_property
     def encrypted(self) -> "EncryptedFile":

@@ -10,6 +10,7 @@ from mailctl.output.escape import visible
 if TYPE_CHECKING:
     from mailctl.output.progress import Count, Progress
     from mailctl.output.view import Table, View
+    from mailctl.output.waiting import Waiting
 
 
 class Outcome(NamedTuple):
@@ -115,6 +116,32 @@ class Emitter:
             if not answer.endswith("\n"):  # Ctrl-C or Ctrl-D: the question's line ends before anything else is said
                 self.stderr.write("\n")
         return answer
+
+    def show(self, text: str, *, code: str = "") -> None:
+        """What a person needs in order to go on: a link, or a code. On stderr, whole, whatever the options are.
+
+        code: shown on a line of its own; large on a terminal.
+        """
+        lines = [visible(text)]
+        if code:
+            from shutil import get_terminal_size
+
+            from mailctl.output.large import large
+
+            big = large(code, get_terminal_size().columns) if self._redraws(self.stderr) else []
+            lines += (
+                ["", *big, "" * bool(big), f"  {visible(code)}", ""]
+                if self.is_terminal(self.stderr)
+                else [visible(code)]
+            )
+        self.stderr.write("\n".join(lines) + "\n")
+        self.stderr.flush()
+
+    def waiting(self, what: str) -> "Waiting":
+        """A countdown on stderr; it shows nothing unless a person watches."""
+        from mailctl.output.waiting import Waiting
+
+        return Waiting(self.stderr, what, active=self._redraws(self.stderr) and not self.quiet)
 
     def stream(self, plain: str) -> None:
         """One line of data on stdout at once, for output without an end (`log --follow`); already safe to show."""

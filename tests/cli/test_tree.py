@@ -7,7 +7,7 @@ from mailctl.cli.tree import Node, command_tree
 
 LOOK_ONLY = {
     *("server presets", "server list", "server show", "gateway list", "gateway show", "gateway password check"),
-    *("test", "explain", "status", "log show", "config path", "config check", "schema"),
+    *("test", "explain", "status", "log show", "config path", "auth status", "auth token", "config check", "schema"),
     *("secrets doctor", "secrets list"),
     *("watch", "schedule show"),  # a watch changes what `sync` would, which has it
     "demo",  # works in folders of its own, which go with it

@@ -1,0 +1,183 @@
+"""`mailctl auth login`: a person signs in, what was granted is checked, and the tokens are kept."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mailctl.cli.auth_logins import TokenLogin, token_logins
+from mailctl.cli.chosen import named
+from mailctl.cli.context import Context
+from mailctl.cli.lazy import App
+from mailctl.domain.gateway import LoginRole
+from mailctl.domain.record import dataclass
+from mailctl.domain.units import seconds_of
+from mailctl.errors import AuthError, UsageError
+from mailctl.output.emitter import Outcome
+from mailctl.output.view import Cell, Fields, Stack
+
+if TYPE_CHECKING:
+    from mailctl.domain.oauth import Application, Token
+    from mailctl.domain.oauth_grants import Shortfall
+
+GATEWAY = Annotated[str, typer.Argument(metavar="[GATEWAY]", help="The gateway; the default one if left out.")]
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A login that somebody signed in for, or with dry_run would.
+
+    account: of whom the token is, as far as it tells; "" if not. scopes: granted; with dry_run, asked for.
+    expires: when the access token lapses; it is renewed if `renews`. lapses: when the sign-in ends, null if not known.
+    kept_in: the backend that holds the tokens. lacks: what the token lacks, as sentences.
+    """
+
+    gateway: str
+    login: LoginRole
+    user: str
+    application: str
+    service: str
+    account: str
+    scopes: list[str]
+    expires: datetime | None
+    renews: bool
+    lapses: datetime | None
+    kept_in: str
+    lacks: list[str]
+    dry_run: bool
+
+
+RESULTS: dict[str, Any] = {"auth login": list[SignIn]}
+app = App()
+
+
+@app.verb()
+def login(
+    ctx: typer.Context,
+    name: GATEWAY = "",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Print the link, and take the address to which it led; for SSH.")
+    ] = False,
+    device: Annotated[
+        bool, typer.Option("--device", help="Show a code to enter on another device, where the provider allows it.")
+    ] = False,
+    imap: Annotated[bool, typer.Option("--imap", help="The main login, which IMAP and POP3 use.")] = False,
+    smtp: Annotated[bool, typer.Option("--smtp", help="SMTP's own login.")] = False,
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="How long the browser is waited for.")] = "5m",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say who would sign in with what, and do nothing.")
+    ] = False,
+) -> None:
+    """Sign in to a gateway by OAuth.
+
+    The browser opens; without one, as over SSH, the link is printed. The tokens are kept in the keyring and renewed
+    from then on.
+    """
+    from mailctl.cli.auth_flows import Flows
+
+    context = Context.of(ctx)
+    (name,) = named(context, [name] if name else [])
+    roles = [role for role, asked in zip(LoginRole, (imap, smtp), strict=True) if asked]
+    seconds = seconds_of(timeout)
+    done, warnings = [], []
+    for each in token_logins(context, name, roles):
+        application = context.application_of(name, each.source)
+        _needs_person(application, name)
+        if dry_run:
+            done.append(_sign_in(each, application, None, "", []))
+            continue
+        flows = Flows(context, application, each.user, seconds)
+        token = flows.chosen(no_browser=no_browser, device=device)
+        lacks = _shortfalls(context, each, application, token)
+        if lacks and lacks[0].certain:
+            raise AuthError(
+                f"{lacks[0].message}; the sign-in was not kept",
+                hint=_remedy(context, lacks[0].cause, name),
+                code="oauth_grant",
+                cause=lacks[0].cause,
+            )
+        warnings += [*(shortfall.message for shortfall in lacks), *_lapses(context, application, token)]
+        kept_in = context.tokens.keep(name, each.role, each.source, token)
+        done.append(_sign_in(each, application, token, kept_in, lacks))
+    notes = [f"Nobody signed in; `mailctl auth login {name}` does it."] if dry_run else _next(name)
+    context.emit(Outcome(done, Stack([_fields(each) for each in done]), notes=notes, warnings=warnings))
+
+
+def _needs_person(application: "Application", name: str) -> None:
+    if not application.grant.by_person:
+        raise UsageError(
+            f"The application {application.name!r} signs in by itself ({application.grant}); nobody has to",
+            hint=f"`mailctl test {name}` tries it.",
+        )
+
+
+def _shortfalls(
+    context: Context, login: TokenLogin, application: "Application", token: "Token"
+) -> "Sequence[Shortfall]":
+    """What the token lacks for the protocols that the login serves, what is certain first."""
+    from mailctl.domain.oauth_grants import shortfalls
+
+    found = {
+        each.message: each
+        for protocol in login.protocols
+        for each in shortfalls(token, application, protocol, login.user, shared=login.shared)
+    }
+    return sorted(found.values(), key=lambda each: not each.certain)
+
+
+def _lapses(context: Context, application: "Application", token: "Token") -> list[str]:
+    from mailctl.domain.oauth_grants import lapses
+
+    return [each.message for each in lapses(token, application, context.now())]
+
+
+def _remedy(context: Context, cause: str, name: str) -> str:
+    """The first thing to do about a cause."""
+    known = context.knowledge.causes.get(cause)
+    return next(iter(known.remedy), "") if known else f"Sign in anew: mailctl auth login {name}"
+
+
+def _next(name: str) -> list[str]:
+    return [f"Signed in. `mailctl test {name}` tries it."]
+
+
+def _sign_in(
+    login: TokenLogin,
+    application: "Application",
+    token: "Token | None",
+    kept_in: str,
+    lacks: "Sequence[Shortfall]",
+) -> SignIn:
+    from mailctl.cli.auth_logins import account_of, sign_in_ends
+
+    return SignIn(
+        gateway=login.gateway,
+        login=login.role,
+        user=login.user,
+        application=application.name,
+        service=application.service.id,
+        account=account_of(token) if token else "",
+        scopes=list(token.scopes if token else application.wanted_scopes),
+        expires=token.expires if token else None,
+        renews=bool(token and token.refresh_token),
+        lapses=sign_in_ends(token, application) if token else None,
+        kept_in=kept_in,
+        lacks=[each.message for each in lacks],
+        dry_run=token is None,
+    )
+
+
+def _fields(done: SignIn) -> Fields:
+    pairs: list[tuple[str, Cell]] = [
+        ("gateway", done.gateway),
+        ("login", done.login.value),
+        ("user", done.user),
+        ("application", done.application),
+        ("account", done.account or None),
+        ("scopes", " ".join(done.scopes) or None),
+        ("expires", done.expires.isoformat(timespec="seconds") if done.expires else None),
+        ("renews", None if done.dry_run else done.renews),
+        ("kept in", done.kept_in or None),
+    ]
+    return Fields([pair for pair in pairs if pair[1] is not None])

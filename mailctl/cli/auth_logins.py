@@ -1,0 +1,73 @@
+"""The logins that sign in by token, and what their tokens tell of themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from mailctl.cli.context import Context
+from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
+from mailctl.domain.record import dataclass
+from mailctl.domain.server import Protocol
+from mailctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from mailctl.domain.oauth import Application, Token
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogin:
+    """One login of a gateway whose source is OAUTH. protocols: those in use for which it signs in."""
+
+    gateway: str
+    role: LoginRole
+    user: str
+    source: SecretSource
+    protocols: tuple[Protocol, ...]
+    shared: bool
+
+
+def token_logins(context: Context, name: str, roles: Sequence[LoginRole] = ()) -> list[TokenLogin]:
+    """Those of a gateway, of all its logins or of `roles`. UsageError (not_oauth) if there is none."""
+    joined = context.gateway(name)
+    gateway = joined.gateway
+    found = [
+        TokenLogin(
+            name,
+            role,
+            login.user,
+            login.secret,
+            tuple(each for each in joined.protocols if gateway.role_for(each) is role),
+            gateway.shared,
+        )
+        for role, login in gateway.logins.items()
+        if login.secret.kind is SourceKind.OAUTH and (not roles or role in roles)
+    ]
+    if not found:
+        raise UsageError(
+            f"{name} doesn't sign in by OAuth{' there' if roles else ''}, but with a password",
+            hint=f"To change that: mailctl gateway edit {name} --secret oauth",
+            code="not_oauth",
+        )
+    return found
+
+
+def account_of(token: "Token") -> str:
+    """Of whom a token is, as far as it tells; "" if it doesn't."""
+    from mailctl.domain.oauth_claims import read_claims
+
+    claims = read_claims(token.access_token)
+    return token.user or (claims.user if claims else "")
+
+
+def sign_in_ends(token: "Token", application: "Application") -> datetime | None:
+    """When a sign-in ends if nobody does anything, None if not known.
+
+    It is when the refresh token lapses: as the service said, or so many days after it came as the service is known for.
+    Without a refresh token it ends with the access token.
+    """
+    if token.refresh_token is None:
+        return token.expires
+    days = application.service.refresh_days
+    if token.refresh_expires is None and token.refreshed and days:
+        return token.refreshed + timedelta(days=days)
+    return token.refresh_expires

@@ -1,0 +1,399 @@
+"""`mailctl auth login|status|logout|token` with a real authorization server: every way, and what goes wrong."""
+
+import io
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import tomli_w
+
+from mailctl.cli.run import run_command
+from tests.cli.support import Cli, Done, TerminalIO
+
+from .support import agreeing_browser
+from .support.oauth_server import Fault, OAuthServer
+
+ALICE = "alice@example.org"
+PROGRAM = Path(agreeing_browser.__file__)
+
+
+@pytest.fixture
+def server() -> Iterator[OAuthServer]:
+    with OAuthServer() as started:
+        yield started
+
+
+@pytest.fixture
+def cli(tmp_path: Path, server: OAuthServer) -> Cli:
+    """A home with one gateway, whose application is registered."""
+    made = Cli(tmp_path)
+    for folder in ("servers", "gateways", "oauth"):
+        (made.config / folder).mkdir(parents=True, mode=0o700)
+    write(made, "servers/s", {"imap": {"host": "mail.example.org"}, "smtp": {"host": "mail.example.org"}})
+    write(made, "gateways/g", {"server": "s", "email": ALICE, "login": {"user": ALICE, "secret": {"oauth": "own"}}})
+    write(made, "oauth/own", server.table())
+    browser(made)
+    return made
+
+
+def write(cli: Cli, name: str, table: dict[str, Any]) -> None:
+    path = cli.config / f"{name}.toml"
+    path.write_text(tomli_w.dumps(table))
+    path.chmod(0o600)
+
+
+def browser(cli: Cli, answer: str = "allow", user: str = ALICE) -> None:
+    cli.env["BROWSER"] = f"{sys.executable} {PROGRAM} {answer} {user} %s"
+
+
+def no_browser(cli: Cli, answer: Callable[[str], str], *options: str, terminal: bool = False) -> Done:
+    """`auth login g --no-browser`, where `answer` makes of the link what is pasted."""
+    kind = TerminalIO if terminal else io.StringIO
+    out, err = kind(), kind()
+
+    class Pasting(io.StringIO):
+        def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # typeshed has bytes there
+            return answer(link_in(err.getvalue())) + "\n"
+
+    words = ["auth", "login", "g", "--no-browser", *options]
+    code = run_command(words, Pasting(), out, err, cli.env, keyring=lambda: cli.keyring)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def link_in(text: str) -> str:
+    (link,) = [line for line in text.splitlines() if "/authorize?" in line]
+    return link
+
+
+def agree(link: str, answer: str = "allow") -> str:
+    """What the browser's address bar shows in the end: nobody listens there."""
+    from urllib.parse import urlencode
+    from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
+
+    class Stay(HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    from urllib.error import HTTPError
+
+    form = urlencode({"user": ALICE, "answer": answer}).encode()
+    with pytest.raises(HTTPError) as caught:
+        build_opener(ProxyHandler({}), Stay()).open(link, form, timeout=20)
+    with caught.value as redirect:
+        return str(redirect.headers["Location"])
+
+
+def secrets_of(server: OAuthServer) -> list[str]:
+    """Everything that must be shown nowhere."""
+    found = [value for each in server.register.issued for value in (each.access, each.refresh)]
+    found += [form[name] for form in server.forms() for name in ("code", "code_verifier") if name in form]
+    return [each for each in found if each]
+
+
+def test_the_browser_signs_in_and_the_tokens_are_kept(cli: Cli, server: OAuthServer) -> None:
+    server.register.claims = {"email": ALICE}
+    (done,) = cli.json("auth", "login", "g")["result"]
+    assert (done["user"], done["application"], done["service"]) == (ALICE, "own", "own")
+    assert done["scopes"] == ["mail", "offline_access"]
+    assert done["account"] == ALICE
+    assert done["renews"]
+    assert done["kept_in"]
+    assert [entry.path for entry in server.asked] == ["/authorize", "/authorize", "/token"]
+    (status,) = cli.json("auth", "status")["result"]
+    assert (status["state"], status["account"], status["code"], status["next"]) == ("signed in", ALICE, "", "")
+    token = cli.ok("auth", "token", "g")
+    assert token.out == server.register.issued[-1].access + "\n"
+    assert token.err == ""
+    about = cli.json("auth", "token", "g")
+    assert about["result"]["user"] == ALICE
+    assert server.register.issued[-1].access not in json.dumps(about)
+
+
+def test_what_is_said_of_a_sign_in_has_no_secret(cli: Cli, server: OAuthServer) -> None:
+    shown = [cli.run("auth", "login", "g", "--debug"), cli.run("auth", "status", terminal=True)]
+    shown += [cli.run("gateway", "show", "g"), cli.run("auth", "logout", "g", "--debug")]
+    for done in shown:
+        assert done.code == 0, done.err
+        assert not [secret for secret in secrets_of(server) if secret in done.out + done.err]
+    assert "The browser opens http://127.0.0.1:" in shown[0].err
+    assert "state=" not in shown[0].err
+
+
+def test_a_dry_run_asks_nobody(cli: Cli, server: OAuthServer) -> None:
+    (done,) = cli.json("auth", "login", "g", "--dry-run")["result"]
+    assert (done["dry_run"], done["scopes"], done["kept_in"]) == (True, ["mail", "offline_access"], "")
+    cli.ok("auth", "login", "g")
+    (out,) = cli.json("auth", "logout", "g", "--dry-run")["result"]
+    assert (out["forgotten"], out["revoked"], out["dry_run"]) == (True, None, True)
+    assert cli.json("auth", "status")["result"][0]["state"] == "signed in"
+    assert not server.forms("/revoke")
+
+
+def test_logging_out_revokes_and_forgets(cli: Cli, server: OAuthServer) -> None:
+    cli.ok("auth", "login", "g")
+    (out,) = cli.json("auth", "logout", "g")["result"]
+    assert (out["forgotten"], out["revoked"]) == (True, True)
+    assert all(each.revoked for each in server.register.issued)
+    assert cli.json("auth", "status", code=4)["error"]["code"] == "oauth_not_signed_in"
+    assert cli.json("auth", "token", "g", code=4)["error"]["code"] == "oauth_not_signed_in"
+    (out,) = cli.json("auth", "logout", "g")["result"]
+    assert (out["forgotten"], out["revoked"]) == (False, None)
+
+
+def test_logging_out_where_nothing_can_be_revoked(cli: Cli, server: OAuthServer) -> None:
+    table = server.table()
+    del table["revocation_endpoint"]
+    write(cli, "oauth/own", table)
+    cli.ok("auth", "login", "g")
+    done = cli.ok("auth", "logout", "g")
+    assert "the provider has no way to revoke" in done.err
+    assert done.rows == [["g", "login", ALICE, "yes", "can't"]]
+
+
+def test_logging_out_forgets_also_what_could_not_be_revoked(cli: Cli, server: OAuthServer) -> None:
+    cli.ok("auth", "login", "g")
+    server.faults["/revoke"] = Fault(b"oops", 500, "text/plain")
+    found = cli.json("auth", "logout", "g", code=5)
+    assert found["result"][0]["forgotten"]
+    assert found["result"][0]["revoked"] is False
+    assert "account's settings" in found["error"]["hint"]
+    assert cli.json("auth", "status", code=4)["result"][0]["state"] == "signed out"
+
+
+def test_who_says_no_is_not_signed_in(cli: Cli) -> None:
+    browser(cli, "deny")
+    error = cli.json("auth", "login", "g", code=7)["error"]
+    assert error["cause"] == "consent_declined"
+    assert cli.json("auth", "status", code=4)["result"][0]["state"] == "signed out"
+
+
+def test_F1_a_wrong_state_is_refused(cli: Cli, server: OAuthServer) -> None:
+    server.wrong_state = "of another sign-in"
+    assert cli.json("auth", "login", "g", code=7)["error"]["code"] == "oauth_state"
+    assert not server.forms()
+
+
+def test_nobody_in_the_browser(cli: Cli) -> None:
+    cli.env["BROWSER"] = "/bin/true %s"
+    start = time.monotonic()
+    assert cli.json("auth", "login", "g", "--timeout", "1s", code=7)["error"]["code"] == "oauth_timeout"
+    assert time.monotonic() - start < 10
+
+
+def test_another_account_is_told(cli: Cli, server: OAuthServer) -> None:
+    server.register.claims = {"email": "bob@example.org"}
+    done = cli.run("auth", "login", "g")
+    assert done.code == 0
+    assert "warning: The token is of bob@example.org" in done.err
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_link_is_printed_whole_and_the_address_pasted(cli: Cli, server: OAuthServer, terminal: bool) -> None:
+    cli.env["COLUMNS"] = "40"
+    table = server.table(client_id="a-public-client")
+    write(cli, "oauth/own", table)
+    links = []
+
+    def paste(link: str) -> str:
+        links.append(link)
+        return agree(link)
+
+    done = no_browser(cli, paste, terminal=terminal)
+    assert done.code == 0, done.err
+    assert links[0].startswith(f"{server.url}/authorize?")
+    assert "\x1b]" not in done.err
+    assert not [secret for secret in secrets_of(server) if secret in done.out + done.err]
+
+
+def test_the_link_is_shown_also_with_json_and_quiet(cli: Cli) -> None:
+    done = no_browser(cli, agree, "--json", "--quiet")
+    assert json.loads(done.out)["ok"]
+    assert link_in(done.err)
+
+
+@pytest.mark.parametrize(
+    ("pasted", "code"),
+    [
+        ("", "oauth_redirect"),
+        ("http://127.0.0.1/", "oauth_redirect"),
+        ("https://evil.example/?code=x&state=y", "oauth_redirect"),
+        ("http://127.0.0.1/?code=x&state=y", "oauth_state"),
+        ("http://127.0.0.1/?code=x&code=y&state=y", "oauth_redirect"),
+        ("\x1b[2Jhttp://127.0.0.1", "oauth_redirect"),
+    ],
+)
+def test_what_is_pasted_must_be_the_answer(cli: Cli, server: OAuthServer, pasted: str, code: str) -> None:
+    done = no_browser(cli, lambda link: pasted, "--json")
+    assert (done.code, json.loads(done.out)["error"]["code"]) == (7, code)
+    assert not server.forms()
+    assert "\x1b" not in done.err
+
+
+def test_nobody_to_ask(cli: Cli) -> None:
+    assert cli.json("auth", "login", "g", "--no-browser", "--no-input", code=2)["error"]["code"] == "no_input"
+
+
+def test_without_a_display_the_link_is_printed(cli: Cli) -> None:
+    del cli.env["BROWSER"]
+    done = cli.run("auth", "login", "g", stdin="\n")
+    assert done.code == 7
+    assert link_in(done.err)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_device_code_is_shown_and_waited_for(cli: Cli, server: OAuthServer, terminal: bool) -> None:
+    cli.env["TERM"] = "xterm"
+
+    def enter() -> None:
+        end = time.monotonic() + 20
+        while not server.register.devices and time.monotonic() < end:
+            time.sleep(0.02)
+        for each in list(server.register.devices.values()):
+            server.enter_code(each["user_code"], ALICE)
+
+    thread = Thread(target=enter)
+    thread.start()
+    done = cli.run("auth", "login", "g", "--device", terminal=terminal)
+    thread.join()
+    assert done.code == 0, done.err
+    (device,) = server.register.devices.values()
+    lines = [line.strip() for line in done.err.splitlines()]
+    assert device["user_code"] in lines
+    assert ("█" in done.err) == terminal
+    assert bool(re.search(r"\d:\d\d left", done.err)) == terminal
+    assert device["device_code"] not in done.err
+    assert cli.json("auth", "status")["result"][0]["state"] == "signed in"
+
+
+def test_two_ways_at_once(cli: Cli) -> None:
+    assert cli.run("auth", "login", "g", "--device", "--no-browser").code == 2
+
+
+@pytest.mark.parametrize("command", ["login", "token", "logout"])
+def test_a_gateway_with_a_password(cli: Cli, command: str) -> None:
+    write(cli, "gateways/p", {"server": "s", "email": ALICE})
+    error = cli.json("auth", command, "p", code=2)["error"]
+    assert error["code"] == "not_oauth"
+    assert "--secret oauth" in error["hint"]
+    assert [row["gateway"] for row in cli.json("auth", "status", code=4)["result"]] == ["g"]
+
+
+def test_without_an_application_the_next_command_is_named(cli: Cli) -> None:
+    (cli.config / "oauth/own.toml").unlink()
+    for command in ("login", "token"):
+        error = cli.json("auth", command, "g", code=4)["error"]
+        assert (error["code"], error["hint"]) == ("oauth_no_application", "`mailctl auth setup own` sets it up.")
+    (row,) = cli.json("auth", "status", code=4)["result"]
+    assert (row["state"], row["code"]) == ("not set up", "oauth_no_application")
+    assert cli.ok("auth", "logout", "g").rows[0][3] == "no"
+
+
+def test_an_application_that_signs_in_by_itself(cli: Cli, server: OAuthServer) -> None:
+    from .support.oauth_server import CLIENT_SECRET, CONFIDENTIAL
+
+    cli.env["X_CLIENT"] = CLIENT_SECRET
+    more = {"grant": "client_credentials", "client_id": CONFIDENTIAL, "client_secret": {"env": "X_CLIENT"}}
+    write(cli, "oauth/own", server.table(**more))
+    assert "nobody has to" in cli.json("auth", "login", "g", code=2)["error"]["message"]
+    assert cli.json("auth", "status")["result"][0]["state"] == "by itself"
+    assert cli.ok("auth", "token", "g").out.strip() == server.register.issued[-1].access
+
+
+def test_smtp_may_sign_in_as_somebody_else(cli: Cli, server: OAuthServer) -> None:
+    own = {"user": ALICE, "secret": {"oauth": "own"}}
+    write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": own, "smtp_login": own})
+    assert [row["login"] for row in cli.json("auth", "login", "g")["result"]] == ["login", "smtp_login"]
+    main, smtp = (cli.ok("auth", "token", "g", *options).out for options in ((), ("--smtp",)))
+    assert main != smtp
+    (row,) = cli.json("auth", "login", "g", "--smtp")["result"]
+    assert row["login"] == "smtp_login"
+
+
+def test_a_sign_in_that_ended_needs_another(cli: Cli, server: OAuthServer) -> None:
+    cli.ok("auth", "login", "g")
+    write(cli, "oauth/own", server.table(client_id="another"))
+    (row,) = cli.json("auth", "status", code=4)["result"]
+    assert (row["state"], row["next"]) == ("ended", "mailctl auth login g")
+
+
+def test_days_left_are_counted(cli: Cli, server: OAuthServer) -> None:
+    server.register.refreshes = False
+    done = cli.run("auth", "login", "g")
+    assert done.code == 0
+    assert "no refresh token" in done.err
+    (row,) = cli.json("auth", "status")["result"]
+    assert row["days_left"] == 0
+    assert row["lapses"] == row["expires"]
+    assert "in" in cli.run("auth", "status", terminal=True).out
+
+
+def subprocess_of(cli: Cli, *words: str, **more: Any) -> "subprocess.Popen[str]":
+    """A real mailctl, whose tokens are in the encrypted file."""
+    table = {"user": ALICE, "secret": {"oauth": "own", "store": "encrypted"}}
+    write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": table})
+    env = {**cli.env, "PYTHONPATH": str(Path(__file__).parents[2]), "MAILCTL_SECRETS_KEY": "a passphrase of the tests"}
+    command = [sys.executable, "-m", "mailctl", *words]
+    return subprocess.Popen(command, env=env, text=True, **more)
+
+
+def test_ctrl_c_ends_the_wait_and_keeps_nothing(cli: Cli) -> None:
+    cli.env["BROWSER"] = "/bin/true %s"
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess_of(cli, "auth", "login", "g", **pipes) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert "The browser opens" in said
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in err
+    assert not (cli.config / "secrets.jwe").exists()
+
+
+def test_what_is_pasted_on_a_terminal_is_not_shown(cli: Cli, server: OAuthServer) -> None:
+    ours, theirs = pty.openpty()
+    with subprocess_of(
+        cli, "auth", "login", "g", "--no-browser", stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = read_until(ours, b"not shown): ")
+        link = link_in(shown.decode())
+        answer = agree(link)
+        os.write(ours, answer.encode() + b"\n")
+        shown += read_until(ours, None)
+        process.wait(30)
+    os.close(ours)
+    assert process.returncode == 0, shown
+    text = shown.decode()
+    assert answer not in text
+    assert not [secret for secret in secrets_of(server) if secret in text]
+    with subprocess_of(cli, "auth", "token", "g", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        out, err = process.communicate(timeout=30)
+    assert (out.strip(), err) == (server.register.issued[-1].access, "")
+
+
+def read_until(terminal: int, words: bytes | None) -> bytes:
+    """What the terminal shows, up to `words` or the end."""
+    shown = b""
+    while words is None or words not in shown:
+        assert select.select([terminal], [], [], 30)[0], shown
+        try:
+            chunk = os.read(terminal, 65536)
+        except OSError:  # the other side is closed
+            chunk = b""
+        if not chunk:
+            assert words is None, shown
+            break
+        shown += chunk
+    return shown
