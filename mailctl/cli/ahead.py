@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
+from mailctl.cli.signing_in import signed_in
 from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, StoppedError, TlsError
 from mailctl.sync.job import Task
@@ -16,6 +17,7 @@ from mailctl.sync.local.lock import held
 if TYPE_CHECKING:
     from mailctl.cli.context import Context
     from mailctl.domain.mailbox import ImapMailbox, PopMailbox
+    from mailctl.domain.secret import Secret
     from mailctl.sync.job import Connector, SyncJob
 
 PATIENCE = 5.0
@@ -97,13 +99,18 @@ class _Ahead:
             if self._unwanted or context.stop.is_set():  # nobody is to be asked for a password any more
                 raise StoppedError("interrupted")
             began = monotonic()
-            secret = context.secrets.for_login(job.gateway, job.protocol)
-            if failed is not None and not isinstance(failed, TlsError):  # why TLS failed, the sign-in finds out
-                raise failed
-            if monotonic() - began > PATIENCE:  # somebody was asked for it
-                stack.close()
-                dialed = None
-            mailbox = context.sign_in(job, secret, context.stop, dialed)
+            dials = iter([dialed])
+
+            def sign_in(secret: "Secret") -> "ImapMailbox":
+                if failed is not None and not isinstance(failed, TlsError):  # why TLS failed, the sign-in finds out
+                    raise failed
+                there = next(dials, None)  # a refused token has used it up
+                if there is not None and monotonic() - began > PATIENCE:  # somebody was asked for it
+                    stack.close()
+                    there = None
+                return context.sign_in(job, secret, context.stop, there)
+
+            mailbox = signed_in(context.secret_of(job), sign_in)
             stack.pop_all()
             return mailbox
 

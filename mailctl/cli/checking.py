@@ -206,7 +206,10 @@ def check_gateway(
     secrets = context.secrets
     planned = gateway_checks(context.join(gateway, server), options, context.provider(server))
     return run_planned(
-        context, planned, secret or (lambda job: secrets.for_login(gateway, job.protocol)), options.parallel
+        context,
+        planned,
+        secret or (lambda job: secrets.for_login(gateway, job.protocol, fresh=job.token_refused)),
+        options.parallel,
     )
 
 

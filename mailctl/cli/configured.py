@@ -120,6 +120,7 @@ class Configured:
                 f"{whose} signs in by the OAuth application {name!r}, which isn't set up",
                 hint=f"`mailctl auth setup {name}` sets it up.",
                 code="oauth_no_application",
+                cause="application_missing",
             )
         provider = self.provider(server)
         service = provider.oauth if provider else ""
@@ -137,7 +138,7 @@ class Configured:
         else:
             message = f"{whose} signs in by OAuth, and nothing tells by which application"
             hint = f"`mailctl auth setup NAME` sets one up; then: mailctl gateway edit {whose} --oauth NAME"
-        raise SecretError(message, hint=hint, code="oauth_no_application")
+        raise SecretError(message, hint=hint, code="oauth_no_application", cause="application_missing")
 
     def application_of(self, gateway: str, source: "SecretSource") -> "Application":
         """The same for a login of a saved gateway."""

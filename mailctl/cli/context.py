@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from mailctl.cli.context_secrets import Secrets
 from mailctl.cli.paths import Paths, find_paths
+from mailctl.cli.signing_in import signed_in
 from mailctl.errors import ExitCode, UsageError
 from mailctl.output.emitter import Emitter, Outcome
 
@@ -219,7 +220,7 @@ class Context(Secrets):
 
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""
-        return self.sign_in(job, self.secrets.for_login(job.gateway, job.protocol), self.stop)
+        return signed_in(self.secret_of(job), lambda secret: self.sign_in(job, secret, self.stop))
 
     @staticmethod
     def sign_in(job: "SyncJob", secret: "Secret", stop: Event, dialed: "Wire | None" = None) -> "ImapMailbox":
@@ -229,6 +230,10 @@ class Context(Secrets):
         user, plain, seconds = job.gateway.login_for(job.protocol).user, job.gateway.allow_plaintext, job.timeout
         return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=seconds, stop=stop, dialed=dialed)
 
+    def secret_of(self, job: "SyncJob") -> "Callable[[bool], Secret]":
+        """The secret of a job's login; given True, another token in place of one that was refused."""
+        return lambda fresh: self.secrets.for_login(job.gateway, job.protocol, fresh=fresh)
+
     @cached_property
     def workers(self) -> "WorkerProcesses":
         """The processes that help a sync."""
@@ -237,7 +242,7 @@ class Context(Secrets):
         from mailctl.cli.worker import WorkerProcesses
 
         def secret(job: "SyncJob") -> "Secret":
-            return self.secrets.for_login(job.gateway, job.protocol)
+            return self.secret_of(job)(False)
 
         def allowed(job: "SyncJob") -> int | None:
             from mailctl.domain.limits import connections_allowed
@@ -258,9 +263,13 @@ class Context(Secrets):
         from mailctl.domain.deadline import Deadline
         from mailctl.protocols.pop3_mailbox import open_pop3
 
-        secret, user = self.secrets.for_login(job.gateway, job.protocol), job.gateway.login_for(job.protocol).user
-        deadline, plain = Deadline(job.timeout), job.gateway.allow_plaintext
-        return open_pop3(job.endpoint, user, secret, deadline, allow_plaintext=plain, stop=self.stop)
+        user, plain = job.gateway.login_for(job.protocol).user, job.gateway.allow_plaintext
+
+        def opened(secret: "Secret") -> "PopMailbox":
+            deadline = Deadline(job.timeout)
+            return open_pop3(job.endpoint, user, secret, deadline, allow_plaintext=plain, stop=self.stop)
+
+        return signed_in(self.secret_of(job), opened)
 
     def supervisor(self) -> "Callable[[str], None]":
         """Tells the service manager how it goes (`READY=1`), if one started us."""

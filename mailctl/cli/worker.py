@@ -42,12 +42,13 @@ class WorkerProcesses:
         import pickle
         import subprocess
 
-        from mailctl.errors import SecretError
+        from mailctl.domain.secret import BearerToken
+        from mailctl.errors import MailctlError
 
         try:
             secret = self._secret(job)
-        except SecretError:
-            return None  # a keyring that asks each time, or was locked meanwhile: we are signed in, and go on alone
+        except MailctlError:
+            return None  # a keyring was locked meanwhile, or no token to be had: we are signed in, and go on alone
         with self._lock:
             self._living = [process for process in self._living if process.poll() is None]
             if len(self._living) >= self._most:
@@ -66,7 +67,7 @@ class WorkerProcesses:
             self._living.append(process)
         assert process.stdin is not None  # a pipe  # noqa: S101
         try:
-            pickle.dump(secret.reveal(), process.stdin, 5)
+            pickle.dump((isinstance(secret, BearerToken), secret.reveal()), process.stdin, 5)
         except OSError:
             process.kill()
         return process
@@ -86,11 +87,12 @@ def main() -> None:
         os.dup2(nothing, stream)
     _prepare()
     from mailctl.cli.context import Context
-    from mailctl.domain.secret import Secret
+    from mailctl.domain.secret import BearerToken, Secret
     from mailctl.sync.bulk.worker import work
     from mailctl.sync.local.files import Files
 
-    secret = Secret(pickle.load(requests))  # noqa: S301 - from the process that started this one
+    token, value = pickle.load(requests)  # noqa: S301 - from the process that started this one
+    secret = BearerToken(value) if token else Secret(value)
     work(requests, answers, lambda job, stop: Context.sign_in(job, secret, stop), Files(), lambda: os._exit(1))
     os._exit(0)  # a thread still listens to the parent
 

@@ -29,7 +29,9 @@ def in_own_words(verdict: Verdict, error: MailctlError, stage: str) -> Verdict:
 def _of_token(verdict: Verdict, error: MailctlError) -> Verdict:
     """A token that can't be had, or would be refused. What the knowledge says of networks is about mail servers."""
     message, hint = error.message.rstrip("."), error.hint
-    remedy = verdict.remedy if hint in ("", *verdict.remedy) else (hint, *verdict.remedy)
+    command = hint.partition("`")[2].partition("`")[0] or hint
+    told = not hint or any(command in step for step in verdict.remedy)
+    remedy = verdict.remedy if told else (hint, *verdict.remedy)
     if isinstance(error, NetworkError | TlsError | ProtocolError):
         message = f"No token could be had: {message}"
         return replace(verdict, explanation=message, remedy=(hint,) if hint else verdict.remedy)

@@ -11,6 +11,7 @@ from mailctl.domain.gateway import SecretSource
 from mailctl.domain.provider import OAuthService
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import BearerToken, Secret
+from mailctl.domain.server import Protocol
 
 EARLY = timedelta(minutes=5)
 """How long before its end a token is not used any more: a sign-in takes time, and clocks differ."""
@@ -86,6 +87,14 @@ class Token:
     def usable(self, now: datetime) -> bool:
         """Whether the access token may be used from `now` on, for long enough to sign in."""
         return self.expires is None or now + EARLY < self.expires
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a token is wanted for. shared: the mailbox is not the signed-in user's own."""
+
+    protocol: Protocol
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)

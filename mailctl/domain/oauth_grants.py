@@ -6,10 +6,12 @@ A shortfall that is certain keeps the token from being sent: it could only be re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from mailctl.domain.oauth import Application, Grant, Token
+from mailctl.domain.oauth import Application, Grant, Token, Use
 from mailctl.domain.oauth_claims import Claims, read_claims
 from mailctl.domain.record import dataclass
+from mailctl.domain.secret import BearerToken
 from mailctl.domain.server import Protocol
+from mailctl.errors import SecretError
 
 PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts."""
@@ -50,6 +52,26 @@ class Lapse:
     cause: str
     message: str
     at: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """One sentence with the day."""
+        return f"{self.message} ({self.at:%Y-%m-%d %H:%M} UTC)" if self.at else self.message
+
+
+def fit(token: Token, application: Application, use: Use, user: str, gateway: str, now: datetime) -> BearerToken:
+    """The access token of `token` with what is known of it, to sign `user` in.
+
+    Raises SecretError (oauth_lacks) with a cause of the failure knowledge where it can't be good for that.
+    """
+    lacking = shortfalls(token, application, use.protocol, user, shared=use.shared)
+    if lacking and lacking[0].certain:
+        again = f"Sign in with the right account and permissions: `mailctl auth login {gateway}`."
+        grant = "Have the application granted what it lacks; that takes some minutes to be heeded."
+        hint = again if application.grant.by_person else grant
+        raise SecretError(lacking[0].message, hint=hint, code="oauth_lacks", cause=lacking[0].cause)
+    facts = (f"lacks:{each.cause}" for each in lacking)
+    return BearerToken(token.access_token.reveal(), facts, (each.text for each in lapses(token, application, now)))
 
 
 def shortfalls(

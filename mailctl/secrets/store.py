@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.kept import PREFIX, KeptSecret, every_user, kept_secret, users_of
+from mailctl.domain.oauth import Use
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept
 from mailctl.domain.server import Protocol
@@ -67,9 +68,18 @@ class SecretStore:
         self._made: dict[SourceKind, Keyring] = {}
         self._lock = Lock()
 
-    def for_login(self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None) -> Secret:
-        """The secret with which `gateway` signs in to `protocol`; as `get`."""
-        return self.get(gateway.name, gateway.role_for(protocol), gateway.login_for(protocol).secret, seconds=seconds)
+    def for_login(
+        self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None, fresh: bool = False
+    ) -> Secret:
+        """The secret with which `gateway` signs in to `protocol`; as `get`.
+
+        A token is compared with what the protocol needs. fresh: the server refused the one at hand.
+        """
+        role, source = gateway.role_for(protocol), gateway.login_for(protocol).secret
+        if source.kind is not SourceKind.OAUTH or self._tokens is None:
+            return self.get(gateway.name, role, source, seconds=seconds)
+        use = Use(protocol, shared=gateway.shared)
+        return self._tokens().access_token(gateway.name, role, source, fresh=fresh, seconds=seconds, use=use)
 
     def get(self, gateway: str, role: LoginRole, source: SecretSource, *, seconds: float | None = None) -> Secret:
         """The secret of one login; SecretError if it can't be had.

@@ -12,7 +12,7 @@ from mailctl.cli.ahead import ahead
 from mailctl.cli.context import Context
 from mailctl.domain.gateway import Gateway, Inbound, Login
 from mailctl.domain.mailbox import ImapMailbox
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.errors import AuthError, NetworkError, SecretError, StoppedError, TlsError
 from mailctl.protocols.wire import Wire
@@ -52,6 +52,8 @@ class World:
         self.opened = 0
         self.lines: list[Line] = []
         self.used: list[Wire | None] = []
+        self.shown: list[str] = []
+        self.tokens = False
         self.dialing: Callable[[], Line] = Line
         self.asking: Callable[[], object] = lambda: None
         self.begun, self.let, self.stop = Event(), Event(), Event()
@@ -68,16 +70,16 @@ class World:
         self.lines.append(line)
         return cast(Wire, line)
 
-    @property
-    def secrets(self) -> "World":
-        return self
+    def secret_of(self, job: SyncJob) -> Callable[[bool], Secret]:
+        def secret(fresh: bool) -> Secret:
+            self.asking()
+            return BearerToken("fresh" if fresh else "held") if self.tokens else Secret("canary")
 
-    def for_login(self, gateway: Gateway, protocol: Protocol) -> Secret:
-        self.asking()
-        return Secret("canary")
+        return secret
 
     def sign_in(self, job: SyncJob, secret: Secret, stop: Event, dialed: Wire | None) -> ImapMailbox:
         self.used.append(dialed)
+        self.shown.append(secret.reveal())
         return self.open_imap(job)
 
     def open_imap(self, job: SyncJob) -> ImapMailbox:
@@ -288,3 +290,13 @@ def test_after_ctrl_c_nobody_is_asked_for_a_password() -> None:
     with ahead(world.context, [wanted]) as connector, pytest.raises(StoppedError):
         connector.open_imap(wanted)
     assert (world.opened, [line.closed for line in world.lines]) == (0, [True])
+
+
+def test_F11_a_fresh_token_in_place_of_a_refused_one_goes_over_a_connection_of_its_own() -> None:
+    box = Box()
+    world, wanted = World(AuthError("no", code="token_refused"), box), job()
+    world.tokens = True
+    with ahead(world.context, [wanted]) as connector:
+        assert connector.open_imap(wanted) is cast(object, box)
+    assert world.shown == ["held", "fresh"]
+    assert [line is not None for line in world.used] == [True, False]

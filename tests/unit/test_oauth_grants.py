@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailctl.diagnosis.knowledge import load_knowledge
-from mailctl.domain.oauth import Application, Grant, Token
+from mailctl.domain.oauth import Application, Grant, Token, Use
 from mailctl.domain.oauth_claims import LONGEST, Claims, read_claims
-from mailctl.domain.oauth_grants import PERSONAL, Lapse, Shortfall, days_left, lapsed, lapses, shortfalls
+from mailctl.domain.oauth_grants import PERSONAL, Lapse, Shortfall, days_left, fit, lapsed, lapses, shortfalls
 from mailctl.domain.provider import OAuthService
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol
+from mailctl.errors import SecretError
 from mailctl.providers.catalog import oauth_services
 
 SERVICES = {name: service for name, service in oauth_services().items() if name in ("google", "microsoft")}
@@ -247,3 +248,21 @@ def test_more_scopes_never_lack_more(scopes: list[str]) -> None:
         some, more = token(scopes=tuple(scopes)), token(scopes=(*scopes, *known.service.scopes["imap"]))
         assert len(lacking(more, known)) <= len(lacking(some, known))
         assert lacking(more, known) == []
+
+
+def test_a_token_that_lacks_something_for_sure_is_not_given_out() -> None:
+    held, use = token(user="eve@gmail.com"), Use(Protocol.IMAP)
+    with pytest.raises(SecretError) as caught:
+        fit(held, application("google"), use, "alice@gmail.com", "work", NOW)
+    assert (caught.value.code, caught.value.cause) == ("oauth_lacks", "other_account")
+    assert caught.value.message == "The token is of eve@gmail.com, not of alice@gmail.com"
+    assert "mailctl auth login work" in caught.value.hint
+    assert fit(held, application("google"), Use(Protocol.IMAP, shared=True), "alice@gmail.com", "work", NOW)
+
+
+def test_what_is_likely_goes_along_with_the_token() -> None:
+    held = token(scopes=("openid",), refresh_expires=NOW + timedelta(days=1))
+    given = fit(held, application("own"), Use(Protocol.IMAP), "alice@example.org", "work", NOW)
+    assert given == held.access_token
+    assert given.facts == {"lacks:scope_missing"}
+    assert given.warnings == ("The sign-in ends unless it is renewed by signing in again (2026-11-23 12:00 UTC)",)

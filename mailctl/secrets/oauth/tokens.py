@@ -11,7 +11,8 @@ from time import monotonic
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.kept import token_users
-from mailctl.domain.oauth import Application, Grant, HttpPoster, Token
+from mailctl.domain.oauth import Application, Grant, HttpPoster, Token, Use
+from mailctl.domain.oauth_grants import fit, lapsed
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.errors import NetworkError, SecretError
 from mailctl.secrets.keyring import Keyring, naming
@@ -61,25 +62,47 @@ class Tokens:
         return Client(application, self._post, self._secret, self._now)
 
     def access_token(
-        self, gateway: str, role: LoginRole, source: SecretSource, *, fresh: bool = False, seconds: float | None = None
+        self,
+        gateway: str,
+        role: LoginRole,
+        source: SecretSource,
+        *,
+        fresh: bool = False,
+        seconds: float | None = None,
+        use: Use | None = None,
     ) -> BearerToken:
         """An access token that is good for long enough to sign in; got anew where the one at hand isn't.
 
-        fresh: the server refused the one at hand. seconds: the most that it may take. Raises SecretError
-        (oauth_not_signed_in, oauth_expired, oauth_no_application, oauth_library), AuthError or NetworkError of the
-        authorization server, LockedError where another process takes too long.
+        fresh: the server refused the one at hand. seconds: the most that it may take. use: what it must be good for
+        (see `oauth_grants.fit`). Raises SecretError (oauth_lacks, oauth_not_signed_in, oauth_expired,
+        oauth_no_application, oauth_library), AuthError or NetworkError of the authorization server, LockedError where
+        another process takes too long.
         """
         application, user = self._find(gateway, role, source)
+        token = self._token(gateway, role, source, (application, user), seconds, fresh=fresh)
+        return fit(token, application, use, user, gateway, self._now()) if use else token.access_token
+
+    def _token(
+        self,
+        gateway: str,
+        role: LoginRole,
+        source: SecretSource,
+        wanted: tuple[Application, str],
+        seconds: float | None,
+        *,
+        fresh: bool,
+    ) -> Token:
+        application, user = wanted
         deadline = Deadline(min(seconds or LONGEST, LONGEST))
         seen = self._kept(gateway, role, source, strict=False)
         if seen and not fresh and self._fits(seen, application) and seen.usable(self._now()):
-            return seen.access_token
+            return seen
         with self._locked(gateway, role, deadline):
             held = self._finished(gateway, role, source)
             held = held or self._kept(gateway, role, source, strict=application.grant.by_person)
             if held and self._fits(held, application) and self._good(gateway, role, held, seen, fresh=fresh):
-                return held.access_token
-            return self._renewed(gateway, role, source, (application, user, held), deadline, fresh=fresh).access_token
+                return held
+            return self._renewed(gateway, role, source, (application, user, held), deadline, fresh=fresh)
 
     def keep(self, gateway: str, role: LoginRole, source: SecretSource, token: Token) -> str:
         """Keep `token`, read back before what it replaces is let go; returns the keyring's name."""
@@ -158,19 +181,25 @@ class Tokens:
                 return client.service_account(user, deadline)
         again = f"Sign in: `mailctl auth login {gateway}`."
         if held is None:
-            raise SecretError(f"Nobody has signed in for {gateway!r} yet", hint=again, code="oauth_not_signed_in")
+            raise SecretError(
+                f"Nobody has signed in for {gateway!r} yet",
+                hint=again,
+                code="oauth_not_signed_in",
+                cause="sign_in_needed",
+            )
         if not self._fits(held, application):
             raise SecretError(
                 f"The sign-in of {gateway!r} was made with another application than {application.name!r} is now",
                 hint=again,
                 code="oauth_not_signed_in",
+                cause="sign_in_needed",
             )
         if held.refresh_token is None:
             raise SecretError(
                 f"The sign-in of {gateway!r} has ended: its token has lapsed, and there is none to renew it with",
                 hint=again,
                 code="oauth_expired",
-                cause="token_expired",
+                cause=lapsed(held, application, self._now()),
             )
         key = _key(gateway, role)
         since, refused, error = self._refused.get(key, (0.0, None, None))
@@ -185,7 +214,7 @@ class Tokens:
                 f"The sign-in of {gateway!r} has ended: {refusal.message}",
                 hint=again,
                 code="oauth_expired",
-                cause=refusal.cause,
+                cause=lapsed(held, application, self._now()) or refusal.cause,
                 server_text=refusal.server_text,
             )
             with self._mutex:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Self
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 KEY = b"a key of the tests, thirty-two o"
 KEY_TEXT = base64.b64encode(KEY).decode()
@@ -33,24 +33,32 @@ def _url(value: bytes) -> str:
 
 
 class Introspection:
-    """An introspection endpoint (RFC 7662) on loopback; a context manager.
+    """An introspection endpoint (RFC 7662) on loopback, and a token endpoint beside it; a context manager.
 
     Attributes:
         known: what it tells of a token, beside that it is active. Take one out, and it is revoked.
-        asked: the tokens it was asked for.
-        url: of the endpoint.
+        asked: the forms that came to the token endpoint.
+        user: whose tokens that gives; they are known if `sound`.
+        refusal: the error that it answers instead, if any.
+        url, token_url: of the endpoints.
     """
 
     def __init__(self) -> None:
         self.known: dict[str, dict[str, object]] = {}
-        self.asked: list[str] = []
+        self.asked: list[dict[str, str]] = []
+        self.user, self.sound, self.refusal = "alice", True, ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/introspect"
+        here = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url, self.token_url = f"{here}/introspect", f"{here}/token"
 
     def grant(self, token: str, user: str, **more: object) -> str:
         """Know `token` as one of `user`, and give it back."""
         self.known[token] = {"sub": user, **more}
         return token
+
+    def revoke_all(self) -> None:
+        """Know no token any more."""
+        self.known.clear()
 
     def __enter__(self) -> Self:
         Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -60,17 +68,34 @@ class Introspection:
         self._server.shutdown()
         self._server.server_close()
 
+    def _introspect(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
+        told = self.known.get(form.get("token", ""))
+        return 200, {"active": told is not None, **(told or {})}
+
+    def _token(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
+        self.asked.append(form)
+        if self.refusal:
+            return 400, {"error": self.refusal}
+        number = len(self.asked)
+        token = f"access-{number}-of-{self.user}"
+        if self.sound:
+            self.grant(token, self.user, scope="mail")
+        return 200, {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": 3600,
+            "refresh_token": f"next-{number}",
+        }
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        here = self
+        answers = {"/introspect": self._introspect, "/token": self._token}
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                form = parse_qs(self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode())
-                token = form.get("token", [""])[0]
-                here.asked.append(token)
-                told = here.known.get(token)
-                body = json.dumps({"active": told is not None, **(told or {})}).encode()
-                self.send_response(200)
+                form = dict(parse_qsl(self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()))
+                status, told = answers[self.path](form)
+                body = json.dumps(told).encode()
+                self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
