@@ -81,14 +81,14 @@ class Authorization:
                 "What came back answers another sign-in than this one: its state is not ours. It was not used",
                 hint="Start anew, and follow the new link to the end: mailctl auth login GATEWAY.",
                 code="oauth_state",
-                cause="oauth_state_mismatch",
+                cause="sign_in_mixed_up",
             )
         if not self._issued(found.get("iss", "")):
             raise AuthError(
                 "What came back is from another authorization server than the one that was asked",
                 hint="Start anew: mailctl auth login GATEWAY.",
                 code="oauth_issuer",
-                cause="oauth_state_mismatch",
+                cause="sign_in_mixed_up",
             )
         if "error" in found:
             raise RefusalError(found["error"], found.get("error_description", ""), self.service, "the sign-in")

@@ -14,7 +14,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SecretSource
 from mailctl.domain.oauth import Application, HttpAnswer, HttpPoster, Token
 from mailctl.domain.secret import Secret
-from mailctl.errors import ConfigError, SecretError
+from mailctl.errors import ConfigError, ProtocolError, SecretError
 from mailctl.secrets.oauth.answers import RefusalError, facts_of, token_of
 from mailctl.secrets.oauth.authorization import Authorization, with_port
 from mailctl.secrets.oauth.device import DeviceCode, device_code_of
@@ -202,7 +202,12 @@ class _Session:
     def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str] | None, auth: Any) -> Self:
         given = {**_HEADERS, **(headers or {})}
         url, given, body = auth.prepare("POST", url, given, urlencode(data))
-        self.facts = self._read(self._post(url, body.encode("ascii"), given, self._deadline), url, self._doing)
+        try:
+            answer = self._post(url, body.encode("ascii"), given, self._deadline)
+        except ProtocolError as error:
+            error.cause = error.cause or "protocol_violation"
+            raise
+        self.facts = self._read(answer, url, self._doing)
         return self
 
     @staticmethod

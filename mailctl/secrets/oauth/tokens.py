@@ -19,8 +19,8 @@ from mailctl.secrets.keyring import Keyring, naming
 from mailctl.secrets.oauth.answers import RefusalError
 from mailctl.secrets.oauth.client import ApplicationSecret, Client
 from mailctl.secrets.oauth.kept import from_text, to_text
-from mailctl.secrets.oauth.lock import locked
 from mailctl.secrets.oauth.steady import steadily
+from mailctl.secrets.private import locked
 
 LONGEST = 60.0
 """Seconds that getting a token may take."""
@@ -264,7 +264,8 @@ class Tokens:
         return newer
 
     def _locked(self, gateway: str, role: LoginRole, deadline: Deadline) -> AbstractContextManager[None]:
-        return locked(self._locks / f"{gateway}.{role}.lock", deadline.remaining() or 0)
+        seconds = deadline.remaining() or 0
+        return locked(self._locks / f"{gateway}.{role}.lock", what=f"the token of {gateway!r}", seconds=seconds)
 
     @staticmethod
     def _fits(token: Token, application: Application) -> bool:

@@ -16,7 +16,7 @@ from mailctl.errors import AuthError, LockedError, MailctlError, NetworkError, S
 from mailctl.secrets.keyring import Entry
 from mailctl.secrets.memory import MemoryKeyring
 from mailctl.secrets.oauth.kept import from_text, to_text
-from mailctl.secrets.oauth.lock import locked
+from mailctl.secrets.private import locked
 from tests.unit.oauth.support import LOGIN, OAUTH, Kept, answer, error, with_grant
 
 
@@ -96,7 +96,7 @@ def test_F7_two_that_refresh_at_once_make_one_refresh(kept: Kept) -> None:
 def test_F7_the_other_one_is_waited_for_no_longer_than_may_be(kept: Kept) -> None:
     kept.sign_in()
     kept.clock.pass_(hours=2)
-    with locked(kept.folder / "locks" / "work.login.lock", 1), pytest.raises(LockedError):
+    with locked(kept.folder / "locks" / "work.login.lock", what="it"), pytest.raises(LockedError):
         kept.get(seconds=0.1)
 
 

@@ -1,0 +1,100 @@
+"""Renewals by several processes, and by ones that are killed in the middle, against a real server with rotation."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from mailctl.domain.gateway import LoginRole
+from mailctl.domain.oauth import Token
+from mailctl.domain.secret import BearerToken, Secret
+
+from .refresher import SOURCE, STEPS, make
+from .support.certificates import Certificates
+from .support.oauth_grants import Issued
+from .support.oauth_server import PUBLIC, OAuthServer
+
+ROOT = Path(__file__).parents[2]
+
+
+class Signed:
+    """A login of alice's that was signed in two hours ago, for processes."""
+
+    def __init__(self, server: OAuthServer, certificates: Certificates, folder: Path) -> None:
+        self.server = server
+        self.told = {"url": server.url, "ca": str(certificates.ca), "folder": str(folder)}
+        ended = datetime.now(UTC) - timedelta(hours=1)
+        token = Token(BearerToken("old"), ended, ("mail",), Secret("refresh-0"), ended, None, "own", PUBLIC)
+        make(self.told).keep("work", LoginRole.LOGIN, SOURCE, token)
+        server.register.issued.append(Issued("old", "refresh-0", PUBLIC, "alice", "mail", 0.0, 0))
+
+    def start(self, **told: object) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.servers.refresher", json.dumps({**self.told, **told})],
+            cwd=ROOT,
+            env=dict(os.environ),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, **told: object) -> str:
+        out, _ = self.start(**told).communicate("\n", timeout=60)
+        return out.strip()
+
+    @property
+    def newest(self) -> str:
+        return self.server.register.issued[-1].access
+
+
+@pytest.fixture
+def signed(oauth_server: OAuthServer, certificates: Certificates, tmp_path: Path) -> Signed:
+    return Signed(oauth_server, certificates, tmp_path)
+
+
+def test_F7_processes_that_refresh_at_once_make_one_refresh(signed: Signed) -> None:
+    processes = [signed.start() for _ in range(3)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    found = {process.communicate(timeout=60)[0].strip() for process in processes}
+    assert found == {signed.newest}
+    assert len(signed.server.forms()) == 1
+
+
+def test_F7_processes_that_are_refused_at_once_use_no_refresh_token_twice(signed: Signed) -> None:
+    first = signed.run()
+    processes = [signed.start(fresh=True) for _ in range(2)]
+    found = [process.communicate("\n", timeout=60)[0].strip() for process in processes]
+    assert first not in found
+    assert signed.newest in found
+    assert not any(each.revoked for each in signed.server.register.issued)
+
+
+@pytest.mark.parametrize("step", range(STEPS))
+def test_F6_a_process_that_is_killed_in_a_rotation_loses_nothing(signed: Signed, step: int) -> None:
+    assert signed.run(die=step) == ""
+    asked = len(signed.server.forms())
+    assert asked == (0 if step == 0 else 1)
+    if step in (1, 2):  # the answer ended with the process; servers let the last token be used again for this
+        signed.server.register.grace = True
+    assert signed.run() == signed.newest
+    assert len(signed.server.forms()) == (asked if step > 2 else asked + 1)
+    signed.server.register.grace = False
+    kept = make(signed.told).kept("work", LoginRole.LOGIN, SOURCE)
+    assert kept is not None
+    assert kept.access_token.reveal() == signed.newest
+    assert signed.run(fresh=True) == signed.newest
+    assert not any(each.revoked for each in signed.server.register.issued)
+
+
+def test_F8_a_rotated_token_that_was_lost_ends_in_one_clear_error(signed: Signed) -> None:
+    signed.run(die=1)
+    for _ in range(2):
+        assert signed.run() == "error oauth_expired"
+    assert len(signed.server.forms()) == 3
