@@ -199,7 +199,8 @@ class Climb:
         hint = error.cause or ("secret_unavailable" if isinstance(error, SecretError) else "")
         if error.code == "oauth_unsupported" and "wants:oauth" in facts:  # no other source would help
             hint = "oauth_required"
-        elsewhere = stage == "secret" and not isinstance(error, SecretError)  # an authorization server spoke
+        of_token = stage == "secret" and job.login.secret.kind is SourceKind.OAUTH
+        elsewhere = of_token and bool(error.server_text or not isinstance(error, SecretError))  # who spoke, or did not
         known = stage == "secret" and error.cause and not error.server_text  # our own sentence is no evidence
         evidence = Evidence(
             protocol="oauth" if elsewhere else job.protocol.value,

@@ -116,12 +116,6 @@ def lapsed(token: Token, application: Application, now: datetime) -> str:
     return "app_in_testing" if over and _in_testing(token, application) else ""
 
 
-def days_left(token: Token, now: datetime) -> int | None:
-    """Whole days until the refresh token lapses, 0 once it has; None where that is not known."""
-    ends = token.refresh_expires if token.refresh_token else token.expires
-    return max(0, (ends - now).days) if ends is not None else None
-
-
 def _in_testing(token: Token, application: Application) -> bool:
     """Google tells the end of a refresh token (`refresh_token_expires_in`) only where there is one."""
     if application.service.id != "google" or token.refresh_expires is None or token.refreshed is None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mailctl.diagnosis.knowledge import load_knowledge
 from mailctl.domain.oauth import Application, Grant, Token, Use
 from mailctl.domain.oauth_claims import LONGEST, Claims, read_claims
-from mailctl.domain.oauth_grants import PERSONAL, Lapse, Shortfall, days_left, fit, lapsed, lapses, shortfalls
+from mailctl.domain.oauth_grants import PERSONAL, Lapse, Shortfall, fit, lapsed, lapses, shortfalls
 from mailctl.domain.provider import OAuthService
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol
@@ -160,7 +160,6 @@ def test_a_sign_in_without_a_refresh_token_ends_with_its_token() -> None:
     held = token(refresh_token=None, expires=NOW + timedelta(hours=1))
     assert [each.cause for each in lapses(held, application("microsoft"), NOW)] == ["offline_access_missing"]
     assert lapsed(held, application("microsoft"), NOW) == "offline_access_missing"
-    assert days_left(held, NOW) == 0
 
 
 def test_an_application_in_testing_loses_its_sign_ins_after_seven_days() -> None:
@@ -172,7 +171,6 @@ def test_an_application_in_testing_loses_its_sign_ins_after_seven_days() -> None
             NOW + timedelta(seconds=604799),
         )
     ]
-    assert days_left(held, NOW) == 6
     assert lapsed(held, application("google"), NOW) == ""
     assert lapsed(held, application("google"), NOW + timedelta(days=7)) == "app_in_testing"
     assert lapsed(held, application("own"), NOW + timedelta(days=7)) == ""
@@ -183,7 +181,6 @@ def test_a_sign_in_is_said_to_end_when_that_is_soon() -> None:
     assert lapses(held, application("own"), NOW) == []
     assert [each.cause for each in lapses(held, application("own"), NOW + timedelta(days=28))] == ["token_expired"]
     assert lapses(token(), application("google"), NOW) == []
-    assert days_left(token(), NOW) is None
 
 
 def test_every_cause_is_known() -> None:
