@@ -67,7 +67,8 @@ class WorkerProcesses:
             self._living.append(process)
         assert process.stdin is not None  # a pipe  # noqa: S101
         try:
-            pickle.dump((isinstance(secret, BearerToken), secret.reveal()), process.stdin, 5)
+            mechanisms = secret.mechanisms if isinstance(secret, BearerToken) else None
+            pickle.dump((mechanisms, secret.reveal()), process.stdin, 5)
         except OSError:
             process.kill()
         return process
@@ -91,8 +92,8 @@ def main() -> None:
     from mailctl.sync.bulk.worker import work
     from mailctl.sync.local.files import Files
 
-    token, value = pickle.load(requests)  # noqa: S301 - from the process that started this one
-    secret = BearerToken(value) if token else Secret(value)
+    mechanisms, value = pickle.load(requests)  # noqa: S301 - from the process that started this one
+    secret = Secret(value) if mechanisms is None else BearerToken(value, mechanisms=mechanisms)
     work(requests, answers, lambda job, stop: Context.sign_in(job, secret, stop), Files(), lambda: os._exit(1))
     os._exit(0)  # a thread still listens to the parent
 

@@ -70,8 +70,12 @@ def fit(token: Token, application: Application, use: Use, user: str, gateway: st
         grant = "Have the application granted what it lacks; that takes some minutes to be heeded."
         hint = again if application.grant.by_person else grant
         raise SecretError(lacking[0].message, hint=hint, code="oauth_lacks", cause=lacking[0].cause)
-    facts = (f"lacks:{each.cause}" for each in lacking)
-    return BearerToken(token.access_token.reveal(), facts, (each.text for each in lapses(token, application, now)))
+    return BearerToken(
+        token.access_token.reveal(),
+        facts=(f"lacks:{each.cause}" for each in lacking),
+        warnings=(each.text for each in lapses(token, application, now)),
+        mechanisms=application.service.sasl,
+    )
 
 
 def shortfalls(

@@ -67,13 +67,20 @@ class BearerToken(Secret):
     """An OAuth access token (RFC 6750): goes over the wire by mechanisms of its own, never as a password.
 
     facts: what is known of it, in the words of the failure knowledge. warnings: sentences on what will end its sign-in.
+    mechanisms: those preferred to carry it, the best first.
     """
 
-    __slots__ = ("facts", "warnings")
+    __slots__ = ("facts", "mechanisms", "warnings")
 
-    def __init__(self, value: str, facts: Iterable[str] = (), warnings: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        value: str,
+        facts: Iterable[str] = (),
+        warnings: Iterable[str] = (),
+        mechanisms: Iterable[str] = (),
+    ) -> None:
         super().__init__(value)
-        self.facts, self.warnings = frozenset(facts), tuple(warnings)
+        self.facts, self.warnings, self.mechanisms = frozenset(facts), tuple(warnings), tuple(mechanisms)
 
 
 def accept(value: str, where: str) -> Secret:

@@ -18,7 +18,7 @@ STEPS = 10
 INITIAL = 400
 """Octets of an initial response that may go with the command in SMTP, whose lines have 512 (RFC 4954 section 4)."""
 TOKEN_MECHANISMS = ("OAUTHBEARER", "XOAUTH2")
-"""What a token goes by, see `sasl_oauth`; the one that is a standard first."""
+"""What a token goes by, see `sasl_oauth`; where nothing is preferred, the one that is a standard first."""
 _SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-1")
 _PLAIN = ("PLAIN", "LOGIN")
 _CRAM = ("CRAM-MD5",)
@@ -53,7 +53,10 @@ def choose(offered: Iterable[str], user: str, secret: Secret, endpoint: Endpoint
 
 def usable(secret: Secret, *, verified: bool) -> tuple[str, ...]:
     """The mechanisms that may carry `secret`, the preferred one first. None carries both kinds."""
-    return TOKEN_MECHANISMS if isinstance(secret, BearerToken) else order(verified=verified)
+    if not isinstance(secret, BearerToken):
+        return order(verified=verified)
+    preferred = [name for name in secret.mechanisms if name in TOKEN_MECHANISMS]
+    return tuple(dict.fromkeys((*preferred, *TOKEN_MECHANISMS)))
 
 
 def not_offered(secret: Secret, offered: str, *, cause: str = "auth_not_offered") -> AuthError:

@@ -40,6 +40,21 @@ def test_the_standard_comes_first(offered: list[str]) -> None:
     assert sasl.choose(offered, "a", BearerToken("t0k3n"), HERE, verified=True).name == "OAUTHBEARER"
 
 
+@pytest.mark.parametrize(
+    ("preferred", "offered", "taken"),
+    [
+        (["XOAUTH2"], ["XOAUTH2", "OAUTHBEARER"], "XOAUTH2"),
+        (["XOAUTH2"], ["OAUTHBEARER"], "OAUTHBEARER"),
+        (["PLAIN", "XOAUTH2"], ["PLAIN", "XOAUTH2"], "XOAUTH2"),
+    ],
+)
+def test_what_the_application_prefers_comes_first_and_is_never_a_passwords(
+    preferred: list[str], offered: list[str], taken: str
+) -> None:
+    token = BearerToken("t0k3n", mechanisms=preferred)
+    assert sasl.choose(offered, "a", token, HERE, verified=True).name == taken
+
+
 @pytest.mark.parametrize("verified", [True, False])
 def test_a_token_goes_by_no_password_mechanism_and_a_password_by_no_token_mechanism(verified: bool) -> None:
     passwords = ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-256"]
