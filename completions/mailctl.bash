@@ -23,10 +23,10 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'server remove') subs='' opts='--yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names servers' ;;
         'server discover') subs='' opts='--save --timeout --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway') subs='add list show edit rename remove enable disable default move password' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'gateway add') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --encrypted --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'gateway add') subs='' opts='--server --email --login --smtp-login --secret --oauth --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --encrypted --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway list') subs='' opts='--where --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'gateway show') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
-        'gateway edit') subs='' opts='--server --email --login --smtp-login --secret --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --encrypted --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --unset --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
+        'gateway edit') subs='' opts='--server --email --login --smtp-login --secret --oauth --owner --shared --no-shared --display-name --reply-to --order --enabled --disabled --allow-plaintext --no-allow-plaintext --inbound --no-inbound --protocol --mode --folder --keep-on-server --no-keep-on-server --delete-after --mark-seen --no-mark-seen --propagate-deletes --no-propagate-deletes --since --max-per-run --max-size --interval --maildir --outbound --no-outbound --upload-sent --no-upload-sent --attachment-limit --daily-limit --password-stdin --password-command --password-env --password-file --encrypted --smtp-password-stdin --smtp-password-command --smtp-password-env --smtp-password-file --unset --test --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway rename') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway remove') subs='' opts='--delete-mail --yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway enable') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
@@ -125,6 +125,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway add --login') value='none' ;;
         'gateway add --smtp-login') value='none' ;;
         'gateway add --secret') value='words keyring encrypted oauth' ;;
+        'gateway add --oauth') value='none' ;;
         'gateway add --owner') value='none' ;;
         'gateway add --display-name') value='none' ;;
         'gateway add --reply-to') value='none' ;;
@@ -158,6 +159,7 @@ _mailctl_value() { # sets value: what completes the value of option $1 ("path --
         'gateway edit --login') value='none' ;;
         'gateway edit --smtp-login') value='none' ;;
         'gateway edit --secret') value='words keyring encrypted oauth' ;;
+        'gateway edit --oauth') value='none' ;;
         'gateway edit --owner') value='none' ;;
         'gateway edit --display-name') value='none' ;;
         'gateway edit --reply-to') value='none' ;;

@@ -30,7 +30,7 @@ function __mailctl_at -a wanted # whether the command typed so far is exactly th
     for word in (commandline -opc)[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --after --attachment-limit --before --ca-file --client-id --client-secret-command --client-secret-env --client-secret-file --client-secret-store --config-dir --daily-limit --delete-after --display-name --domain --email --every --exec --fingerprint --folder --format --from --gateway --grant --host --imap --imap-security --interval --issuer --jobs --key-file --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --name --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --redirect --region --reply-to --report --run --save --scope --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --tenant --timeout --to --unset --until --where
+        else if contains -- $word --after --attachment-limit --before --ca-file --client-id --client-secret-command --client-secret-env --client-secret-file --client-secret-store --config-dir --daily-limit --delete-after --display-name --domain --email --every --exec --fingerprint --folder --format --from --gateway --grant --host --imap --imap-security --interval --issuer --jobs --key-file --level --limit --login --maildir --max-per-run --max-size --minimum-tls --mode --name --oauth --order --owner --password-command --password-env --password-file --pop3 --pop3-security --port --preset --protocol --provider --redirect --region --reply-to --report --run --save --scope --search --secret --security --server --since --smtp --smtp-login --smtp-password-command --smtp-password-env --smtp-password-file --smtp-security --stage --state-dir --tenant --timeout --to --unset --until --where
             set skip 1
         else if contains -- (string trim -- "$path $word") 'server' 'server presets' 'server add' 'server list' 'server show' 'server edit' 'server rename' 'server remove' 'server discover' 'gateway' 'gateway add' 'gateway list' 'gateway show' 'gateway edit' 'gateway rename' 'gateway remove' 'gateway enable' 'gateway disable' 'gateway default' 'gateway move' 'gateway password' 'gateway password set' 'gateway password check' 'gateway password clear' 'gateway password source' 'auth' 'auth setup' 'auth login' 'auth status' 'auth logout' 'auth token' 'test' 'explain' 'sync' 'watch' 'schedule' 'schedule install' 'schedule remove' 'schedule show' 'status' 'log' 'log show' 'log export' 'log import' 'secrets' 'secrets doctor' 'secrets list' 'secrets move' 'secrets prune' 'secrets key' 'config' 'config path' 'config check' 'schema' 'demo'
             set path (string trim -- "$path $word")
@@ -205,6 +205,7 @@ complete -c mailctl -n '__mailctl_at "gateway add"' -l email -x -d 'The mailbox\
 complete -c mailctl -n '__mailctl_at "gateway add"' -l login -x -d 'Sign in as; by default what the provider expects'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l smtp-login -x -d 'Sign in to SMTP as, where that differs; \'\' for no difference'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l secret -x -a 'keyring encrypted oauth' -d 'Where the password is, or will be, without giving it now'
+complete -c mailctl -n '__mailctl_at "gateway add"' -l oauth -x -d 'Sign in by this OAuth application; \'\' for that of the server\'s provider'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l owner -x -d 'Whose mailbox it is'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l shared -d 'Whether several people use it'
 complete -c mailctl -n '__mailctl_at "gateway add"' -l no-shared -d 'Whether several people use it'
@@ -278,6 +279,7 @@ complete -c mailctl -n '__mailctl_at "gateway edit"' -l email -x -d 'The mailbox
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l login -x -d 'Sign in as; by default what the provider expects'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l smtp-login -x -d 'Sign in to SMTP as, where that differs; \'\' for no difference'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l secret -x -a 'keyring encrypted oauth' -d 'Where the password is, or will be, without giving it now'
+complete -c mailctl -n '__mailctl_at "gateway edit"' -l oauth -x -d 'Sign in by this OAuth application; \'\' for that of the server\'s provider'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l owner -x -d 'Whose mailbox it is'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l shared -d 'Whether several people use it'
 complete -c mailctl -n '__mailctl_at "gateway edit"' -l no-shared -d 'Whether several people use it'

@@ -70,7 +70,7 @@ class Secrets(Configured):
                 raise SecretError(
                     f"Sign-in by OAuth needs a gateway, and {gateway!r} is none",
                     hint="`mailctl gateway add` makes one.",
-                    code="oauth_unsupported",
+                    code="oauth_no_gateway",
                 ) from None
             return self.application_of(gateway, source), login.user
 

@@ -1,5 +1,6 @@
 """`mailctl gateway add|edit`."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ class GatewayChange:
     """What became of a gateway.
 
     changed: whether its file was (or, with dry_run, would be) written. checks: what --test found. advice: what its
-    provider asks for at sign-in, as sentences.
+    provider asks for at sign-in, as sentences. next: the commands that come next.
     """
 
     name: str
@@ -35,6 +36,7 @@ class GatewayChange:
     dry_run: bool
     checks: list[CheckReport]
     advice: list[str]
+    next: list[str]
 
 
 RESULTS: dict[str, Any] = {"gateway add": GatewayChange, "gateway edit": GatewayChange}
@@ -65,6 +67,11 @@ def add(
             context.emitter.note(sentence)
     gateway, secrets = take_secrets(context, gateway, options, passwords, new=True, dry_run=dry_run)
     change = _Change(context, gateway, server, secrets, advice)
+    if test and any(login.secret.kind is SourceKind.OAUTH for login in gateway.logins.values()):
+        raise UsageError(
+            "It can't be tested before somebody has signed in, and that needs the gateway",
+            hint=f"Add it without --test; then: mailctl auth login {name}, and mailctl test {name}",
+        )
     if dry_run:
         change.emit(changed=True, dry_run=True)
     elif not test or change.tested():
@@ -98,7 +105,7 @@ def edit(
     gateway = _complete(context, options.apply(unset(old, forgotten or [])), server)
     check_limits(context, gateway, old)
     gateway, secrets = take_secrets(context, gateway, options, passwords, new=False, dry_run=dry_run)
-    change = _Change(context, gateway, server, secrets, [], new=False)
+    change = _Change(context, gateway, server, secrets, [], old)
     if dry_run:
         notes, warnings = forget_replaced(context, old, gateway, dry_run=True)
         change.emit(changed=gateway != old or bool(secrets.given), dry_run=True, notes=notes, warnings=warnings)
@@ -149,7 +156,7 @@ class _Change:
     server: Server
     secrets: NewSecrets
     advice: list[str]
-    new: bool = True
+    old: Gateway | None = None
     reports: list[CheckReport] = field(default_factory=list)
 
     def tested(self) -> bool:
@@ -174,8 +181,8 @@ class _Change:
         self.context.emit(
             Outcome(
                 value,
-                fields_of(value.gateway, short=self.new),
-                notes=[*notes, f"{said}: gateway {self.gateway.name}"],
+                fields_of(value.gateway, short=self.old is None),
+                notes=[*notes, f"{said}: gateway {self.gateway.name}", *(f"Next: {each}" for each in value.next)],
                 warnings=[*self.secrets.warnings, *self._not_yet(), *warnings],
             )
         )
@@ -191,14 +198,36 @@ class _Change:
             found.append("In mirror mode both sides are alike: keep_on_server, delete_after and mark_seen mean nothing")
         elif leaving and inbound.delete_after:
             found.append("With keep_on_server = false, mail goes from the server at once; delete_after means nothing")
-        if any(login.secret.kind is SourceKind.OAUTH for login in self.gateway.logins.values()):
-            found.append("This version can't sign in by OAuth; `test` and `sync` say so")
         return found
+
+    def _next(self) -> list[str]:
+        """The commands that come next, where somebody has to sign in first."""
+        from mailctl.errors import SecretError
+
+        found: dict[str, None] = {}
+        for role, login in self.gateway.logins.items():
+            if login.secret.kind is not SourceKind.OAUTH or (self.old and self.old.logins.get(role) == login):
+                continue
+            try:
+                application = self.context.application(login.secret, self.server, self.gateway.name)
+            except SecretError as error:
+                found |= dict.fromkeys(re.findall("mailctl [^`]+", error.hint))
+            else:
+                if not application.grant.by_person:
+                    continue
+            found[f"mailctl auth login {self.gateway.name}"] = None
+        return list(found)
 
     def _value(self, *, changed: bool, dry_run: bool) -> GatewayChange:
         joined = self.context.join(self.gateway, self.server)
         return GatewayChange(
-            self.gateway.name, detail(self.context, joined), changed, dry_run, self.reports, self.advice
+            self.gateway.name,
+            detail(self.context, joined),
+            changed,
+            dry_run,
+            self.reports,
+            self.advice,
+            self._next(),
         )
 
     def _secret(self, job: CheckJob) -> Secret:

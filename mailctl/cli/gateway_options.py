@@ -49,6 +49,10 @@ class GatewayOptions:
     secret: Annotated[
         KeptSecret | None, typer.Option(help="Where the password is, or will be, without giving it now.")
     ] = None
+    oauth: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Sign in by this OAuth application; '' for that of the server's provider."),
+    ] = None
     owner: Annotated[str | None, typer.Option(metavar="WHO", help="Whose mailbox it is.")] = None
     shared: Annotated[bool | None, _flag("--shared/--no-shared", "Whether several people use it.")] = None
     display_name: Annotated[str | None, typer.Option(metavar="NAME", help="The name on mail it sends.")] = None
@@ -116,7 +120,15 @@ class GatewayOptions:
 
     def _login(self, gateway: Gateway) -> Login:
         login = replace(gateway.login, user=self.login) if self.login is not None else gateway.login
+        if self.oauth is not None:
+            argument = (self.oauth, SourceKind.KEYRING.value) if self.oauth else ()
+            return replace(login, secret=SecretSource(SourceKind.OAUTH, argument))
         return replace(login, secret=SecretSource(SourceKind(self.secret.value))) if self.secret else login
+
+    @property
+    def by_token(self) -> bool:
+        """Whether they ask for sign-in by OAuth."""
+        return self.oauth is not None or self.secret is KeptSecret.OAUTH
 
     def _smtp_login(self, gateway: Gateway) -> Login | None:
         if self.smtp_login is None:

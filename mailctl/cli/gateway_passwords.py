@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import field, replace
 
 from mailctl.cli.context import Context
-from mailctl.cli.gateway_options import GatewayOptions, PasswordOptions
+from mailctl.cli.gateway_options import GatewayOptions, KeptSecret, PasswordOptions
 from mailctl.cli.password_options import PasswordWays, take_password
 from mailctl.domain.gateway import STORES, Gateway, Login, LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
@@ -37,9 +37,13 @@ def take_secrets(
     new: ask for what isn't given. UsageError if nobody can be asked.
     """
     ways, smtp_ways = passwords.ways(), passwords.smtp_ways()
-    if (ways.given or passwords.encrypted) and options.secret:
-        raise UsageError("--secret says where the password is; leave the --password options out")
-    if passwords.encrypted and not (new or ways.stdin or smtp_ways.stdin):
+    if options.oauth is not None and options.secret not in (None, KeptSecret.OAUTH):
+        raise UsageError("--oauth and --secret say different things")
+    by_token = options.by_token or (new and not ways.given and not options.secret and _only_oauth(context, gateway))
+    if (ways.given or (passwords.encrypted and not by_token)) and (options.secret or by_token):
+        option = "--oauth" if options.oauth is not None else "--secret"
+        raise UsageError(f"{option} says where the password is; leave the --password options out")
+    if passwords.encrypted and not (new or by_token or ways.stdin or smtp_ways.stdin):
         raise UsageError(
             "--encrypted says where a password that is given is kept, and none is given",
             hint=f"`mailctl secrets move --to encrypted {gateway.name}` moves the one that there is.",
@@ -50,7 +54,7 @@ def take_secrets(
         gateway = replace(gateway, smtp_login=Login(gateway.login.user))
     given: dict[LoginRole, Secret] = {}
     warnings: list[str] = []
-    asks = new and not dry_run and options.secret is None and not _only_oauth(context, gateway)
+    asks = new and not dry_run and options.secret is None and not by_token
 
     def take(role: LoginRole, ways: PasswordWays, user: str, *, ask: bool) -> SecretSource | None:
         had = gateway.logins[role].secret.kind
@@ -68,12 +72,14 @@ def take_secrets(
         return taken.source
 
     source = take(LoginRole.LOGIN, ways, gateway.login.user, ask=asks)
-    if source is None and new and options.secret is None and _only_oauth(context, gateway):
-        source = SecretSource(SourceKind.OAUTH)
+    if by_token:
+        source = _token_source(gateway.login.secret, encrypted=passwords.encrypted)
     gateway = _with_source(gateway, LoginRole.LOGIN, source)
     if gateway.smtp_login is not None:
         fresh = asks and not smtp_ways.given and options.smtp_login is not None
         smtp_source = take(LoginRole.SMTP_LOGIN, smtp_ways, gateway.smtp_login.user, ask=fresh and context.interactive)
+        if smtp_source is None and by_token and not smtp_ways.given and options.smtp_login is not None:
+            smtp_source = gateway.login.secret
         if smtp_source is None and fresh:  # nobody to ask: the same password serves both
             smtp_source = gateway.login.secret
             if LoginRole.LOGIN in given:
@@ -113,6 +119,9 @@ def forget_replaced(
     for role, login in old.logins.items():
         after = new.logins.get(role)
         store = login.secret.kind
+        if store is SourceKind.OAUTH and not (after and after.secret.kind is store and same_store(login, after)):
+            notes += _forget_tokens(context, old, role, dry_run=dry_run)
+            continue
         if store not in STORES or (after and after.secret.kind is store):
             continue
         try:
@@ -128,6 +137,34 @@ def forget_replaced(
                 where = context.secrets.where(old.name, role, login.secret)
                 notes.append(f"The password in the {where}, {'would be' if dry_run else 'was'} removed")
     return notes, warnings
+
+
+def same_store(old: Login, new: Login) -> bool:
+    """Whether what is kept for two logins is kept in the same place."""
+    return old.secret.store is new.secret.store
+
+
+def _forget_tokens(context: Context, old: Gateway, role: LoginRole, *, dry_run: bool) -> list[str]:
+    """Forget the tokens of a login that doesn't sign in by them any more, or keeps them elsewhere."""
+    from mailctl.errors import MailctlError
+
+    source = old.logins[role].secret
+    try:
+        there = context.tokens.kept(old.name, role, source) is not None
+        if there and not dry_run:
+            context.tokens.forget(old.name, role, source)
+    except MailctlError as error:
+        return [] if error.code in NOTHING_KEPT else [f"The old tokens may still be kept: {error.message}"]
+    where = "the encrypted file" if source.store is SourceKind.ENCRYPTED else "the keyring"
+    return [f"The tokens in {where} {'would be' if dry_run else 'were'} removed, and not revoked"] if there else []
+
+
+def _token_source(source: SecretSource, *, encrypted: bool) -> SecretSource:
+    """The source of a login by token: as the options have named it already, with the tokens where they say."""
+    name, store = (source.argument if source.kind is SourceKind.OAUTH else ()) or ("", SourceKind.KEYRING.value)
+    if encrypted:
+        store = SourceKind.ENCRYPTED.value
+    return SecretSource(SourceKind.OAUTH, () if (name, store) == ("", SourceKind.KEYRING) else (name, store))
 
 
 def _with_source(gateway: Gateway, role: LoginRole, source: SecretSource | None) -> Gateway:

@@ -9,7 +9,7 @@ from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.effective import EffectiveGateway
-from mailctl.domain.gateway import Gateway, Inbound, Outbound, SecretSource
+from mailctl.domain.gateway import Gateway, Inbound, Outbound, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
 from mailctl.domain.units import seconds_text, size_text
 from mailctl.output.emitter import Outcome
@@ -98,6 +98,9 @@ def source_text(source: SecretSource) -> str:
     """Where a secret is, for people: `keyring`, `command: pass mail/x`."""
     import shlex
 
+    if source.kind is SourceKind.OAUTH and source.argument:
+        name, store = source.argument
+        return f"oauth{f': {name}' if name else ''}{', tokens in the encrypted file' if store != 'keyring' else ''}"
     return f"{source.kind.value}: {shlex.join(source.argument)}" if source.argument else source.kind.value
 
 

@@ -197,7 +197,7 @@ class Climb:
         if job.token_refused:
             facts |= {"token_renewed"}
         hint = error.cause or ("secret_unavailable" if isinstance(error, SecretError) else "")
-        if error.code == "oauth_unsupported" and "wants:oauth" in facts:  # no other source would help
+        if error.code == "oauth_no_gateway" and "wants:oauth" in facts:  # no other source would help
             hint = "oauth_required"
         of_token = stage == "secret" and job.login.secret.kind is SourceKind.OAUTH
         elsewhere = of_token and bool(error.server_text or not isinstance(error, SecretError))  # who spoke, or did not

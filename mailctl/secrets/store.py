@@ -97,7 +97,7 @@ class SecretStore:
     def _secret(self, gateway: str, role: LoginRole, source: SecretSource, seconds: float | None) -> Secret:
         if source.kind is SourceKind.OAUTH:
             if self._tokens is None:
-                raise SecretError("There are no OAuth tokens here", code="oauth_unsupported")
+                raise SecretError("There are no OAuth tokens here", code="oauth_no_gateway")
             return self._tokens().access_token(gateway, role, source, seconds=seconds)
         if source.store is None:
             return self.read(source, seconds=seconds)
@@ -274,7 +274,8 @@ class SecretStore:
                 return f"command {shlex.join(source.argument)}"
             case SourceKind.ENV | SourceKind.FILE:
                 return f"{'variable' if source.kind is SourceKind.ENV else 'file'} {''.join(source.argument)}"
-        return "OAuth"
+        name = f" of the application {source.argument[0]}" if source.argument and source.argument[0] else ""
+        return f"OAuth tokens{name}, in the {_called(source.store or SourceKind.KEYRING)}"
 
     def _nothing_kept(self, gateway: str, role: LoginRole, store: SourceKind) -> SecretError:
         option = " --smtp" if role is LoginRole.SMTP_LOGIN else ""

@@ -330,4 +330,3 @@ def test_what_this_version_does_not_do_is_said_when_it_is_saved(cli: Cli) -> Non
     assert "mirror" not in cli.ok("gateway", "edit", "g", "--mode", "mirror").err
     assert "mark_seen mean nothing" in cli.ok("gateway", "edit", "g", "--mark-seen").err
     assert "POP3 has no mirror mode" in cli.ok("gateway", "edit", "g", "--protocol", "pop3").err
-    assert "OAuth" in cli.ok("gateway", "edit", "g", "--secret", "oauth", "--mode", "archive").err

@@ -138,7 +138,7 @@ def test_a_password_that_nobody_has_unlocked_yet_is_asked_for_again_not_too_ofte
     assert standing.at - t > 800, "growing pauses"
 
 
-@pytest.mark.parametrize("code", ["secret_missing", "secret_invalid", "secret_file_unsafe", "oauth_unsupported"])
+@pytest.mark.parametrize("code", ["secret_missing", "secret_invalid", "secret_file_unsafe", "oauth_no_gateway"])
 def test_a_password_that_was_never_given_is_not_asked_for_again(code: str) -> None:
     assert plan.final(Failure.of(SecretError("none", code=code)))
 
