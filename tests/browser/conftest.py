@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.chromium import Chromium, program
+from tests.servers.support.fixtures import certificates, dovecot_programs, workspace
+
+__all__ = ["certificates", "dovecot_programs", "workspace"]
 
 
 @pytest.fixture(scope="session")
