@@ -71,6 +71,7 @@ class Token:
     expires: when the access token lapses, None if the service didn't say. scopes: what was granted. refresh_token: None
     where there is none. refreshed: when the refresh token came; refresh_expires: when it lapses, None if not known.
     application, client_id, tenant: with which it was had. user: the account that it is for, "" if nothing tells.
+    issued: when the access token came, by the clock of this machine.
     """
 
     access_token: BearerToken
@@ -83,10 +84,19 @@ class Token:
     client_id: str = ""
     tenant: str = ""
     user: str = ""
+    issued: datetime | None = None
 
     def usable(self, now: datetime) -> bool:
         """Whether the access token may be used from `now` on, for long enough to sign in."""
-        return self.expires is None or now + EARLY < self.expires
+        return self.good(now + EARLY) and self._of_the_past(now)
+
+    def good(self, now: datetime) -> bool:
+        """Whether it has not lapsed yet."""
+        return self.expires is None or now < self.expires
+
+    def _of_the_past(self, now: datetime) -> bool:
+        """False where the clock was set back since the token came: then `expires` says nothing."""
+        return self.issued is None or self.issued <= now + EARLY
 
 
 @dataclass(frozen=True, slots=True)

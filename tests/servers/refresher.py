@@ -28,8 +28,8 @@ from mailctl.secrets.oauth.tokens import Tokens
 from .support.oauth_server import PUBLIC
 
 SOURCE = SecretSource(SourceKind.OAUTH, ("own", "encrypted"))
-STEPS = 8
-"""Of a renewal: before and after the request, the first keeping, the second, and the removal."""
+STEPS = 10
+"""Of a renewal: before and after the trial, the request, the first keeping, the second, and the removal."""
 
 
 class Steps:

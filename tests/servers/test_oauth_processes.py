@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
+from time import monotonic, sleep
 
 import pytest
 
@@ -39,6 +42,7 @@ class Signed:
             env=dict(os.environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
         )
 
@@ -80,11 +84,11 @@ def test_F7_processes_that_are_refused_at_once_use_no_refresh_token_twice(signed
 def test_F6_a_process_that_is_killed_in_a_rotation_loses_nothing(signed: Signed, step: int) -> None:
     assert signed.run(die=step) == ""
     asked = len(signed.server.forms())
-    assert asked == (0 if step == 0 else 1)
-    if step in (1, 2):  # the answer ended with the process; servers let the last token be used again for this
+    assert asked == (0 if step < 3 else 1)
+    if step in (3, 4):  # the answer ended with the process; servers let the last token be used again for this
         signed.server.register.grace = True
     assert signed.run() == signed.newest
-    assert len(signed.server.forms()) == (asked if step > 2 else asked + 1)
+    assert len(signed.server.forms()) == (asked if step > 4 else asked + 1)
     signed.server.register.grace = False
     kept = make(signed.told).kept("work", LoginRole.LOGIN, SOURCE)
     assert kept is not None
@@ -94,7 +98,27 @@ def test_F6_a_process_that_is_killed_in_a_rotation_loses_nothing(signed: Signed,
 
 
 def test_F8_a_rotated_token_that_was_lost_ends_in_one_clear_error(signed: Signed) -> None:
-    signed.run(die=1)
+    signed.run(die=3)
     for _ in range(2):
         assert signed.run() == "error oauth_expired"
     assert len(signed.server.forms()) == 3
+
+
+def test_F6_an_interrupt_in_a_rotation_waits_for_the_token(signed: Signed) -> None:
+    signed.server.held["/token"] = Event()
+    process = signed.start()
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    end = monotonic() + 60
+    while not signed.server.forms():
+        assert monotonic() < end
+        sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    signed.server.held["/token"].set()
+    out, _ = process.communicate(timeout=60)
+    assert (out, process.returncode != 0) == ("", True)
+    assert signed.run() == signed.newest
+    assert len(signed.server.forms()) == 1

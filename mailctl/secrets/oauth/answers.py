@@ -136,6 +136,7 @@ def token_of(facts: dict[str, Any], application: Application, now: datetime, url
         application=application.name,
         client_id=application.client_id,
         tenant=application.tenant,
+        issued=now,
     )
 
 

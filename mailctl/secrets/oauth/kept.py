@@ -25,6 +25,7 @@ def to_text(token: Token) -> Secret:
         "client_id": token.client_id,
         "tenant": token.tenant,
         "user": token.user,
+        "issued": _iso(token.issued),
     }
     return Secret(json.dumps({name: value for name, value in parts.items() if value}, separators=(",", ":")))
 
@@ -65,6 +66,7 @@ def _token(parts: dict[str, Any]) -> Token:
         client_id=_string(parts, "client_id"),
         tenant=_string(parts, "tenant"),
         user=_string(parts, "user"),
+        issued=_time(parts, "issued"),
     )
 
 

@@ -1,7 +1,7 @@
 """The tokens of logins: kept in a keyring, renewed in time by one process at a time, never lost in a renewal."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,15 +10,14 @@ from time import monotonic
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
-from mailctl.domain.kept import token_users
 from mailctl.domain.oauth import Application, Grant, HttpPoster, Token, Use
 from mailctl.domain.oauth_grants import fit, lapsed
 from mailctl.domain.secret import BearerToken, Secret
-from mailctl.errors import NetworkError, SecretError
-from mailctl.secrets.keyring import Keyring, naming
+from mailctl.errors import NetworkError, SecretError, StorageError
+from mailctl.secrets.keyring import Keyring
 from mailctl.secrets.oauth.answers import RefusalError
 from mailctl.secrets.oauth.client import ApplicationSecret, Client
-from mailctl.secrets.oauth.kept import from_text, to_text
+from mailctl.secrets.oauth.place import Place
 from mailctl.secrets.oauth.steady import steadily
 from mailctl.secrets.private import locked
 
@@ -36,9 +35,9 @@ FindApplication = Callable[[str, LoginRole, SecretSource], tuple[Application, st
 class Tokens:
     """Gives access tokens for logins whose source is OAUTH; thread-safe. SecretError where there is none to be had.
 
-    find: see FindApplication. ring: the store of a source, KEYRING or ENCRYPTED. service: the name of
-    a gateway's entries there. post: sends forms. secret: gives an application's secret. locks: the folder of the lock
-    files. now: the moment, aware.
+    find: see FindApplication. ring: the store of a source, KEYRING or ENCRYPTED. service: the name of a gateway's
+    entries there. post: sends forms. secret: gives an application's secret. locks: the folder of the lock files. now:
+    the moment, aware.
     """
 
     def __init__(
@@ -79,101 +78,77 @@ class Tokens:
         another process takes too long.
         """
         application, user = self._find(gateway, role, source)
-        token = self._token(gateway, role, source, (application, user), seconds, fresh=fresh)
+        place, deadline = self._place(gateway, role, source), Deadline(min(seconds or LONGEST, LONGEST))
+        token = self._token(place, application, user, deadline, fresh=fresh)
         return fit(token, application, use, user, gateway, self._now()) if use else token.access_token
-
-    def _token(
-        self,
-        gateway: str,
-        role: LoginRole,
-        source: SecretSource,
-        wanted: tuple[Application, str],
-        seconds: float | None,
-        *,
-        fresh: bool,
-    ) -> Token:
-        application, user = wanted
-        deadline = Deadline(min(seconds or LONGEST, LONGEST))
-        seen = self._kept(gateway, role, source, strict=False)
-        if seen and not fresh and self._fits(seen, application) and seen.usable(self._now()):
-            return seen
-        with self._locked(gateway, role, deadline):
-            held = self._finished(gateway, role, source)
-            held = held or self._kept(gateway, role, source, strict=application.grant.by_person)
-            if held and self._fits(held, application) and self._good(gateway, role, held, seen, fresh=fresh):
-                return held
-            return self._renewed(gateway, role, source, (application, user, held), deadline, fresh=fresh)
 
     def keep(self, gateway: str, role: LoginRole, source: SecretSource, token: Token) -> str:
         """Keep `token`, read back before what it replaces is let go; returns the keyring's name."""
-        with self._locked(gateway, role, Deadline(LONGEST)):
-            return self._keep(gateway, role, source, token)
+        with self.held(gateway, role):
+            return self._place(gateway, role, source).keep(token)
 
     def kept(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
         """What is kept for a login, None if nothing is. SecretError (oauth_unreadable) where it is no token."""
-        return self._newer(gateway, role, source) or self._kept(gateway, role, source)
+        place = self._place(gateway, role, source)
+        return place.newer() or place.main()
 
     def forget(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
         """Remove what is kept for a login; returns it, so that it can be revoked (`client(…).revoke`)."""
-        ring, service = self._ring(source.store or SourceKind.KEYRING), self._service(gateway)
-        with self._locked(gateway, role, Deadline(LONGEST)), naming(gateway):
-            try:
-                token = self.kept(gateway, role, source)
-            except SecretError as error:
-                if error.code != "oauth_unreadable":
-                    raise
-                token = None
-            for user in token_users(role):
-                ring.delete(service, user)
-        return token
+        with self.held(gateway, role):
+            return self._place(gateway, role, source).clear()
 
     def held(self, gateway: str, role: LoginRole) -> AbstractContextManager[None]:
         """Nobody renews the token of a login meanwhile. LockedError where another process takes too long."""
-        return self._locked(gateway, role, Deadline(LONGEST))
+        return self._locked(gateway, role, LONGEST)
 
-    def _good(self, gateway: str, role: LoginRole, held: Token, seen: Token | None, *, fresh: bool) -> bool:
+    def _token(self, place: Place, application: Application, user: str, deadline: Deadline, *, fresh: bool) -> Token:
+        seen = place.main(strict=False)
+        at_hand = seen if seen and not fresh and self._fits(seen, application) else None
+        if at_hand and at_hand.usable(self._now()):
+            return at_hand
+        try:
+            with self._locked(place.gateway, place.role, deadline.remaining() or 0):
+                held = place.finish() or place.main(strict=application.grant.by_person)
+                if held and self._fits(held, application) and self._good(place, held, seen, fresh=fresh):
+                    return held
+                return self._renewed(place, application, user, held, deadline)
+        except (NetworkError, StorageError):
+            if at_hand and at_hand.good(self._now()):  # for a short while
+                return at_hand
+            raise
+
+    def _good(self, place: Place, held: Token, seen: Token | None, *, fresh: bool) -> bool:
         """Whether what is kept, read once more when the lock was had, serves."""
         now = self._now()
-        if held.expires is not None and held.expires <= now:
+        if not held.good(now):
             return False
         if seen is None or held.access_token != seen.access_token:
             return True  # somebody got it meanwhile
         if not fresh:
             return held.usable(now)
-        had = self._had.get(_key(gateway, role))
+        had = self._had.get(_key(place))
         return had is not None and timedelta() <= now - had < JUST_NOW
 
     def _renewed(
-        self,
-        gateway: str,
-        role: LoginRole,
-        source: SecretSource,
-        at_hand: tuple[Application, str, Token | None],
-        deadline: Deadline,
-        *,
-        fresh: bool,
+        self, place: Place, application: Application, user: str, held: Token | None, deadline: Deadline
     ) -> Token:
-        """A new token, kept; the one at hand where that can't be had now and it is good for a while."""
-        application, user, held = at_hand
+        """A new token, kept. Where it will take the old one's place, that it can be kept is tried out first."""
 
         def renew() -> Token:
-            token = self._fetch(gateway, role, application, user, held, deadline)
-            self._keep(gateway, role, source, token)
+            if held and held.refresh_token and application.grant.by_person:
+                place.try_out(held)
+            token = self._fetch(place, application, user, held, deadline)
+            place.keep(token)
             with self._mutex:
-                self._had[_key(gateway, role)] = self._now()
+                self._had[_key(place)] = self._now()
             return token
 
-        try:
-            return steadily(renew)
-        except NetworkError:
-            if not fresh and held and self._fits(held, application) and held.expires and self._now() < held.expires:
-                return held
-            raise
+        return steadily(renew)
 
     def _fetch(
-        self, gateway: str, role: LoginRole, application: Application, user: str, held: Token | None, deadline: Deadline
+        self, place: Place, application: Application, user: str, held: Token | None, deadline: Deadline
     ) -> Token:
-        client = self.client(application)
+        client, gateway = self.client(application), place.gateway
         match application.grant:
             case Grant.CLIENT_CREDENTIALS:
                 return replace(client.client_credentials(deadline), user=user)
@@ -201,7 +176,7 @@ class Tokens:
                 code="oauth_expired",
                 cause=lapsed(held, application, self._now()),
             )
-        key = _key(gateway, role)
+        key = _key(place)
         since, refused, error = self._refused.get(key, (0.0, None, None))
         if error and refused == held.refresh_token and monotonic() < since + REFUSAL_HOLDS:
             raise error
@@ -221,50 +196,10 @@ class Tokens:
                 self._refused[key] = monotonic(), held.refresh_token, ended
             raise ended from refusal
 
-    def _keep(self, gateway: str, role: LoginRole, source: SecretSource, token: Token) -> str:
-        """First under a second name, so that a process that ends in the middle leaves one of the two whole."""
-        ring, service, text = self._ring(source.store or SourceKind.KEYRING), self._service(gateway), to_text(token)
-        first, second = token_users(role)
-        with naming(gateway):
-            for user in (second, first):
-                backend = ring.set(service, user, text)
-                if ring.get(service, user).secret != text:
-                    raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
-            ring.delete(service, second)
-        return backend
+    def _place(self, gateway: str, role: LoginRole, source: SecretSource) -> Place:
+        return Place(self._ring(source.store or SourceKind.KEYRING), self._service(gateway), gateway, role)
 
-    def _kept(self, gateway: str, role: LoginRole, source: SecretSource, *, strict: bool = True) -> Token | None:
-        """What is kept under the first name; unless `strict`, what can't be read counts as nothing."""
-        with naming(gateway):
-            text = (
-                self._ring(source.store or SourceKind.KEYRING).get(self._service(gateway), token_users(role)[0]).secret
-            )
-            try:
-                return from_text(text) if text else None
-            except SecretError:
-                if strict:
-                    raise
-                return None
-
-    def _newer(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
-        """What a process that ended in the middle of `_keep` left; None if it was cut short: the older is whole."""
-        with naming(gateway):
-            text = (
-                self._ring(source.store or SourceKind.KEYRING).get(self._service(gateway), token_users(role)[1]).secret
-            )
-        with suppress(SecretError):
-            return from_text(text) if text else None
-        return None
-
-    def _finished(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
-        """The same, put where it belongs."""
-        newer = self._newer(gateway, role, source)
-        if newer:
-            self._keep(gateway, role, source, newer)
-        return newer
-
-    def _locked(self, gateway: str, role: LoginRole, deadline: Deadline) -> AbstractContextManager[None]:
-        seconds = deadline.remaining() or 0
+    def _locked(self, gateway: str, role: LoginRole, seconds: float) -> AbstractContextManager[None]:
         return locked(self._locks / f"{gateway}.{role}.lock", what=f"the token of {gateway!r}", seconds=seconds)
 
     @staticmethod
@@ -272,5 +207,5 @@ class Tokens:
         return (token.client_id, token.tenant) == (application.client_id, application.tenant)
 
 
-def _key(gateway: str, role: LoginRole) -> str:
-    return f"{gateway}.{role}"
+def _key(place: Place) -> str:
+    return f"{place.gateway}.{place.role}"

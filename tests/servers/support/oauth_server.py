@@ -46,6 +46,7 @@ class OAuthServer:
     Attributes:
         register: what it remembers and how it behaves.
         faults: what endpoints answer instead, by path (`/token`).
+        held: what an endpoint waits for before it does its work, by path.
         wrong_state: the state that it sends back, if not the right one.
         asked: every request so far.
         url: the root, such as `https://localhost:40001`; introspection_url: over HTTP, for mail servers.
@@ -59,6 +60,7 @@ class OAuthServer:
             CONFIDENTIAL, CLIENT_SECRET, grants=("authorization_code", "refresh_token", "client_credentials")
         )
         self.faults: dict[str, Fault] = {}
+        self.held: dict[str, threading.Event] = {}
         self.wrong_state = ""
         self.asked: list[Asked] = []
         self._stopped = threading.Event()
@@ -115,6 +117,8 @@ class OAuthServer:
         @app.before_request
         def note() -> Response | None:
             self.asked.append(Asked(request.path, dict(request.form or request.args)))
+            if request.path in self.held:
+                self.held[request.path].wait(60)
             fault = self.faults.get(request.path)
             if fault is None:
                 return None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mailctl.domain.gateway import SecretSource, SourceKind
 from mailctl.domain.oauth import Grant, Token
 from mailctl.domain.secret import BearerToken, Secret
-from mailctl.errors import AuthError, LockedError, MailctlError, NetworkError, SecretError
+from mailctl.errors import AuthError, LockedError, MailctlError, NetworkError, SecretError, StorageError
 from mailctl.secrets.keyring import Entry
 from mailctl.secrets.memory import MemoryKeyring
 from mailctl.secrets.oauth.kept import from_text, to_text
@@ -178,7 +178,7 @@ class Dies(MemoryKeyring):
 
 
 @pytest.mark.parametrize("torn", [False, True])
-@pytest.mark.parametrize("step", range(6))
+@pytest.mark.parametrize("step", range(8))
 def test_F6_a_process_that_ends_in_a_rotation_loses_nothing(tmp_path: Path, step: int, torn: bool) -> None:
     ring = Dies()
     kept = Kept(tmp_path, ring=ring)
@@ -190,13 +190,55 @@ def test_F6_a_process_that_ends_in_a_rotation_loses_nothing(tmp_path: Path, step
     ring.left = None
     after = kept.other_process().access_token("work", LOGIN, OAUTH).reveal()
     # where it ended before the new one was whole, the old one is all there is; there alone it is used again
-    lost = step == 0 or (step == 1 and torn)
-    assert after == ("access-2" if lost else "access-1")
-    assert [form["refresh_token"] for form in kept.server.forms] == ["refresh-0"] * (2 if lost else 1)
+    asked = step > 1  # before, it was tried whether a token can be kept
+    lost = step < 3 or (step == 3 and torn)
+    assert after == ("access-2" if lost and asked else "access-1")
+    assert [form["refresh_token"] for form in kept.server.forms] == ["refresh-0"] * (asked + lost)
     kept.clock.pass_(hours=2)
     kept.get()
-    assert kept.server.forms[-1]["refresh_token"] == ("refresh-2" if lost else "refresh-1")
+    assert kept.server.forms[-1]["refresh_token"] == after.replace("access", "refresh")
     assert ring.names == [("mailctl:work", "login:oauth")]
+
+
+def test_F6_a_keyring_that_takes_nothing_is_found_out_before_the_old_token_is_used_up(tmp_path: Path) -> None:
+    ring = MemoryKeyring()
+    kept = Kept(tmp_path, ring=ring)
+    kept.sign_in()
+    kept.clock.pass_(hours=2)
+
+    def full(service: str, user: str, secret: Secret) -> str:
+        raise StorageError("No space left on device")
+
+    ring.set = full  # type: ignore[method-assign]  # as the disk has it
+    with pytest.raises(StorageError):
+        kept.get()
+    assert kept.server.forms == []
+    kept.clock.pass_(hours=-1, minutes=-3)  # the token is still good for a while
+    assert kept.get() == "access-0"
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, -2])
+def test_a_clock_that_was_set_back_does_not_make_a_token_last(kept: Kept, hours: float) -> None:
+    kept.sign_in(issued=kept.clock())
+    kept.clock.pass_(hours=hours)
+    assert kept.get() == "access-1"
+    assert kept.get() == "access-1"
+
+
+@pytest.mark.parametrize("minutes", [-4, 4])
+def test_a_clock_that_differs_by_minutes_does_no_harm(kept: Kept, minutes: float) -> None:
+    kept.sign_in(issued=kept.clock())
+    kept.clock.pass_(minutes=minutes)
+    assert kept.get() == "access-0"
+    kept.clock.pass_(minutes=55)
+    assert kept.get() == ("access-0" if minutes < 0 else "access-1")
+
+
+def test_another_that_takes_long_costs_nothing_while_the_token_is_good(kept: Kept) -> None:
+    kept.sign_in()
+    kept.clock.pass_(minutes=57)
+    with locked(kept.folder / "locks" / "work.login.lock", what="it"):
+        assert kept.get(seconds=0.1) == "access-0"
 
 
 class Forgetful(MemoryKeyring):

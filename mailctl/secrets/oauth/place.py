@@ -1,0 +1,73 @@
+"""The place of one login's token in a keyring: two names, so that an end in the middle leaves a whole token."""
+
+from contextlib import suppress
+
+from mailctl.domain.gateway import LoginRole
+from mailctl.domain.kept import token_users
+from mailctl.domain.oauth import Token
+from mailctl.errors import SecretError
+from mailctl.secrets.keyring import Keyring, naming
+from mailctl.secrets.oauth.kept import from_text, to_text
+
+
+class Place:
+    """Whoever changes it holds the lock of the login. service: of the gateway's entries."""
+
+    def __init__(self, ring: Keyring, service: str, gateway: str, role: LoginRole) -> None:
+        self.gateway, self.role = gateway, role
+        self._ring, self._service = ring, service
+        self._main, self._next = token_users(role)
+
+    def main(self, *, strict: bool = True) -> Token | None:
+        """What is under the first name; unless `strict`, what can't be read counts as nothing."""
+        with naming(self.gateway):
+            text = self._ring.get(self._service, self._main).secret
+            try:
+                return from_text(text) if text else None
+            except SecretError:
+                if strict:
+                    raise
+                return None
+
+    def newer(self) -> Token | None:
+        """What a process that ended in the middle of `keep` left; None if it was cut short: the older one is whole."""
+        with naming(self.gateway):
+            text = self._ring.get(self._service, self._next).secret
+        with suppress(SecretError):
+            return from_text(text) if text else None
+        return None
+
+    def keep(self, token: Token) -> str:
+        """Put `token` in place, first under the second name; returns the keyring's name."""
+        self.try_out(token)
+        backend = self._put(self._main, token)
+        with naming(self.gateway):
+            self._ring.delete(self._service, self._next)
+        return backend
+
+    def try_out(self, token: Token) -> None:
+        """Put it under the second name alone: what can't be kept there could not be kept at all."""
+        self._put(self._next, token)
+
+    def finish(self) -> Token | None:
+        """What `newer` gives, put in place."""
+        newer = self.newer()
+        if newer:
+            self.keep(newer)
+        return newer
+
+    def clear(self) -> Token | None:
+        """Remove what is there; returns it, None where it can't be read."""
+        token = self.newer() or self.main(strict=False)
+        with naming(self.gateway):
+            for user in (self._next, self._main):
+                self._ring.delete(self._service, user)
+        return token
+
+    def _put(self, user: str, token: Token) -> str:
+        text = to_text(token)
+        with naming(self.gateway):
+            backend = self._ring.set(self._service, user, text)
+            if self._ring.get(self._service, user).secret != text:
+                raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
+        return backend
