@@ -139,6 +139,7 @@ def resolver(context: Context, plan: Plan) -> Callable[[CheckJob], Secret]:
     from mailctl.domain.gateway import LoginRole
 
     secrets = context.secrets  # made here, in the main thread
+    context.unlock_for(plan.gateways.values())
 
     def resolve(job: CheckJob) -> Secret:
         secret = found(job)

@@ -109,7 +109,9 @@ def _keyring(context: "Context", plan: "Plan") -> str:
 def _secrets(context: "Context", plan: "Plan") -> "dict[str, Secret]":
     """The secrets of this run, and every other that can be had without asking anybody or running anything, by whose."""
     found = dict(plan.resolved)
-    readable = (SourceKind.ENV, SourceKind.FILE)
+    readable = [SourceKind.ENV, SourceKind.FILE]
+    if context.secrets_key and context.secrets_key.kind in readable:
+        readable.append(SourceKind.ENCRYPTED)
     for gateway in context.load_gateways()[0]:
         for role, login in gateway.logins.items():
             if login.secret.kind in readable:

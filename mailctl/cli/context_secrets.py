@@ -1,6 +1,6 @@
 """The part of a command's context that builds what gives and keeps secrets, OAuth tokens among them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from mailctl.errors import ConfigError, NotFoundError, SecretError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mailctl.domain.gateway import LoginRole
+    from mailctl.domain.gateway import Gateway, LoginRole
     from mailctl.domain.oauth import Application, Token
     from mailctl.domain.secret import Secret
     from mailctl.protocols.redirect import RedirectListener
@@ -102,6 +102,16 @@ class Secrets(Configured):
         usual = self.paths.config / "secrets.jwe"
         path = home_folder(self.env) / given.removeprefix("~/") if given else usual
         return EncryptedFile(path, self._secrets_key)
+
+    def unlock_for(self, gateways: "Iterable[Gateway]") -> None:
+        """Ask a person for the passphrase of the encrypted file now, if one of `gateways` will need it.
+
+        Later a progress display would be drawn over the question. What goes wrong is told where the secret is needed.
+        """
+        needed = any(login.secret.store is SourceKind.ENCRYPTED for each in gateways for login in each.logins.values())
+        if needed and self.secrets_key is None and self.interactive and self.encrypted.exists:
+            with suppress(SecretError):
+                self.encrypted.unlock()
 
     @staticmethod
     def new_secrets_key() -> str:

@@ -15,7 +15,7 @@ from mailctl.errors import ConfigError, MailctlError, UsageError
 from mailctl.output.view import Cell, Styled
 
 if TYPE_CHECKING:
-    from mailctl.domain.gateway import Gateway
+    from mailctl.domain.gateway import Gateway, SecretSource
     from mailctl.schedule.cron import Cron
     from mailctl.schedule.systemd import UserUnits
     from mailctl.schedule.wanted import Wanted
@@ -99,7 +99,7 @@ class Scheduling:
         wanted = self._wanted(names, every, command, chosen)
         by, notes = self._by(cron=cron, watch=every is None)
         notes += self._lingering(by)
-        warnings = _on_secrets(chosen, watch=every is None)
+        warnings = _on_secrets(chosen, self._context.config.settings.secrets_key, watch=every is None)
         kind = "sync" if every is not None else "watch"
         files, crontab = self.installed()
         if by == "cron":
@@ -257,13 +257,18 @@ def _program(context: Context) -> tuple[str, ...]:
     return sys.executable, "-m", "mailctl"
 
 
-def _on_secrets(gateways: "Sequence[Gateway]", *, watch: bool) -> list[str]:
-    """What a service in the background can't have."""
+def _on_secrets(gateways: "Sequence[Gateway]", key: "SecretSource | None", *, watch: bool) -> list[str]:
+    """What a service in the background can't have. key: where that of the encrypted file is."""
     found = []
-    kept: dict[str, list[str]] = {"keyring": [], "env": []}
+    kept: dict[str, list[str]] = {"keyring": [], "encrypted": [], "env": []}
     for gateway in gateways:
         for kind in {login.secret.kind.value for login in gateway.logins.values()} & kept.keys():
             kept[kind].append(gateway.name)
+    if (names := kept["encrypted"]) and (key is None or key.kind.value == "env"):
+        found.append(
+            f"{_some(names)}: the password is in the encrypted file, and a service is not given its key. "
+            "Name a file that has it, in config.toml: [secrets] key = {file = ...}."
+        )
     if names := kept["env"]:
         found.append(
             f"{_some(names)}: the password is in a variable, which a service doesn't get. "

@@ -81,6 +81,7 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncR
 
     from mailctl.cli.ahead import ahead
 
+    context.unlock_for(job.gateway for job in jobs)
     since, stop = context.now().strftime("%H:%M:%S UTC"), context.stop
 
     with (

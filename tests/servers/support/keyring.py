@@ -54,16 +54,19 @@ class Keyring:
             or opening one asks the user.
         silent: whether a prompt appears, which nobody answers, so that callers wait for ever. If not, there is nothing
             to prompt with, as under cron or ssh: the session starts no services by itself.
+        bus_only: whether there is a session and no keyring in it, be it GNOME's or KDE's.
 
     Attributes:
         env: the whole environment for processes of that session; copy it and add to it.
     """
 
-    def __init__(self, workspace: Workspace, *, unlocked: bool = True, silent: bool = False) -> None:
+    def __init__(
+        self, workspace: Workspace, *, unlocked: bool = True, silent: bool = False, bus_only: bool = False
+    ) -> None:
         self._home = workspace.folder("keyring")
         if os.getuid() == 0:
             os.chown(self._home, 0, 0)  # the session is of whoever runs the tests, the bus admits nobody else
-        self._unlocked, self._silent = unlocked, silent
+        self._unlocked, self._silent, self._bus_only = unlocked, silent, bus_only
         self._daemons: list[Daemon] = []
         self._address = f"unix:path={self._home}/bus"
         self.env = {**without_keyring(self._home), "DBUS_SESSION_BUS_ADDRESS": self._address}
@@ -82,6 +85,8 @@ class Keyring:
         try:
             bus = self._run("dbus-daemon", "--nofork", "--nopidfile", f"--config-file={config}")
             bus.wait_until(self._home.joinpath("bus").exists)
+            if self._bus_only:
+                return self
             if self._silent:
                 prompter = self._run(sys.executable, str(_PROMPTER), self._address)
                 prompter.wait_until(lambda: "ready" in prompter.output())

@@ -10,8 +10,12 @@ from .process import Daemon, NotStartedError
 from .workspace import Workspace
 
 _PROGRAMS = ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")
-# it starts only where systemd has booted the machine, which a folder in a /run of its own pretends
-_BEGIN = "mount --make-rprivate / && mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system && exec {} --user"
+# it starts only where systemd has booted the machine, which a folder in a /run of its own pretends; what it mounts for
+# the credentials of a unit has to spread among the mounts of that unit, and no further
+_BEGIN = (
+    "mount --make-rprivate / && mount --make-rshared / && mount -t tmpfs tmpfs /run && mkdir -p /run/systemd/system "
+    "&& exec {} --user"
+)
 
 
 def find_systemd() -> Path | str:
