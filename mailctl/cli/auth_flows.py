@@ -107,6 +107,12 @@ class Flows:
             pasted = typed(self.context, "The address (it is not shown)")
         else:
             pasted = self.context.stdin.readline(1 << 16)
+            if not pasted:
+                raise UsageError(
+                    "The redirected address has to be pasted, and there is nobody to ask",
+                    hint="Sign in on a terminal; or give the address as the first line of a pipe.",
+                    code="no_input",
+                )
         if len(pasted) >= LINE and self.context.interactive:
             raise AuthError(
                 "The address is longer than a line of a terminal may be",

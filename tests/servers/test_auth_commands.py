@@ -241,7 +241,16 @@ def test_what_is_pasted_must_be_the_answer(cli: Cli, server: OAuthServer, pasted
 
 
 def test_nobody_to_ask(cli: Cli) -> None:
-    assert cli.json("auth", "login", "g", "--no-browser", "--no-input", code=2)["error"]["code"] == "no_input"
+    for options in ((), ("--no-input",)):
+        assert cli.json("auth", "login", "g", "--no-browser", *options, code=2)["error"]["code"] == "no_input"
+
+
+def test_without_the_library_it_is_said_how_to_get_it(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    cli.ok("auth", "login", "g", "--dry-run")
+    monkeypatch.setitem(sys.modules, "authlib.oauth2.client", None)
+    error = cli.json("auth", "login", "g", code=4)["error"]
+    assert error["code"] == "oauth_library"
+    assert "mailctl[oauth]" in error["hint"]
 
 
 def test_without_a_display_the_link_is_printed(cli: Cli) -> None:
