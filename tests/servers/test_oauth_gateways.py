@@ -49,7 +49,7 @@ class Home:
     def __init__(self, folder: Path, dovecot: Dovecot, certificates: Certificates, endpoint: Introspection) -> None:
         self.cli, self.endpoint, self.user = Cli(folder), endpoint, dovecot.new_user()
         self.cli.env["MAILCTL_SECRETS_KEY"] = "k3y-" * 12
-        endpoint.user, endpoint.sound, endpoint.refusal = self.user, True, ""
+        endpoint.user, endpoint.sound, endpoint.refusal, endpoint.next = self.user, True, "", ""
         endpoint.asked.clear()
         ports = {"imap": dovecot.imaps, "pop3": dovecot.pop3s}
         listed = [f'[{name}]\nhost = "localhost"\nport = {port}\nsecurity = "tls"\n' for name, port in ports.items()]

@@ -39,6 +39,7 @@ class Introspection:
         known: what it tells of a token, beside that it is active. Take one out, and it is revoked.
         asked: the forms that came to the token endpoint.
         user: whose tokens that gives; they are known if `sound`.
+        next: the access token that it gives, if it isn't to be one of a number.
         refusal: the error that it answers instead, if any.
         url, token_url: of the endpoints.
     """
@@ -46,7 +47,7 @@ class Introspection:
     def __init__(self) -> None:
         self.known: dict[str, dict[str, object]] = {}
         self.asked: list[dict[str, str]] = []
-        self.user, self.sound, self.refusal = "alice", True, ""
+        self.user, self.sound, self.refusal, self.next = "alice", True, "", ""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         here = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.url, self.token_url = f"{here}/introspect", f"{here}/token"
@@ -75,9 +76,9 @@ class Introspection:
     def _token(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
         self.asked.append(form)
         if self.refusal:
-            return 400, {"error": self.refusal}
+            return 400, {"error": self.refusal, "error_description": f"refused {json.dumps(form)}"}  # quotes it all
         number = len(self.asked)
-        token = f"access-{number}-of-{self.user}"
+        token = self.next or f"access-{number}-of-{self.user}"
         if self.sound:
             self.grant(token, self.user, scope="mail")
         return 200, {
