@@ -232,6 +232,5 @@ class _Change:
 
     def _secret(self, job: CheckJob) -> Secret:
         """The password just given, or the one that is kept."""
-        role = self.gateway.role_for(job.protocol)
-        given = self.secrets.given.get(role)
-        return given or self.context.secrets.get(self.gateway.name, role, self.gateway.logins[role].secret)
+        given = self.secrets.given.get(self.gateway.role_for(job.protocol))
+        return given or self.context.secrets.for_login(self.gateway, job.protocol, fresh=job.token_refused)

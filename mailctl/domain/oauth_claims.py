@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mailctl.domain.record import dataclass
-from mailctl.domain.secret import BearerToken
+from mailctl.domain.secret import Secret
 
 MOST = 48 * 1024
 """Characters of a token's claims that are read."""
@@ -17,7 +17,7 @@ MOST_VALUES = 200
 LONGEST = 256
 """Characters that are kept of one value."""
 _USER = ("upn", "preferred_username", "email", "unique_name")
-"""Claims that may hold the account's address, the surest first: Entra v1 and v2, OpenID Connect, Entra v1."""
+"""Claims that may hold the account's address (or a name, which counts less), the surest first: Entra's, OpenID's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,11 @@ class Claims:
     expires: datetime | None = None
 
 
-def read_claims(token: BearerToken) -> Claims | None:
-    """The claims of `token`, None where it is opaque (most are: Google's, those of Microsoft's personal accounts)."""
+def read_claims(token: Secret) -> Claims | None:
+    """The claims of `token`, None where it is opaque (most are: Google's, those of Microsoft's personal accounts).
+
+    An ID token (OpenID Connect) may be given as well, as it comes from the token endpoint itself.
+    """
     import json
     from base64 import urlsafe_b64decode
 
@@ -55,12 +58,13 @@ def read_claims(token: BearerToken) -> Claims | None:
 
 
 def _claims(found: Mapping[str, Any]) -> Claims:
+    users = [user for name in _USER if (user := _text(found.get(name)))]
     return Claims(
         issuer=_text(found.get("iss")),
         audience=_texts(found.get("aud")),
         scopes=_words(found.get("scp")) or _words(found.get("scope")),
         roles=_texts(found.get("roles")),
-        user=next((user for name in _USER if (user := _text(found.get(name)))), ""),
+        user=next(iter(sorted(users, key=lambda user: "@" not in user)), ""),
         tenant=_text(found.get("tid")).lower(),
         application=found.get("idtyp") == "app",
         expires=_moment(found.get("exp")),

@@ -17,6 +17,7 @@ from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError
 from mailctl.providers.catalog import oauth_services
+from mailctl.secrets.oauth.answers import token_of
 
 SERVICES = {name: service for name, service in oauth_services().items() if name in ("google", "microsoft")}
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -263,3 +264,14 @@ def test_what_is_likely_goes_along_with_the_token() -> None:
     assert given == held.access_token
     assert given.facts == {"lacks:scope_missing"}
     assert given.warnings == ("The sign-in ends unless it is renewed by signing in again (2026-11-23 12:00 UTC)",)
+
+
+def test_an_address_says_more_of_who_it_is_than_a_name() -> None:
+    assert read_claims(jwt(preferred_username="alice", email="alice@example.org")) == Claims(user="alice@example.org")
+    assert read_claims(jwt(preferred_username="alice")) == Claims(user="alice")
+
+
+def test_the_id_token_tells_who_signed_in() -> None:
+    told = {"access_token": "opaque", "id_token": jwt(email="eve@gmail.com").reveal()}
+    for facts, user in ((told, "eve@gmail.com"), ({**told, "id_token": 7}, ""), ({**told, "id_token": "a.b"}, "")):
+        assert token_of(facts, application("google"), NOW, "https://id.test/token").user == user

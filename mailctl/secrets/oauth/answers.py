@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mailctl.domain.oauth import Application, HttpAnswer, Token
+from mailctl.domain.oauth_claims import read_claims
 from mailctl.domain.secret import BearerToken, Secret, mask
 from mailctl.errors import AuthError, MailctlError, NetworkError, ProtocolError
 
@@ -136,8 +137,18 @@ def token_of(facts: dict[str, Any], application: Application, now: datetime, url
         application=application.name,
         client_id=application.client_id,
         tenant=application.tenant,
+        user=_user(facts.get("id_token")),
         issued=now,
     )
+
+
+def _user(id_token: object) -> str:
+    """Who signed in, by the ID token that comes along where `openid` is asked for.
+
+    It came from the endpoint itself, so that its signature tells nothing more (OpenID Connect Core section 3.1.3.7).
+    """
+    claims = read_claims(Secret(id_token)) if isinstance(id_token, str) else None
+    return claims.user if claims else ""
 
 
 def _bad_token(where: str, fault: str) -> ProtocolError:
