@@ -151,11 +151,14 @@ class Secrets(Configured):
         return ListedKeyring(ring, self.paths.state / "keyring.json")
 
     def _secret_variables(self) -> set[str]:
-        """Names of the variables from which gateways take passwords; no child process gets them."""
+        """Names of the variables from which gateways and applications take secrets; no child process gets them."""
         logins = [login for each in self.config.gateways_holding("env").objects for login in each.logins.values()]
         sources = [login.secret for login in logins]
         with suppress(ConfigError):  # told where the settings themselves are needed
             sources += [key] if (key := self.config.settings.secrets_key) else []
+            if self.config.settings.oauth or (self.paths.config / "oauth").is_dir():
+                applications = self.config.applications.listing().objects
+                sources += [each for found in applications for each in (found.client_secret, found.key) if each]
         return {source.argument[0] for source in sources if source.kind is SourceKind.ENV}
 
     @staticmethod

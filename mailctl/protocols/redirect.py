@@ -88,7 +88,7 @@ class RedirectListener:
             if monotonic() >= end or (stop is not None and stop.is_set()):
                 raise AuthError(
                     f"Nobody finished the sign-in in the browser within {seconds:g} s",
-                    hint="Start anew; where this machine has no browser: mailctl auth login GATEWAY --no-browser.",
+                    hint="Start the sign-in again; with --no-browser where this machine has none.",
                     code="oauth_timeout",
                 )
         assert self._answer is not None  # set before the event  # noqa: S101

@@ -79,14 +79,14 @@ class Authorization:
         if not hmac.compare_digest(found.get("state", "").encode(), self.state.reveal().encode()):
             raise AuthError(
                 "What came back answers another sign-in than this one: its state is not ours. It was not used",
-                hint="Start anew, and follow the new link to the end: mailctl auth login GATEWAY.",
+                hint="Start the sign-in again, and follow the new link to the end.",
                 code="oauth_state",
                 cause="sign_in_mixed_up",
             )
         if not self._issued(found.get("iss", "")):
             raise AuthError(
                 "What came back is from another authorization server than the one that was asked",
-                hint="Start anew: mailctl auth login GATEWAY.",
+                hint="Start the sign-in again.",
                 code="oauth_issuer",
                 cause="sign_in_mixed_up",
             )

@@ -105,7 +105,7 @@ class Client:
         if not service.device_endpoint:
             raise ConfigError(
                 f"{service.id} has no sign-in by a code on another device",
-                hint="`mailctl auth login GATEWAY --no-browser` works without a browser on this machine.",
+                hint="Without a browser on this machine: --no-browser instead of --device.",
                 code="oauth_no_device_flow",
                 cause="device_flow_not_allowed",
             )

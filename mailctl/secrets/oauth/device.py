@@ -87,7 +87,7 @@ def wait_for(client: "Client", code: DeviceCode, pause: Pause, clock: Callable[[
 def _expired(said: str) -> AuthError:
     return AuthError(
         "The code ran out before it was entered",
-        hint="Start anew and enter the new code in time: mailctl auth login GATEWAY --device.",
+        hint="Start the sign-in again, and enter the new code in time.",
         code="oauth_device_expired",
         cause="device_code_expired",
         server_text=said,
