@@ -41,6 +41,10 @@ def run_command(
         raise
     except MailctlError as error:
         _debug(context)
+        if error.server_text:
+            from mailctl.cli.explained import explain_refusal
+
+            explain_refusal(context, error)
         return _fail(context, argv, error)
     except OSError as error:  # what no room turned into its own error: the disk, mostly
         _debug(context)

@@ -1,0 +1,20 @@
+"""What an authorization server's refusal means, put into the error that reports it."""
+
+from mailctl.cli.context import Context
+from mailctl.errors import MailctlError
+
+
+def explain_refusal(context: Context, error: MailctlError) -> None:
+    """Let the failure knowledge read the server's words: cause and hint of `error` become as precise as they allow."""
+    if not error.server_text or not error.code.startswith("oauth_"):
+        return
+    from mailctl.diagnosis.matcher import judge
+    from mailctl.diagnosis.verdict import Evidence
+
+    known = Evidence("oauth", "secret", text=error.server_text, cause_hint=error.cause, exit_code=error.exit_code)
+    verdict = judge(known, context.knowledge)
+    if verdict.cause == "unknown":
+        return
+    if verdict.remedy and (verdict.cause != error.cause or not error.hint):
+        error.hint = verdict.remedy[0]
+    error.cause = verdict.cause
