@@ -120,7 +120,7 @@ class Climb:
         except MailctlError:
             self._secret = first
         if self._secret == first:
-            self._done = climbed
+            self._done, self.job = climbed, replace(self.job, token_refused=False)
             raise refusal
         self._end()
 

@@ -18,10 +18,16 @@ _LAYERS = frozenset({"dns", "tcp", "tls"})
 _MAIL = frozenset({"imap", "pop3", "smtp"})
 _SIGN_IN_CODES = frozenset({"535", "5.7.8", "[AUTHENTICATIONFAILED]", "[AUTH]"})
 _SETTLED_FAMILIES = frozenset({ExitCode.NETWORK, ExitCode.TLS, ExitCode.PROTOCOL, ExitCode.SECRET, ExitCode.CONFIG})
-_SETTLED = frozenset({"encryption_required", "auth_not_offered", "charset_password"})
+_SETTLED = frozenset(
+    {"encryption_required", "auth_not_offered", "charset_password", "token_too_long"}
+    | {"sign_in_needed", "application_missing", "other_account", "wrong_audience", "role_missing"}
+    | {"offline_access_missing", "app_in_testing"}
+)
 """What an adapter sees or decides for itself; other causes it reads off a response code, and the text may say more."""
 _VAGUE = frozenset({"bad_credentials", "policy", "unknown", "account_restricted", "server_fault", "client_bug"})
 """Causes that servers give for more than they mean."""
+_OF_PASSWORDS = frozenset({"bad_credentials", "app_password_required", "oauth_required"})
+"""Causes that nothing has where no password was sent."""
 _HINT_RANK = 35
 _MOST_ALTERNATIVES = 3
 
@@ -172,9 +178,10 @@ def _verdict(chosen: _Match, others: Sequence[_Match], case: _Case, knowledge: K
     listed = [_Match(name, below, (0, 0)) for name in (chosen.failure.alternatives if chosen.failure else ())]
     if reading.confidence != "high":
         listed += [_Match(m.cause, _at_most(m.confidence, "medium"), m.rank, m.failure) for m in others]
+    excluded = {chosen.cause, "unknown"} | (_OF_PASSWORDS if "oauth_used" in case.facts else set())
     distinct: dict[str, _Match] = {}
     for match in listed:
-        if match.cause not in (chosen.cause, "unknown"):
+        if match.cause not in excluded:
             distinct.setdefault(match.cause, match)
     return Verdict(
         cause=reading.cause,

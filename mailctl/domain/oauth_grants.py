@@ -67,8 +67,7 @@ def fit(token: Token, application: Application, use: Use, user: str, gateway: st
     lacking = shortfalls(token, application, use.protocol, user, shared=use.shared)
     if lacking and lacking[0].certain:
         again = f"Sign in with the right account and permissions: `mailctl auth login {gateway}`."
-        grant = "Have the application granted what it lacks; that takes some minutes to be heeded."
-        hint = again if application.grant.by_person else grant
+        hint = again if application.grant.by_person else ""
         raise SecretError(lacking[0].message, hint=hint, code="oauth_lacks", cause=lacking[0].cause)
     return BearerToken(
         token.access_token.reveal(),

@@ -70,6 +70,7 @@ def test_F11_a_second_refusal_is_the_verdict_and_there_is_no_third_attempt() -> 
 def test_without_another_token_the_refusal_stands(fresh: str | MailctlError) -> None:
     report, sessions = check(Tokens("old", fresh), REFUSED)
     assert (report.stage, report.cause) == ("authenticate", "token_rejected")
+    assert "fresh" not in report.explanation
     assert [stage.status for stage in report.stages[:7]] == [StageStatus.PASSED] * 6 + [StageStatus.FAILED]
     assert sessions[0].closed == 1
 
@@ -128,3 +129,17 @@ def test_what_will_end_a_sign_in_is_warned_of_while_it_works() -> None:
     assert report.ok
     assert report.warnings == ("The application is in the state Testing at Google",)
     assert [finding.name for finding in report.findings] == ["sign_in_lapses"]
+
+
+def test_an_application_in_testing_is_named_though_the_server_says_only_invalid_grant() -> None:
+    said = "invalid_grant: Token has been expired or revoked."
+    ended = SecretError("It has ended", code="oauth_expired", cause="app_in_testing", server_text=said)
+    report, _ = check(Tokens(ended), provider="gmail")
+    assert (report.stage, report.cause, report.confidence) == ("secret", "app_in_testing", "high")
+
+
+def test_no_password_is_suspected_where_none_was_sent() -> None:
+    refusal = AuthError("no", code="token_refused", server_text="NO [AUTHENTICATIONFAILED] Invalid credentials")
+    report, _ = check(Tokens("old"), refusal, refusal, provider="gmail")
+    assert report.cause == "token_rejected"
+    assert "bad_credentials" not in {other.cause for other in report.alternatives}
