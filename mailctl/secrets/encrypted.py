@@ -51,6 +51,7 @@ class EncryptedFile:
         self._lock = Lock()
         self._opened: tuple[str, bytes] | None = None
         self._refused: tuple[str, Secret, SecretError] | None = None
+        self._last: tuple[_Sealed, _Entries] | None = None  # hundreds of gateways ask, and the file seldom changes
 
     def get(self, service: str, user: str) -> Entry:
         """What is kept there. Needs no key where there is no file."""
@@ -113,11 +114,16 @@ class EncryptedFile:
     def _read(self, sealed: _Sealed | None) -> _Entries:
         if sealed is None:
             return {}
+        last = self._last
+        if last and last[0] == sealed:
+            return dict(last[1])
         try:
             plain = json.loads(jose.unseal(sealed.entries, self._data_key(sealed)))
-            return {(each["service"], each["user"]): each for each in plain["entries"]}
+            entries = {(each["service"], each["user"]): each for each in plain["entries"]}
         except (ValueError, LookupError, TypeError):
             raise self._damaged("its entries can't be read") from None
+        self._last = sealed, entries
+        return dict(entries)
 
     def _write(self, sealed: _Sealed | None, entries: _Entries) -> None:
         if sealed is None:

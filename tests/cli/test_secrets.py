@@ -165,7 +165,8 @@ def test_without_a_key_nothing_begins(home: Cli) -> None:
 
 def test_E16_orphans_are_found_and_removed_and_nothing_else(home: Cli) -> None:
     home.ok(*MOVE, "work")
-    for name in (("mailctl:gone", "login"), ("mailctl:gone", "login:oauth"), ("mailctl:work", "login")):
+    gone = [("mailctl:gone", "login"), ("mailctl:gone", "login:oauth"), ("mailctl:oauth/gone", "client_secret")]
+    for name in [*gone, ("mailctl:work", "login")]:
         home.keyring.set(*name, Secret("orphan"))
     others = [("mailctl:other:0a1b2c3d", "login"), ("thunderbird", "login"), ("mailctl:broken", "login")]
     for name in others:
@@ -173,6 +174,7 @@ def test_E16_orphans_are_found_and_removed_and_nothing_else(home: Cli) -> None:
     (home.config / "gateways/broken.toml").write_text("broken =")
     rows = home.json("secrets", "list")["result"]
     assert [(row["store"], row["owner"], row["entry"]) for row in rows if not row["used"]] == [
+        ("keyring", "gone", "client_secret"),
         ("keyring", "gone", "login"),
         ("keyring", "gone", "login:oauth"),
         ("keyring", "work", "login"),
@@ -188,7 +190,7 @@ def test_E16_orphans_are_found_and_removed_and_nothing_else(home: Cli) -> None:
     assert home.run("secrets", "prune").code == 2  # nobody to ask
     assert in_keyring(home) == before
     result = home.json("secrets", "prune", "--yes")["result"]
-    assert (len(result["entries"]), result["removed"]) == (3, True)
+    assert (len(result["entries"]), result["removed"]) == (4, True)
     assert {*in_keyring(home)} == {*before} - {(row["service"], row["entry"]) for row in result["entries"]}
     assert {*others} < {*in_keyring(home)}
     assert home.json("secrets", "prune", "--yes")["result"]["entries"] == []

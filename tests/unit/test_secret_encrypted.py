@@ -4,12 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,7 +108,7 @@ def test_the_passphrase_is_stretched_once_slow(path: Path, monkeypatch: pytest.M
     began = perf_counter()
     file(path).set(*WORK, Secret("hunter2"))
     header = json.loads(path.read_text())["key"].split(".")[0]
-    assert '"p2c":300000' in __import__("base64").urlsafe_b64decode(header + "==").decode().replace(" ", "")
+    assert '"p2c":300000' in urlsafe_b64decode(header + "==").decode().replace(" ", "")
     assert perf_counter() - began < 30
     asked = Asked("correct horse")
     ring = EncryptedFile(path, asked)
@@ -230,3 +236,30 @@ def test_a_write_that_is_cut_leaves_the_old_file(path: Path, monkeypatch: pytest
         write_private(path, path.read_bytes())  # what was left doesn't stand in the way
     ring.set(*WORK, Secret("other"))
     assert file(path).get(*WORK).secret == Secret("other")
+
+
+@pytest.mark.parametrize("random", [False, True])
+def test_the_file_can_be_read_without_mailctl(path: Path, random: bool) -> None:
+    """By the primitives that RFC 7516 and RFC 7518 name."""
+    key = new_key() if random else "correct horse"
+    file(path, key).set(*WORK, Secret("hunter2"))
+    content = json.loads(path.read_text())
+
+    def open_jwe(text: str, key_of: Callable[[dict[str, Any], bytes], bytes]) -> bytes:
+        head, *rest = text.split(".")
+        wrapped, nonce, sealed, tag = [urlsafe_b64decode(part + "==") for part in rest]
+        found = key_of(json.loads(urlsafe_b64decode(head + "==")), wrapped)
+        return AESGCM(found).decrypt(nonce, sealed + tag, head.encode())
+
+    def from_passphrase(header: dict[str, Any], wrapped: bytes) -> bytes:
+        assert header["alg"] == "PBES2-HS512+A256KW"
+        salt = header["alg"].encode() + b"\0" + urlsafe_b64decode(header["p2s"] + "==")
+        return aes_key_unwrap(PBKDF2HMAC(SHA512(), 32, salt, header["p2c"]).derive(key.encode()), wrapped)
+
+    def from_random(header: dict[str, Any], wrapped: bytes) -> bytes:
+        assert header["alg"] == "A256KW"
+        return aes_key_unwrap(urlsafe_b64decode(json.loads(key)["k"] + "=="), wrapped)
+
+    data_key = open_jwe(content["key"], from_random if random else from_passphrase)
+    (entry,) = json.loads(open_jwe(content["entries"], lambda header, _: data_key))["entries"]
+    assert (entry["service"], entry["user"], entry["value"]) == (*WORK, "hunter2")
