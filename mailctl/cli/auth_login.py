@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_logins import TokenLogin, token_logins
+from mailctl.cli.auth_logins import TokenLogin, check_store, token_logins
 from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
@@ -87,6 +87,7 @@ def login(
         if dry_run:
             done.append(_sign_in(each, application, None, "", []))
             continue
+        check_store(context, each)
         flows = Flows(context, application, each.user, seconds)
         token = flows.chosen(no_browser=no_browser, device=device)
         lacks = _shortfalls(context, each, application, token)

@@ -8,7 +8,7 @@ from mailctl.cli.context import Context
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
-from mailctl.errors import UsageError
+from mailctl.errors import SecretError, UsageError
 
 if TYPE_CHECKING:
     from mailctl.domain.oauth import Application, Token
@@ -60,14 +60,33 @@ def account_of(token: "Token") -> str:
 
 
 def sign_in_ends(token: "Token", application: "Application") -> datetime | None:
-    """When a sign-in ends if nobody does anything, None if not known.
+    """When a sign-in ends if it isn't used any more, None if not known.
 
-    It is when the refresh token lapses: as the service said, or so many days after it came as the service is known for.
-    Without a refresh token it ends with the access token.
+    It is when the refresh token lapses: as the service said; or so many days after it was last used, which the access
+    token's end tells, as the service is known for. Without a refresh token it ends with the access token.
     """
-    if token.refresh_token is None:
-        return token.expires
-    days = application.service.refresh_days
-    if token.refresh_expires is None and token.refreshed and days:
-        return token.refreshed + timedelta(days=days)
-    return token.refresh_expires
+    if known := certain_end(token):
+        return known
+    days, used = application.service.refresh_days, token.expires or token.refreshed
+    return used + timedelta(days=days) if token.refresh_token and days and used else None
+
+
+def certain_end(token: "Token") -> datetime | None:
+    """The same as far as the service said it."""
+    return token.refresh_expires if token.refresh_token else token.expires
+
+
+def check_store(context: Context, login: TokenLogin) -> None:
+    """SecretError where what would keep the tokens doesn't answer, before anybody signs in for nothing."""
+    try:
+        context.tokens.kept(login.gateway, login.role, login.source)
+    except SecretError as error:
+        if error.code == "oauth_unreadable":  # it is replaced
+            return
+        if error.code.startswith("keyring_"):
+            name = login.source.argument[0] if login.source.argument else ""
+            error.hint = (
+                "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
+                f"mailctl gateway edit {login.gateway} --oauth '{name}' --encrypted"
+            )
+        raise

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_logins import TokenLogin, account_of, sign_in_ends, token_logins
+from mailctl.cli.auth_logins import TokenLogin, account_of, certain_end, sign_in_ends, token_logins
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import LoginRole, SourceKind
@@ -38,6 +38,7 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
+_COLUMNS = ("gateway", "login", "user", "application", "state", "ends", "scopes", "next")
 _FINE = (State.SIGNED_IN, State.BY_ITSELF)
 SOON = 7
 """Days left from which on it is said that a sign-in ends."""
@@ -49,7 +50,7 @@ class AuthStatus:
 
     account: of whom the token is, as far as it tells. expires: when the access token at hand lapses. lapses: when the
     sign-in ends unless it is used or made anew, null if not known; days_left: whole days until then. code, message: why
-    it doesn't stand; next: the command to give.
+    it doesn't stand; next: what to do.
     """
 
     gateway: str
@@ -99,7 +100,7 @@ def status(
         message = bad[0].message if len(bad) == 1 else f"{counted(len(bad), 'sign-in')} of {len(found)} don't stand"
         error = SecretError(message, hint=bad[0].next, code=bad[0].code)
     table = Table(
-        columns("gateway", "login", "user", "application", "state", "ends", "next", wide=("login", "application")),
+        columns(*_COLUMNS, fold=("scopes", "next"), wide=("login", "application", "scopes")),
         [_row(each) for each in found],
         empty="No gateway signs in by OAuth.",
     )
@@ -147,7 +148,7 @@ def _state(context: Context, application: "Application", token: "Token | None") 
         return State.BY_ITSELF
     if token is None:
         return State.SIGNED_OUT
-    ends = sign_in_ends(token, application)
+    ends = certain_end(token)
     other = (token.client_id, token.tenant) != (application.client_id, application.tenant)
     return State.ENDED if other or (ends is not None and ends <= context.now()) else State.SIGNED_IN
 
@@ -159,4 +160,5 @@ def _row(found: AuthStatus) -> tuple[str | Styled | None, ...]:
         shown = f"in {counted(found.days_left, 'day')}" if found.days_left else "today"
         ends = Styled(shown, "warn" if soon else "", plain=found.lapses.isoformat(timespec="seconds"))
     state = Styled(found.state.value, "good" if found.state in _FINE else "bad")
-    return found.gateway, found.login.value, found.account or found.user, found.application, state, ends, found.next
+    who, scopes = found.account or found.user, " ".join(found.scopes)
+    return found.gateway, found.login.value, who, found.application, state, ends, scopes, found.next

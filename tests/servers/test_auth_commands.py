@@ -19,6 +19,7 @@ import pytest
 import tomli_w
 
 from mailctl.cli.run import run_command
+from mailctl.errors import SecretError
 from tests.cli.support import Cli, Done, TerminalIO
 
 from .support import agreeing_browser
@@ -406,3 +407,35 @@ def read_until(terminal: int, words: bytes | None) -> bytes:
             break
         shown += chunk
     return shown
+
+
+def test_nobody_signs_in_where_nothing_could_be_kept(cli: Cli, server: OAuthServer) -> None:
+    from mailctl.secrets.keyring import Entry
+    from mailctl.secrets.memory import MemoryKeyring
+
+    class Locked(MemoryKeyring):
+        def get(self, service: str, user: str) -> Entry:
+            raise SecretError("The keyring is locked", code="keyring_locked")
+
+    cli.keyring = Locked()
+    error = cli.json("auth", "login", "g", code=4)["error"]
+    assert "mailctl gateway edit g --oauth 'own' --encrypted" in error["hint"]
+    assert not server.asked
+    (row,) = cli.json("auth", "status", code=4)["result"]
+    assert (row["state"], row["code"]) == ("unreadable", "keyring_locked")
+
+
+@pytest.mark.parametrize(("service", "days"), [("google", 180), ("microsoft", 90)])
+def test_days_left_are_counted_from_the_last_use(service: str, days: int) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from mailctl.cli.auth_logins import certain_end, sign_in_ends
+    from mailctl.domain.oauth import Application, Token
+    from mailctl.domain.secret import BearerToken, Secret
+    from mailctl.providers.catalog import load_oauth
+
+    now = datetime.now(UTC)
+    token = Token(BearerToken("x"), now, refresh_token=Secret("y"), refreshed=now - timedelta(days=300))
+    application = Application(service, load_oauth(service), "x")
+    assert sign_in_ends(token, application) == now + timedelta(days=days)
+    assert certain_end(token) is None
