@@ -1,7 +1,7 @@
 """The tokens of logins: kept in a keyring, renewed in time by one process at a time, never lost in a renewal."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.oauth import Application, Grant, HttpPoster, Token, Use
 from mailctl.domain.oauth_grants import fit, lapsed
 from mailctl.domain.secret import BearerToken, Secret
-from mailctl.errors import NetworkError, SecretError, StorageError
+from mailctl.errors import MailctlError, NetworkError, SecretError, StorageError
 from mailctl.secrets.keyring import Keyring
 from mailctl.secrets.oauth.answers import RefusalError
 from mailctl.secrets.oauth.client import ApplicationSecret, Client
@@ -30,6 +30,15 @@ REFUSAL_HOLDS = 900.0
 
 FindApplication = Callable[[str, LoginRole, SecretSource], tuple[Application, str]]
 """The application of one login, and the login's user. Raises SecretError (oauth_no_application), or ConfigError."""
+
+
+class Turn:
+    """Whose turn it is among the threads that want a token for one login; and how the last one failed, and when."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.error: MailctlError | None = None
+        self.failed_at = 0.0
 
 
 class Tokens:
@@ -55,6 +64,7 @@ class Tokens:
         self._had: dict[str, datetime] = {}  # when this process got the token of a login
         self._refused: dict[str, tuple[float, Secret | None, SecretError]] = {}
         self._mutex = Lock()
+        self._turns: dict[str, Turn] = {}
 
     def client(self, application: Application) -> Client:
         """The client with which the flows of `application` go."""
@@ -107,7 +117,7 @@ class Tokens:
         if at_hand and at_hand.usable(self._now()):
             return at_hand
         try:
-            with self._locked(place.gateway, place.role, deadline.remaining() or 0):
+            with self._turn(place, deadline):
                 held = place.finish() or place.main(strict=application.grant.by_person)
                 if held and self._fits(held, application) and self._good(place, held, seen, fresh=fresh):
                     return held
@@ -116,6 +126,25 @@ class Tokens:
             if at_hand and at_hand.good(self._now()):  # for a short while
                 return at_hand
             raise
+
+    @contextmanager
+    def _turn(self, place: Place, deadline: Deadline) -> Iterator[None]:
+        """One at a time, of all threads and processes. Who waited for one that failed fails in the same way."""
+        with self._mutex:
+            turn = self._turns.setdefault(_key(place), Turn())
+        begun = monotonic()
+        if not turn.lock.acquire(timeout=deadline.remaining() or 0):
+            raise NetworkError("Getting a token takes too long", code="timeout", cause="tcp_timeout")
+        try:
+            if turn.error and turn.failed_at >= begun:
+                raise turn.error
+            with self._locked(place.gateway, place.role, deadline.remaining() or 0):
+                yield
+        except MailctlError as error:
+            turn.error, turn.failed_at = error, monotonic()
+            raise
+        finally:
+            turn.lock.release()
 
     def _good(self, place: Place, held: Token, seen: Token | None, *, fresh: bool) -> bool:
         """Whether what is kept, read once more when the lock was had, serves."""

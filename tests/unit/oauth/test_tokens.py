@@ -4,20 +4,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock, Semaphore
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mailctl.domain.gateway import SecretSource, SourceKind
-from mailctl.domain.oauth import Grant, Token
+from mailctl.domain.oauth import Grant, HttpAnswer, Token
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.errors import AuthError, LockedError, MailctlError, NetworkError, SecretError, StorageError
 from mailctl.secrets.keyring import Entry
 from mailctl.secrets.memory import MemoryKeyring
 from mailctl.secrets.oauth.kept import from_text, to_text
+from mailctl.secrets.oauth.tokens import Turn
 from mailctl.secrets.private import locked
-from tests.unit.oauth.support import LOGIN, OAUTH, Kept, answer, error, with_grant
+from tests.unit.oauth.support import LOGIN, OAUTH, Form, Kept, answer, error, with_grant
 
 
 @pytest.fixture
@@ -98,6 +100,42 @@ def test_F7_the_other_one_is_waited_for_no_longer_than_may_be(kept: Kept) -> Non
     kept.clock.pass_(hours=2)
     with locked(kept.folder / "locks" / "work.login.lock", what="it"), pytest.raises(LockedError):
         kept.get(seconds=0.1)
+
+
+class Door:
+    """A lock that counts who is at it."""
+
+    def __init__(self) -> None:
+        self.there, self._lock = Semaphore(0), Lock()
+        self.release = self._lock.release
+
+    def acquire(self, timeout: float) -> bool:
+        self.there.release()
+        return self._lock.acquire(timeout=timeout)
+
+
+def test_F7_threads_that_ask_at_once_fail_as_the_one_that_asked(tmp_path: Path) -> None:
+    application = with_grant(Grant.CLIENT_CREDENTIALS, client_secret=SecretSource(SourceKind.ENV, ("X",)))
+    kept, door, turn = Kept(tmp_path, application), Door(), Turn()
+    turn.lock = door  # type: ignore[assignment]  # it has what is used of a lock
+    kept.tokens._turns["work.login"] = turn
+
+    def refuse(url: str, form: Form) -> HttpAnswer:
+        assert all(door.there.acquire(timeout=30) for _ in range(4))
+        return error("invalid_client", status=401)
+
+    def ask(_: int) -> MailctlError:
+        with pytest.raises(AuthError) as caught:
+            kept.get()
+        return caught.value
+
+    kept.server.reply = refuse
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(ask, range(4)))
+    assert {fault.cause for fault in found} == {"client_secret_invalid"}
+    assert len(kept.server.forms) == 1
+    kept.server.reply = kept.server.tokens
+    assert kept.get() == "access-2"
 
 
 def test_F8_a_sign_in_that_has_ended_is_asked_about_once(kept: Kept) -> None:
