@@ -124,6 +124,11 @@ def forget_replaced(
             continue
         if store not in STORES or (after and after.secret.kind is store):
             continue
+        if after and after.secret.kind in STORES and not context.secrets.check(new.name, role, after.secret).available:
+            if context.secrets.check(old.name, role, login.secret).available:
+                where = context.secrets.where(old.name, role, login.secret)
+                warnings.append(f"The password stays in the {where}: there is none where the gateway looks for it now")
+            continue
         try:
             if dry_run:
                 removed = context.secrets.check(old.name, role, login.secret).available

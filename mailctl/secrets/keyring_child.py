@@ -140,18 +140,22 @@ class Keeper:
         return {"deleted": found}
 
     def names(self, prefix: str) -> list[list[str]]:
-        """Service and user of what the Secret Service has under services that begin so; nothing elsewhere."""
-        found = set()
+        """Service and user of what the library has put into a Secret Service under services that begin so."""
+        from keyring.backends import SecretService
+
+        ours = set()
         for ring in _chain(self.ring):
-            if hasattr(ring, "get_preferred_collection"):
-                collection = ring.get_preferred_collection()
+            if isinstance(ring, SecretService.Keyring):
+                keys = ring.schemes[ring.scheme]
+                collection = ring.get_preferred_collection()  # type: ignore[no-untyped-call]  # has no types
                 try:
-                    for item in collection.get_all_items():
-                        attributes = item.get_attributes()
-                        found.add((attributes.get("service", ""), attributes.get("username", "")))
+                    for item in collection.search_items({"application": ring.appid}):
+                        found = item.get_attributes()
+                        service, user = found.get(keys["service"], ""), found.get(keys["username"], "")
+                        if service.startswith(prefix):
+                            ours.add((service, user.partition("#")[0]))  # parts are their entry's
                 finally:
                     collection.connection.close()
-        ours = {(service, user.partition("#")[0]) for service, user in found if service.startswith(prefix)}
         return [[service, user] for service, user in sorted(ours)]
 
     def _kept_at(self, service: str, user: str) -> float | None:

@@ -139,3 +139,12 @@ def test_a_file_that_is_not_well_is_told_in_one_sentence(home: Cli) -> None:
         assert done.code == 4
         assert len(done.err.splitlines()) == 2
         assert path.read_text() == text
+
+
+def test_a_source_that_is_changed_alone_keeps_the_password_that_was_there(home: Cli) -> None:
+    home.ok("gateway", "password", "set", "work", "--password-stdin", stdin="hunter2\n")
+    done = home.ok("gateway", "edit", "work", "--secret", "encrypted")
+    assert "warning: The password stays in the keyring entry mailctl:work, login" in done.err
+    assert home.keyring.names == [("mailctl:work", "login")]
+    home.ok("gateway", "edit", "work", "--secret", "keyring")
+    home.ok("gateway", "password", "check", "work")
