@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mailctl.diagnosis.challenges import read_challenges
 from mailctl.diagnosis.knowledge import Knowledge
 from mailctl.diagnosis.matcher import judge
 from mailctl.diagnosis.normal import normal_gone, only_offers
@@ -100,6 +101,7 @@ def explain(text: str, known: Evidence, knowledge: Knowledge) -> Explanation:
 
     known: what the user says of it (protocol, stage, provider, host, port, security); the rest is read off the text.
     """
+    text = read_challenges(text)
     if about_mail(text):  # of a log, not every line tells
         known = replace(known, facts=known.facts | {"about:mail"})
     if known.protocol in _GREETINGS and _GREETINGS[known.protocol].search(text):  # a log may show another service too
