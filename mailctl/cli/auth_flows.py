@@ -7,6 +7,7 @@ from typing import Any
 from mailctl.cli.context import Context
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.oauth import Application, Grant, Token
+from mailctl.domain.oauth_setup import check_grant
 from mailctl.domain.secret import Secret
 from mailctl.errors import AuthError, StoppedError, UsageError
 
@@ -71,6 +72,7 @@ class Flows:
 
     def by_device(self) -> Token:
         """The person enters a code on another device (RFC 8628)."""
+        check_grant(self.application.service, Grant.DEVICE_CODE)
         code = self.client.device_code(Deadline(ANSWER))
         show, minutes = self.context.emitter.show, code.lifetime // 60
         show(

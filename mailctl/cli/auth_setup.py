@@ -16,6 +16,7 @@ from mailctl.domain.oauth import Application, Grant
 from mailctl.domain.oauth_setup import (
     all_scopes,
     check_client_id,
+    check_grant,
     check_tenant,
     doubts_of_secret,
     registration_steps,
@@ -116,6 +117,7 @@ class _Setup:
         self.old = found if found and found.service.id == service.id else None
         self.service = service
         self.grant = options.grant or (self.old.grant if self.old else Grant.AUTHORIZATION_CODE)
+        check_grant(service, self.grant)
         self.redirect = options.redirect or (self.old.redirect if self.old else service.redirect or "http://127.0.0.1")
 
     @property

@@ -22,6 +22,7 @@ class ConfigPaths:
     settings: str
     servers: str
     gateways: str
+    oauth: str
     state: str
     journal: str
     mail: str
@@ -55,6 +56,7 @@ def path(ctx: typer.Context) -> None:
         settings=str(paths.config / "config.toml"),
         servers=str(paths.config / "servers"),
         gateways=str(paths.config / "gateways"),
+        oauth=str(paths.config / "oauth"),
         state=str(paths.state),
         journal=str(paths.state / "journal.db"),
         mail=str(paths.data / "mail"),

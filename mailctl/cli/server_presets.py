@@ -160,6 +160,6 @@ def _limit(name: str) -> str:
 
 def _other_ways(preset: Preset) -> Iterator[str]:
     if preset.oauth and preset.oauth.registration:
-        yield f"OAuth: {preset.oauth.registration}"
+        yield f"OAuth: {preset.oauth.registration} `mailctl auth setup {preset.oauth.id}` walks through it."
         if preset.oauth.registration_url:
             yield f"On registering: {preset.oauth.registration_url}"

@@ -34,6 +34,23 @@ def registration_steps(service: OAuthService, grant: Grant, redirect: str) -> tu
     return tuple(step.replace("{redirect}", redirect).replace("{scopes}", scopes) for step in steps)
 
 
+def check_grant(service: OAuthService, grant: Grant) -> None:
+    """UsageError (oauth_grant) where the service is known not to give tokens for mail in that way."""
+    if grant is Grant.DEVICE_CODE and service.device_flow == "no":
+        raise UsageError(
+            f"{service.id} gives no tokens for mail by a code on another device",
+            hint=f"`mailctl auth login GATEWAY --no-browser` needs no browser here either. {service.device_flow_note}",
+            code="oauth_grant",
+            cause="device_flow_not_allowed",
+        )
+    if not grant.by_person and service.registration and grant not in service.steps:
+        raise UsageError(
+            f"{service.id} lets no application sign in for itself by {grant}",
+            hint="Leave out --grant: then a person signs in, once.",
+            code="oauth_grant",
+        )
+
+
 def check_client_id(service: OAuthService, client_id: str) -> str:
     """`client_id` without white space around it; UsageError if it can't be one of this service, or is another's."""
     import hashlib

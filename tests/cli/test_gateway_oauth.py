@@ -127,3 +127,16 @@ def test_config_check_names_the_application_that_is_missing(home: Cli) -> None:
     home.ok(*ADD, "--oauth", "mine")
     (problem,) = home.json("config", "check", code=3)["result"]["problems"]
     assert (problem["key"], problem["fix"]) == ("login.secret", "mailctl auth setup mine")
+
+
+def test_a_code_is_not_asked_for_where_it_can_not_serve(home: Cli) -> None:
+    home.ok("auth", "setup", "google", "--client-id", "1-a.apps.googleusercontent.com", "--client-secret-env", "X")
+    home.ok("gateway", "add", "g", "--server", "gmail", "--email", "g@gmail.com", "--secret", "oauth")
+    error = home.json("auth", "login", "g", "--device", code=2)["error"]
+    assert (error["code"], error["cause"]) == ("oauth_grant", "device_flow_not_allowed")
+    assert "--no-browser" in error["hint"]
+
+
+def test_the_preset_names_the_command(home: Cli) -> None:
+    assert "`mailctl auth setup microsoft` walks through it" in home.ok("server", "presets", "outlook").out
+    assert home.json("config", "path")["result"]["oauth"] == str(home.config / "oauth")
