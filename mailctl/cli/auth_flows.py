@@ -1,6 +1,7 @@
 """How a person signs in: in the browser of this machine, in one elsewhere, or by a code on another device."""
 
 import sys
+from contextlib import suppress
 from threading import Thread
 from typing import Any
 
@@ -9,7 +10,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.oauth import Application, Grant, Token
 from mailctl.domain.oauth_setup import check_grant
 from mailctl.domain.secret import Secret
-from mailctl.errors import AuthError, StoppedError, UsageError
+from mailctl.errors import AuthError, MailctlError, StoppedError, UsageError
 
 ANSWER = 30.0
 """Seconds that the authorization server may take for one answer."""
@@ -95,6 +96,11 @@ class Flows:
 
             return self.context.token_of_device(self.client, code, pause)
 
+    def give_back(self, token: Token) -> None:
+        """Have a token revoked that is of no use, where that can be."""
+        with suppress(MailctlError):  # what it is of no use for is what has to be told
+            self.client.revoke(token, Deadline(ANSWER))
+
     def _leads_here(self) -> bool:
         """Whether the redirect is one that can be listened for."""
         return self.application.redirect.startswith(("http://127.0.0.1", "http://localhost"))
@@ -118,7 +124,7 @@ class Flows:
         if len(pasted) >= LINE and self.context.interactive:
             raise AuthError(
                 "The address is longer than a line of a terminal may be",
-                hint="Put it into a file, and give that: mailctl auth login GATEWAY --no-browser < FILE",
+                hint="Put it into a file, and give that file as stdin: --no-browser < FILE.",
                 code="oauth_redirect",
             )
         return Secret(pasted.strip())

@@ -90,8 +90,9 @@ def login(
         check_store(context, each)
         flows = Flows(context, application, each.user, seconds)
         token = flows.chosen(no_browser=no_browser, device=device)
-        lacks = _shortfalls(context, each, application, token)
+        lacks = _shortfalls(each, application, token)
         if lacks and lacks[0].certain:
+            flows.give_back(token)
             raise AuthError(
                 f"{lacks[0].message}; the sign-in was not kept",
                 hint=_remedy(context, lacks[0].cause, name),
@@ -113,9 +114,7 @@ def _needs_person(application: "Application", name: str) -> None:
         )
 
 
-def _shortfalls(
-    context: Context, login: TokenLogin, application: "Application", token: "Token"
-) -> "Sequence[Shortfall]":
+def _shortfalls(login: TokenLogin, application: "Application", token: "Token") -> "Sequence[Shortfall]":
     """What the token lacks for the protocols that the login serves, what is certain first."""
     from mailctl.domain.oauth_grants import shortfalls
 

@@ -39,7 +39,7 @@ def check_grant(service: OAuthService, grant: Grant) -> None:
     if grant is Grant.DEVICE_CODE and service.device_flow == "no":
         raise UsageError(
             f"{service.id} gives no tokens for mail by a code on another device",
-            hint=f"`mailctl auth login GATEWAY --no-browser` needs no browser here either. {service.device_flow_note}",
+            hint=f"--no-browser needs no browser on this machine either. {service.device_flow_note}",
             code="oauth_grant",
             cause="device_flow_not_allowed",
         )

@@ -188,7 +188,9 @@ def test_F1_a_wrong_state_is_refused(cli: Cli, server: OAuthServer) -> None:
 def test_nobody_in_the_browser(cli: Cli) -> None:
     cli.env["BROWSER"] = "/bin/true %s"
     start = time.monotonic()
-    assert cli.json("auth", "login", "g", "--timeout", "1s", code=7)["error"]["code"] == "oauth_timeout"
+    error = cli.json("auth", "login", "g", "--timeout", "1s", code=7)["error"]
+    assert error["code"] == "oauth_timeout"
+    assert "--no-browser" in error["hint"]
     assert time.monotonic() - start < 10
 
 
@@ -197,6 +199,19 @@ def test_another_account_is_told(cli: Cli, server: OAuthServer) -> None:
     done = cli.run("auth", "login", "g")
     assert done.code == 0
     assert "warning: The token is of bob@example.org" in done.err
+
+
+def test_what_can_not_serve_is_given_back_and_not_kept(cli: Cli, server: OAuthServer) -> None:
+    server.register.claims = {"email": "bob@gmail.com"}
+    write(cli, "oauth/own", server.table(service="google"))
+    login = {"user": "alice@gmail.com", "secret": {"oauth": "own"}}
+    write(cli, "gateways/g", {"server": "s", "email": "alice@gmail.com", "login": login})
+    error = cli.json("auth", "login", "g", code=7)["error"]
+    assert (error["code"], error["cause"]) == ("oauth_grant", "other_account")
+    assert "bob@gmail.com" in error["message"]
+    assert error["hint"]
+    assert all(each.revoked for each in server.register.issued)
+    assert cli.json("auth", "status", code=4)["result"][0]["state"] == "signed out"
 
 
 @pytest.mark.parametrize("terminal", [False, True])
