@@ -18,7 +18,7 @@ from mailctl.secrets.oauth.device import wait_for
 from .signing_in import SOMEWHERE, Browser, application, client, renamed
 from .support.certificates import Certificates
 from .support.oauth_grants import RegisteredClient
-from .support.oauth_server import CLIENT_SECRET, Fault, OAuthServer
+from .support.oauth_server import CLIENT_SECRET, CONFIDENTIAL, Fault, OAuthServer
 
 USER = "alice@example.org"
 SOON = 20.0
@@ -91,6 +91,9 @@ def test_client_credentials(oauth_server: OAuthServer, certificates: Certificate
     with pytest.raises(RefusalError) as caught:
         client(mine, certificates, "not the secret").client_credentials(Deadline(SOON))
     assert (caught.value.error, caught.value.cause) == ("invalid_client", "client_secret_invalid")
+    for way in ("client_secret_post", "client_secret_basic"):  # some services take only one
+        oauth_server.register.clients[CONFIDENTIAL].ways = (way,)
+        assert client(mine, certificates, CLIENT_SECRET).client_credentials(Deadline(SOON)).access_token
     with pytest.raises(ConfigError):
         client(application(oauth_server), certificates).client_credentials(Deadline(SOON))
 

@@ -4,21 +4,21 @@ Authlib makes the requests; it sends them by the `HttpPoster` that is handed in,
 before anything is made of it; what Authlib makes of one is not used.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Self
-from urllib.parse import urlencode
+from typing import Any
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SecretSource
-from mailctl.domain.oauth import Application, HttpAnswer, HttpPoster, Token
+from mailctl.domain.oauth import Application, HttpPoster, Token
 from mailctl.domain.secret import Secret
-from mailctl.errors import ConfigError, ProtocolError, SecretError
+from mailctl.errors import ConfigError, SecretError
 from mailctl.secrets.oauth.answers import RefusalError, facts_of, token_of
 from mailctl.secrets.oauth.authorization import Authorization, with_port
 from mailctl.secrets.oauth.device import DeviceCode, device_code_of
 from mailctl.secrets.oauth.service_account import assertion
+from mailctl.secrets.oauth.session import HEADERS, NoClient, Read, Session, by_basic, revoked
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 ASSERTION_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -95,7 +95,7 @@ class Client:
         _library()
         signed = assertion(key, application, user, self._now())
         new = self._token(
-            deadline, "the sign-in", auth=_NoClient(), grant_type=ASSERTION_GRANT, assertion=signed.reveal()
+            deadline, "the sign-in", auth=NoClient(), grant_type=ASSERTION_GRANT, assertion=signed.reveal()
         )
         return replace(new, user=user)
 
@@ -128,9 +128,9 @@ class Client:
             token.refresh_token or token.access_token,
             "refresh_token" if token.refresh_token else "access_token",
         )
-        client = self._authlib(deadline, "the revocation", _revoked)
+        client = self._authlib(deadline, "the revocation", revoked)
         try:
-            client.revoke_token(endpoint, token=held.reveal(), token_type_hint=hint, headers=dict(_HEADERS))
+            client.revoke_token(endpoint, token=held.reveal(), token_type_hint=hint, headers=dict(HEADERS))
         except RefusalError as refusal:
             if refusal.error not in ("invalid_token", "invalid_grant"):  # it is no good any more, which was wanted
                 raise
@@ -139,25 +139,21 @@ class Client:
     def _token(self, deadline: Deadline, doing: str, **request: Any) -> Token:
         endpoint = self.application.service.token_endpoint
         client = self._authlib(deadline, doing)
-        client.fetch_token(endpoint, headers=dict(_HEADERS), **request)
+        client.fetch_token(endpoint, headers=dict(HEADERS), **request)
         return token_of(client.session.facts, self.application, self._now(), endpoint)
 
-    def _authlib(self, deadline: Deadline, doing: str, read: "Read" = facts_of) -> Any:
-        """Authlib's client. It sends the client secret in the form, since it doesn't encode it for HTTP Basic."""
+    def _authlib(self, deadline: Deadline, doing: str, read: Read = facts_of) -> Any:
+        """Authlib's client. It sends the client secret in the form; where that is refused, see `Session`."""
         source = self.application.client_secret
         secret = self._secret(self.application, "client_secret", source) if source else None
         method = "client_secret_post" if secret else "none"
         return _library()(
-            _Session(self._post, deadline, doing, read),
+            Session(self._post, deadline, doing, read, by_basic(self.application.client_id, secret)),
             self.application.client_id,
             secret.reveal() if secret else None,
             token_endpoint_auth_method=method,
             revocation_endpoint_auth_method=method,
         )
-
-
-Read = Callable[[HttpAnswer, str, str], dict[str, Any]]
-_HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
 
 
 def _library() -> Any:
@@ -171,45 +167,3 @@ def _library() -> Any:
             code="oauth_library",
         ) from error
     return OAuth2Client
-
-
-def _revoked(answer: HttpAnswer, url: str, doing: str) -> dict[str, Any]:
-    """RFC 7009 section 2.2: status 200 is all that counts, the body is ignored."""
-    return {} if answer.status == 200 else facts_of(answer, url, doing)
-
-
-class _NoClient:
-    """For a request that proves itself: nothing is said of the client."""
-
-    @staticmethod
-    def prepare(method: str, url: str, headers: dict[str, str], body: str) -> tuple[str, dict[str, str], str]:
-        return url, headers, body
-
-
-class _Session:
-    """What Authlib asks of a session of the library requests.
-
-    facts: what the last answer said. Authlib itself is told that all is well and nothing else: it takes numbers and
-    types as they come.
-    """
-
-    status_code = 200
-
-    def __init__(self, post: HttpPoster, deadline: Deadline, doing: str, read: Read) -> None:
-        self._post, self._deadline, self._doing, self._read = post, deadline, doing, read
-        self.facts: dict[str, Any] = {}
-
-    def post(self, url: str, *, data: Mapping[str, str], headers: Mapping[str, str] | None, auth: Any) -> Self:
-        given = {**_HEADERS, **(headers or {})}
-        url, given, body = auth.prepare("POST", url, given, urlencode(data))
-        try:
-            answer = self._post(url, body.encode("ascii"), given, self._deadline)
-        except ProtocolError as error:
-            error.cause = error.cause or "protocol_violation"
-            raise
-        self.facts = self._read(answer, url, self._doing)
-        return self
-
-    @staticmethod
-    def json() -> dict[str, Any]:
-        return {}

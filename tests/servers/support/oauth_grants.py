@@ -22,13 +22,14 @@ METHODS = ["none", "client_secret_post", "client_secret_basic"]
 
 @dataclass
 class RegisteredClient(ClientMixin):
-    """A client: public without a secret. key: of a service account, its public key in PEM form."""
+    """A client: public without a secret. ways: how it may show one. key: a service account's public key in PEM form."""
 
     client_id: str
     secret: str = ""
     scopes: tuple[str, ...] = ("mail", "offline_access")
     redirects: tuple[str, ...] = ("http://127.0.0.1", "http://localhost")
     grants: tuple[str, ...] = ("authorization_code", "refresh_token", DeviceCodeGrant.GRANT_TYPE)
+    ways: tuple[str, ...] = ("client_secret_post", "client_secret_basic")
     key: str = ""
 
     def get_client_id(self) -> str:
@@ -51,7 +52,7 @@ class RegisteredClient(ClientMixin):
         return secrets.compare_digest(self.secret, client_secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return (method == "none") == (not self.secret)
+        return method in (self.ways if self.secret else ("none",))
 
     def check_response_type(self, response_type: str) -> bool:
         return response_type == "code"

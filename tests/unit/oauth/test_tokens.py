@@ -122,7 +122,7 @@ def test_F7_threads_that_ask_at_once_fail_as_the_one_that_asked(tmp_path: Path) 
 
     def refuse(url: str, form: Form) -> HttpAnswer:
         assert all(door.there.acquire(timeout=30) for _ in range(4))
-        return error("invalid_client", status=401)
+        return error("unauthorized_client")
 
     def ask(_: int) -> MailctlError:
         with pytest.raises(AuthError) as caught:
@@ -132,7 +132,7 @@ def test_F7_threads_that_ask_at_once_fail_as_the_one_that_asked(tmp_path: Path) 
     kept.server.reply = refuse
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(ask, range(4)))
-    assert {fault.cause for fault in found} == {"client_secret_invalid"}
+    assert {fault.cause for fault in found} == {"app_config"}
     assert len(kept.server.forms) == 1
     kept.server.reply = kept.server.tokens
     assert kept.get() == "access-2"
