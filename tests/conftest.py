@@ -12,6 +12,7 @@ settings.load_profile("untimed")
 @pytest.fixture(autouse=True)
 def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test's secrets are not masked in what later tests print."""
-    monkeypatch.setattr(secret, "_seen", set())
+    monkeypatch.setattr(secret, "_seen", {})
+    monkeypatch.setattr(secret, "_long", 0)
     monkeypatch.setattr(secret, "_masked", ())
     monkeypatch.setattr(secret, "_unlike_words", ())

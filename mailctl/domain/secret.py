@@ -13,7 +13,13 @@ MASK = "***"
 MAX_SECRET = 64 * 1024
 """Longest secret in characters: far above any token, far below what could fill the memory."""
 
-_seen: set[str] = set()  # every secret of this process, so that text shown to people can be masked
+LONG = 100
+"""Characters from which a secret is a token, or holds one: there is a new one every hour."""
+MOST_LONG = 1 << 19
+"""Characters of long secrets that are known at a time; the ones that turned up least lately are forgotten."""
+
+_seen: dict[str, frozenset[str]] = {}  # the secrets of this process with their spellings, so that text can be masked
+_long = 0  # characters of the long ones among them
 _fresh: list[str] = []  # those of which the spellings are not made yet: nothing was masked since
 _masked: tuple[str, ...] = ()  # their spellings, longest first; made anew when a secret was added
 _unlike_words: tuple[str, ...] = ()  # the same of those that can't be mistaken for a word
@@ -34,7 +40,7 @@ class Secret:
         if not isinstance(value, str):
             raise TypeError(f"a secret is text, not {type(value).__name__}")
         self._value = value
-        if value and value not in _seen:
+        if value and (value not in _seen or len(value) > LONG):
             _remember(value)
 
     def reveal(self) -> str:
@@ -180,9 +186,26 @@ def _like_a_word(value: str) -> bool:
 
 
 def _remember(value: str) -> None:
+    global _long
     with _lock:
-        _seen.add(value)
+        forms = _seen.pop(value, None)
+        _seen[value] = forms or frozenset()
+        if forms is not None:
+            return  # it only turned up again
         _fresh.append(value)
+        _long += len(value) if len(value) > LONG else 0
+        if _long > MOST_LONG:
+            _forget()
+
+
+def _forget() -> None:
+    """Let go of the long secrets that turned up least lately, down to half of what may be known."""
+    global _long
+    for old in [each for each in _seen if len(each) > LONG]:
+        if _long <= MOST_LONG // 2:
+            return
+        del _seen[old]
+        _long -= len(old)
 
 
 def _spell() -> None:
@@ -192,11 +215,15 @@ def _spell() -> None:
         return
     with _lock:
         for value in _fresh:
-            forms = _forms(value)
-            _masked = tuple(sorted({*_masked, *forms}, key=len, reverse=True))
-            if not _like_a_word(value):
-                _unlike_words = tuple(sorted({*_unlike_words, *forms}, key=len, reverse=True))
+            if value in _seen:
+                _seen[value] = frozenset(_forms(value))
         _fresh.clear()
+        _masked = _longest_first(_seen)
+        _unlike_words = _longest_first(value for value in _seen if not _like_a_word(value))
+
+
+def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({form for value in values for form in _seen[value]}, key=len, reverse=True))
 
 
 def _bytes(value: str) -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailctl.domain import secret as module
-from mailctl.domain.secret import MASK, MAX_SECRET, Secret, accept, is_secret, mask, mask_within
+from mailctl.domain.secret import MASK, MAX_SECRET, BearerToken, Secret, accept, is_secret, mask, mask_within
 from mailctl.errors import SecretError
 from mailctl.output.json import to_plain
 
@@ -151,3 +151,19 @@ def test_what_is_nested_is_masked_and_keys_stay() -> None:
         "hunter2": ["a ***", ["***"], {"x": 1}],
         "n": None,
     }
+
+
+def test_tokens_of_long_ago_are_forgotten_and_passwords_never() -> None:
+    password, first = Secret("hunter2-hunter2"), BearerToken("first" * 200)
+    again = f"again-{'x' * 2000}"
+    for number in range(2000):
+        BearerToken(f"{number}-{'y' * 2000}")
+        BearerToken(again)
+        if number % 500 == 0:
+            mask("text")
+    assert mask(password.reveal()) == MASK
+    assert mask(again) == MASK
+    assert mask(f"1999-{'y' * 2000}") == MASK
+    assert mask(first.reveal()) == first.reveal()
+    assert sum(map(len, module._seen)) < module.MOST_LONG + 10_000
+    assert len(module._masked) < 30 * len(module._seen)
