@@ -3,21 +3,23 @@
 from typing import TYPE_CHECKING
 
 from mailctl.cli.context import Context
-from mailctl.domain.names import check_name, nearest
+from mailctl.domain.names import check_name, is_name, nearest
 from mailctl.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from mailctl.domain.gateway import Gateway, LoginRole
-    from mailctl.domain.provider import OAuthService
+    from mailctl.domain.provider import OAuthService, Provider
 
 SECONDS = 15.0
 """How long an identity provider may take to tell of itself."""
 
 
-def chosen_service(context: Context, word: str, issuer: str | None) -> "OAuthService":
-    """The service that `word` means. issuer: of one's own identity provider, asked for its metadata (RFC 8414).
+def chosen_service(context: Context, word: str, issuer: str | None) -> "tuple[OAuthService, str]":
+    """The service that `word` means, and the preset by which it was found, "" for none.
 
-    Raises NotFoundError or UsageError; NetworkError, TlsError, ProtocolError for an issuer that can't be asked.
+    word: a service, an application, a preset, an address, or a gateway. issuer: of one's own identity provider, asked
+    for its metadata (RFC 8414). Raises NotFoundError or UsageError; NetworkError, TlsError, ProtocolError for an issuer
+    that can't be asked.
     """
     services = context.oauth_services()
     if issuer is not None:
@@ -25,35 +27,51 @@ def chosen_service(context: Context, word: str, issuer: str | None) -> "OAuthSer
             raise UsageError(
                 f"{word} is a service that mailctl knows, and --issuer is for others", hint="Give it another name."
             )
-        check_name(word, "application")
         from mailctl.domain.deadline import Deadline
         from mailctl.providers.metadata import discover_issuer
 
-        return discover_issuer(word, issuer, context.http(), Deadline(SECONDS))
+        check_name(word, "application")
+        return discover_issuer(word, issuer, context.http(), Deadline(SECONDS)), ""
     if word in services:
-        return services[word]
+        return services[word], ""
     known = {each.name: each for each in context.config.applications.listing().objects}
     if word in known:
-        return services.get(known[word].service.id) or known[word].service
-    from mailctl.providers import catalog
+        service = known[word].service
+        return services.get(service.id) or service, ""
+    provider = _provider(context, word)
+    if provider is None:
+        from mailctl.providers.catalog import ids
 
-    try:
-        provider = catalog.by_domain(word.rpartition("@")[2]) if "@" in word else catalog.load(word)
-    except NotFoundError:
-        provider = None
-    if provider and provider.oauth:
-        return services[provider.oauth]
-    if provider:
+        match = nearest(word, [*services, *ids()])
+        hint = f"Did you mean {match!r}? " if match else f"There are: {', '.join(services)}. "
+        raise NotFoundError(
+            f"There is no OAuth service named {word!r}",
+            hint=f"{hint}For an identity provider of your own give --issuer URL.",
+        )
+    if not provider.oauth:
         raise UsageError(
             f"{provider.name} takes no OAuth tokens for mail, as far as is known",
             hint=f"`mailctl server presets {provider.id}` shows how to sign in there.",
         )
-    match = nearest(word, [*services, *catalog.ids()])
-    hint = f"Did you mean {match!r}? " if match else f"There are: {', '.join(services)}. "
-    raise NotFoundError(
-        f"There is no OAuth service named {word!r}",
-        hint=f"{hint}For an identity provider of your own give --issuer URL.",
-    )
+    return services[provider.oauth], provider.id
+
+
+def _provider(context: Context, word: str) -> "Provider | None":
+    """The provider that a preset's name, an address or a gateway's name means."""
+    from mailctl.providers import catalog
+
+    if is_name(word) and context.config.gateway_exists(word):
+        return context.provider(context.server(context.config.gateway(word).server))
+    try:
+        return catalog.by_domain(word.rpartition("@")[2]) if "@" in word else catalog.load(word)
+    except NotFoundError:
+        return None
+
+
+def usual_tenant(service: "OAuthService", preset: str) -> str:
+    """The tenant that is meant if nobody says: that of personal accounts for Outlook.com, of organisations for Office 365."""
+    kinds = {"outlook": "consumers", "office365": "organizations"}
+    return kinds.get(preset, "common") if "{tenant}" in service.token_endpoint else ""
 
 
 def default_name(context: Context, service: "OAuthService", word: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mailctl.cli.auth_options import SetupOptions
-from mailctl.cli.auth_service import chosen_service, default_name, users_of
+from mailctl.cli.auth_service import chosen_service, default_name, users_of, usual_tenant
+from mailctl.cli.auth_setup_result import Setup, detail, fields_of
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, spread
 from mailctl.cli.password_options import TakenPassword, take_password
@@ -21,52 +22,15 @@ from mailctl.domain.oauth_setup import (
     doubts_of_secret,
     registration_steps,
 )
-from mailctl.domain.record import dataclass
 from mailctl.errors import ExistsError, UsageError
 from mailctl.output.emitter import Outcome
-from mailctl.output.view import Cell, Fields, Lines, Stack
+from mailctl.output.view import Lines
 
 if TYPE_CHECKING:
     from mailctl.domain.provider import OAuthService
 
 TRIES = 3
 """How often a question is put whose answer can't be."""
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationDetail:
-    """An application. client_secret, key: where it is, None if there is none."""
-
-    client_id: str
-    tenant: str
-    grant: Grant
-    redirect: str
-    client_secret: SecretSource | None
-    key: SecretSource | None
-    authorization_endpoint: str
-    token_endpoint: str
-    device_endpoint: str
-    revocation_endpoint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What became of `auth setup`.
-
-    steps: what to click at the provider. application: None as long as there is no client id. path: its file.
-    changed: whether that was (or, with dry_run, would be) written. next: the commands that come next.
-    """
-
-    name: str
-    service: str
-    steps: list[str]
-    scopes: list[str]
-    registration_url: str
-    application: ApplicationDetail | None
-    path: str
-    changed: bool
-    dry_run: bool
-    next: list[str]
 
 
 RESULTS: dict[str, Any] = {"auth setup": Setup}
@@ -88,8 +52,9 @@ def setup(
     mailctl brings no application of its own, and uses nobody else's. Every answer can be given by an option.
     """
     context = Context.of(ctx)
-    service = chosen_service(context, provider, options.issuer)
-    work = _Setup(context, service, options, options.name or default_name(context, service, provider), dry_run)
+    service, preset = chosen_service(context, provider, options.issuer)
+    name = options.name or default_name(context, service, provider)
+    work = _Setup(context, service, options, name, dry_run, usual_tenant(service, preset))
     work.refuse_settings()
     work.explain()
     if options.client_id is None and not work.old and (dry_run or not context.interactive) and work.needs_client_id:
@@ -101,16 +66,23 @@ def setup(
     said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
     value = work.value(application, changed=changed)
     notes = [f"{said}: {value.path}", *(f"Next: {command}" for command in value.next)]
-    context.emit(Outcome(value, _fields(value), notes=notes, warnings=secret.warnings))
+    context.emit(Outcome(value, fields_of(value), notes=notes, warnings=secret.warnings))
 
 
 class _Setup:
     """One application on its way to its file."""
 
     def __init__(
-        self, context: Context, service: "OAuthService", options: SetupOptions, name: str, dry_run: bool
+        self,
+        context: Context,
+        service: "OAuthService",
+        options: SetupOptions,
+        name: str,
+        dry_run: bool,
+        usual_tenant: str,
     ) -> None:
         self.context, self.options, self.name, self.dry_run = context, options, name, dry_run
+        self.usual_tenant = usual_tenant
         applications = context.config.applications
         self.path = applications.path(name)
         found = {each.name: each for each in applications.listing().objects}.get(name)
@@ -189,7 +161,7 @@ class _Setup:
 
     def _tenant(self, client_id: str) -> str:
         given = self.options.tenant
-        usual = self.old.tenant if self.old else "common" if self.grant.by_person else ""
+        usual = self.old.tenant if self.old else self.usual_tenant if self.grant.by_person else ""
 
         def check(answer: str) -> str:
             return check_tenant(self.grant, answer, client_id)
@@ -255,7 +227,7 @@ class _Setup:
             steps=list(self.steps()),
             scopes=list(all_scopes(application.service if application else self.service)),
             registration_url=self.service.registration_url,
-            application=_detail(application) if application else None,
+            application=detail(application) if application else None,
             path=str(self.path),
             changed=changed,
             dry_run=self.dry_run,
@@ -272,28 +244,3 @@ def _full(path: str) -> str:
     import os
 
     return path if path.startswith(("/", "~/")) else os.path.abspath(path)
-
-
-def _detail(application: Application) -> ApplicationDetail:
-    service, own = application.service, ("client_id", "tenant", "grant", "redirect", "client_secret", "key")
-    endpoints = ("authorization_endpoint", "token_endpoint", "device_endpoint", "revocation_endpoint")
-    return ApplicationDetail(
-        **{name: getattr(application, name) for name in own}, **{name: getattr(service, name) for name in endpoints}
-    )
-
-
-def _fields(setup: Setup) -> Stack:
-    application = setup.application
-    assert application is not None  # noqa: S101 - the caller has made it
-    secret = application.client_secret
-    pairs: list[tuple[str, Cell]] = [
-        ("application", setup.name),
-        ("service", setup.service),
-        ("client id", application.client_id),
-        ("tenant", application.tenant or None),
-        ("grant", application.grant.value),
-        ("redirect", application.redirect),
-        ("client secret", secret.kind.value if secret else None),
-        ("scopes", ", ".join(setup.scopes)),
-    ]
-    return Stack([Fields([pair for pair in pairs if pair[1] is not None])])

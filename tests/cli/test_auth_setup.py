@@ -1,6 +1,9 @@
 """`mailctl auth setup`: steps, answers by option and by question, what is refused, what is saved."""
 
 import json
+import os
+import pty
+import sys
 import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.support import Cli
+from tests.cli.test_password import read_until
 
 GUID = "00001111-aaaa-2222-bbbb-3333cccc4444"
 TENANT = "99998888-aaaa-2222-bbbb-3333cccc4444"
@@ -80,6 +84,15 @@ def test_a_client_secret_stays_where_it_is(cli: Cli, option: str, value: str, so
     assert saved(cli, "google")["client_secret"] == source
 
 
+@pytest.mark.parametrize(
+    ("word", "tenant"),
+    [("outlook", "consumers"), ("office365", "organizations"), ("microsoft", "common"), ("o", "consumers")],
+)
+def test_the_usual_tenant_is_that_of_the_preset(mailbox: Cli, word: str, tenant: str) -> None:
+    found = mailbox.json("auth", "setup", word, "--client-id", GUID, "--dry-run")["result"]
+    assert (found["service"], found["application"]["tenant"]) == ("microsoft", tenant)
+
+
 def test_the_questions(mailbox: Cli) -> None:
     mailbox.env["NO_COLOR"] = "1"
     done = mailbox.run("auth", "setup", "outlook", stdin=f"{GOOGLE}\n{GUID}\n{GUID}\n{TENANT}\n", terminal=True)
@@ -94,6 +107,26 @@ def test_the_questions(mailbox: Cli) -> None:
     done = mailbox.run("auth", "setup", "outlook", stdin="\n\n", terminal=True)
     assert done.code == 0, done.err
     assert "Nothing to change" in done.err
+
+
+def test_the_client_secret_is_typed_unseen(cli: Cli) -> None:
+    """In a process of its own on a terminal; the secret goes into the encrypted file."""
+    env = {**cli.env, "PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm", "MAILCTL_SECRETS_KEY": "k" * 20}
+    words = ["auth", "setup", "gmail", "--client-secret-store", "encrypted"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "mailctl", *words], env)
+    shown = read_until(terminal, b"Client id: ")
+    os.write(terminal, f"{GOOGLE}\n".encode())
+    shown += read_until(terminal, b"Client secret: ")
+    os.write(terminal, f"{SECRET}\n".encode())
+    shown += read_until(terminal, None)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert b"1. Open https://console.cloud.google.com/" in shown.replace(b"\r\n", b" ")
+    assert b"Next: mailctl auth login GATEWAY" in shown
+    assert SECRET.encode() not in shown
+    assert saved(cli, "google") == {"client_id": GOOGLE, "client_secret": "encrypted"}
 
 
 def test_no_answer_ends_it(cli: Cli) -> None:
