@@ -69,7 +69,7 @@ def _provider(context: Context, word: str) -> "Provider | None":
 
 
 def usual_tenant(service: "OAuthService", preset: str) -> str:
-    """The tenant that is meant if nobody says: that of personal accounts for Outlook.com, of organisations for Office 365."""
+    """The tenant that is meant if nobody says: at Outlook.com that of personal accounts, at Office 365 of others."""
     kinds = {"outlook": "consumers", "office365": "organizations"}
     return kinds.get(preset, "common") if "{tenant}" in service.token_endpoint else ""
 
