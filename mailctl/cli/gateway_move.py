@@ -1,5 +1,6 @@
 """`mailctl gateway rename|remove`."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from mailctl.cli import gateway_files as disk
 from mailctl.cli.context import Context
 from mailctl.cli.gateway_passwords import NOTHING_KEPT
 from mailctl.cli.lazy import App
-from mailctl.domain.gateway import Gateway, Login
+from mailctl.domain.gateway import Gateway, Login, LoginRole, SourceKind
 from mailctl.domain.names import check_name
 from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, ExistsError, NotFoundError, SecretError, StorageError
@@ -62,13 +63,18 @@ def rename(
     context = Context.of(ctx)
     config = context.config
     check_name(new, "gateway")
+    roles = list(LoginRole)
     if config.unfinished_rename() not in ((old, new), (new, old)):
         gateway = config.gateway(old)
         if config.gateway_exists(new):
             raise ExistsError(f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all.")
         disk.check_room(context, gateway, new)
+        roles = [role for role, login in gateway.logins.items() if login.secret.kind is SourceKind.OAUTH]
     if not dry_run:
-        with disk.at_rest(context, old):
+        with ExitStack() as held:
+            held.enter_context(disk.at_rest(context, old))
+            for role in roles:  # a token that is renewed after it was copied would be lost
+                held.enter_context(context.tokens.held(old, role))
             config.rename_gateway(old, new, _Belongings(context))
     said = f"{'Would rename' if dry_run else 'Renamed'} gateway {old} to {new}"
     context.emit(Outcome(GatewayRenamed(old, new, dry_run), Lines([said])))

@@ -219,6 +219,8 @@ class SecretStore:
             with naming(gateway):
                 entry = self.keeper(store).get(self.service(gateway), user)
         except SecretError as error:
+            if store is SourceKind.KEYRING:
+                error.hint = f"`mailctl gateway edit {gateway} --secret oauth --encrypted` keeps its tokens in a file."
             return SecretCheck(source, where, error=error)
         if entry.secret:
             return SecretCheck(source, where, entry.backend, available=True, kept_at=entry.kept_at)

@@ -11,11 +11,12 @@ from mailctl.config.store import ConfigStore
 from mailctl.domain.gateway import Gateway, Login, LoginRole, SecretSource, SourceKind
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Protocol, Security, Server
-from mailctl.errors import SecretError
+from mailctl.errors import LockedError, SecretError
 from mailctl.secrets import jose
 from mailctl.secrets.encrypted import EncryptedFile
 from mailctl.secrets.keyring import Entry
 from mailctl.secrets.memory import MemoryKeyring
+from mailctl.secrets.private import locked
 from mailctl.secrets.store import SecretStore
 from tests.cli.support import Cli
 
@@ -258,3 +259,22 @@ def test_a_login_that_changes_meanwhile_is_left_alone(home: Cli, monkeypatch: py
     assert done.code == 4
     assert "changed this login meanwhile" in done.err
     assert source_of(home, "home").kind is SourceKind.ENV
+
+
+@pytest.mark.parametrize(
+    "words", [("secrets", "move", "--to", "encrypted", "cloud"), ("gateway", "rename", "cloud", "sky")]
+)
+def test_no_token_is_renewed_while_it_moves(home: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
+    lock, seen = home.state / "oauth/cloud.login.lock", []
+    original = MemoryKeyring.get
+
+    def get(ring: MemoryKeyring, service: str, user: str) -> Entry:
+        if user == "login:oauth":
+            with pytest.raises(LockedError), locked(lock, what="the token", seconds=0):
+                pass
+            seen.append(service)
+        return original(ring, service, user)
+
+    monkeypatch.setattr(MemoryKeyring, "get", get)
+    home.ok(*words)
+    assert seen

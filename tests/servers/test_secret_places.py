@@ -120,6 +120,17 @@ def test_E11_desktop_linux_a_locked_keyring_is_named_and_the_encrypted_file_does
     machine.answers(env=key)
 
 
+def test_E12_desktop_linux_a_question_that_nobody_answers_is_not_waited_for(
+    hanging_keyring: Keyring, tmp_path: Path
+) -> None:
+    machine = Machine(tmp_path, hanging_keyring.env)
+    for name in ("one", "two", "three"):
+        machine.run("gateway", "add", name, *ADD[3:], "--secret", "keyring")
+    sources = machine.sources(code=4)
+    assert (sources["keyring"]["usable"], sources["keyring"]["code"]) == (False, "keyring_timeout")
+    assert sources["fits"] == "encrypted"
+
+
 @pytest.mark.parametrize("session", [False, True], ids=["no D-Bus", "no GNOME keyring and no KWallet"])
 def test_E8_headless_linux_has_no_keyring_and_the_encrypted_file_does(
     machine: Machine, workspace: Workspace, session: bool
