@@ -95,6 +95,14 @@ def asking(make_site: Callable[[DovecotSettings], Site], endpoint: Introspection
     return make_site(DovecotSettings(mechanisms=(), oauth=oauth))
 
 
+@pytest.fixture(scope="module")
+def mute(make_site: Callable[[DovecotSettings], Site]) -> Site:
+    """Asks an introspection endpoint that is not there."""
+    with Introspection() as gone:
+        oauth = OAuthSettings(gone.url)
+    return make_site(DovecotSettings(mechanisms=(), oauth=oauth))
+
+
 def refused(climbed: Climbed) -> None:
     assert climbed.failed == "authenticate"
     assert isinstance(climbed.error, AuthError)
@@ -167,3 +175,11 @@ def test_a_password_is_not_tried_where_only_tokens_are_taken(asking: Site, proto
     climbed = asking.climb(protocol, "alice-pw", secret=Secret("alice-pw"))
     assert (climbed.failed, climbed.cause) == ("authenticate", "auth_not_offered")
     assert "XOAUTH2" in str(climbed.error and climbed.error.server_text)
+
+
+@pytest.mark.parametrize(("protocol", "word"), [("imap", "[UNAVAILABLE]"), ("pop3", "[SYS/TEMP]")])
+def test_a_server_that_can_ask_nobody_says_nothing_of_the_token(mute: Site, protocol: str, word: str) -> None:
+    climbed = mute.climb(Protocol(protocol), "opaque-token-of-alice")
+    assert climbed.error is not None
+    assert (climbed.failed, climbed.error.code, climbed.cause) == ("authenticate", "auth_refused", "")
+    assert word in climbed.error.server_text
