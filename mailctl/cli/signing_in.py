@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from mailctl.errors import AuthError, MailctlError, SecretError
+from mailctl.errors import AuthError
 
 if TYPE_CHECKING:
     from mailctl.domain.secret import Secret
@@ -23,12 +23,7 @@ def signed_in(secret: "Callable[[bool], Secret]", sign_in: "Callable[[Secret], T
     except AuthError as refusal:
         if refusal.code != "token_refused":
             raise
-        try:
-            fresh = secret(True)
-        except (SecretError, AuthError):
-            raise  # why there is none tells more than the refusal of the old one
-        except MailctlError as error:
-            raise refusal from error
+        fresh = secret(True)  # why there is none tells more than the refusal
         if fresh == held:
             raise
     return sign_in(fresh)

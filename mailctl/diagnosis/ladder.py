@@ -113,12 +113,7 @@ class Climb:
         climbed, first = self._done, self._secret
         self.job = replace(self.job, token_refused=True)
         self._done = []
-        try:
-            self._take(self._begin)
-        except (SecretError, AuthError):
-            raise  # why there is none tells more than the refusal of the old one
-        except MailctlError:
-            self._secret = first
+        self._take(self._begin)  # why there is none tells more than the refusal
         if self._secret == first:
             self._done, self.job = climbed, replace(self.job, token_refused=False)
             raise refusal

@@ -62,6 +62,7 @@ class Tokens:
         self._find, self._ring, self._service, self._post = find, ring, service, post
         self._secret, self._locks, self._now = secret, locks, now
         self._had: dict[str, datetime] = {}  # when this process got the token of a login
+        self._spoiled: dict[str, BearerToken] = {}  # the token of a login that a mail server refused last
         self._refused: dict[str, tuple[float, Secret | None, SecretError]] = {}
         self._mutex = Lock()
         self._turns: dict[str, Turn] = {}
@@ -112,7 +113,10 @@ class Tokens:
         return self._locked(gateway, role, LONGEST)
 
     def _token(self, place: Place, application: Application, user: str, deadline: Deadline, *, fresh: bool) -> Token:
-        seen = place.main(strict=False)
+        seen, key = place.main(strict=False), _key(place)
+        if fresh and seen:
+            self._spoiled[key] = seen.access_token
+        fresh = fresh or bool(seen and self._spoiled.get(key) == seen.access_token)
         at_hand = seen if seen and not fresh and self._fits(seen, application) else None
         if at_hand and at_hand.usable(self._now()):
             return at_hand

@@ -360,3 +360,16 @@ def test_what_is_no_token_is_an_error_that_does_not_quote_it(text: str) -> None:
     with pytest.raises(SecretError) as caught:
         from_text(Secret(text))
     assert caught.value.code == "oauth_unreadable"
+
+
+def test_F11_a_token_that_a_server_refused_is_not_shown_again_while_no_other_can_be_had(kept: Kept) -> None:
+    def unreachable(url: str, form: Form) -> HttpAnswer:
+        raise NetworkError("id.example does not answer")
+
+    kept.sign_in()
+    kept.server.reply = unreachable
+    for fresh in (True, False, False):
+        with pytest.raises(NetworkError):
+            kept.get(fresh=fresh)
+    kept.server.reply = kept.server.tokens
+    assert kept.get() == kept.get() == f"access-{len(kept.server.forms)}"
