@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailctl.cli.context import Context
+from mailctl.cli.schedule_secrets import beyond_a_service, places
+from mailctl.domain.gateway import SourceKind
 from mailctl.domain.home import home_folder
 from mailctl.domain.record import dataclass
 from mailctl.domain.when import show_age
@@ -15,7 +17,7 @@ from mailctl.errors import ConfigError, MailctlError, UsageError
 from mailctl.output.view import Cell, Styled
 
 if TYPE_CHECKING:
-    from mailctl.domain.gateway import Gateway, SecretSource
+    from mailctl.domain.gateway import Gateway
     from mailctl.schedule.cron import Cron
     from mailctl.schedule.systemd import UserUnits
     from mailctl.schedule.wanted import Wanted
@@ -99,7 +101,8 @@ class Scheduling:
         wanted = self._wanted(names, every, command, chosen)
         by, notes = self._by(cron=cron, watch=every is None)
         notes += self._lingering(by)
-        warnings = _on_secrets(chosen, self._context.config.settings.secrets_key, watch=every is None)
+        key = self._context.config.settings.secrets_key
+        warnings = beyond_a_service(places(self._context, chosen), key, watch=every is None)
         kind = "sync" if every is not None else "watch"
         files, crontab = self.installed()
         if by == "cron":
@@ -131,8 +134,7 @@ class Scheduling:
         from mailctl.schedule.wanted import Wanted, kept_environment
 
         context = self._context
-        kinds = {login.secret.kind.value for gateway in gateways for login in gateway.logins.values()}
-        commands = bool(command) or "command" in kinds
+        commands = bool(command) or SourceKind.COMMAND in places(context, gateways)
         env = kept_environment(context.env, *self._folders(), commands=commands)
         return Wanted(_program(context), names, every, command, env, commands, self._realm)
 
@@ -255,36 +257,6 @@ def _program(context: Context) -> tuple[str, ...]:
     if not sys.executable:
         raise UsageError("Nothing tells how mailctl was started", code="no_program")
     return sys.executable, "-m", "mailctl"
-
-
-def _on_secrets(gateways: "Sequence[Gateway]", key: "SecretSource | None", *, watch: bool) -> list[str]:
-    """What a service in the background can't have. key: where that of the encrypted file is."""
-    found = []
-    kept: dict[str, list[str]] = {"keyring": [], "encrypted": [], "env": []}
-    for gateway in gateways:
-        for kind in {login.secret.kind.value for login in gateway.logins.values()} & kept.keys():
-            kept[kind].append(gateway.name)
-    if (names := kept["encrypted"]) and (key is None or key.kind.value == "env"):
-        found.append(
-            f"{_some(names)}: the password is in the encrypted file, and a service is not given its key. "
-            "Name a file that has it, in config.toml: [secrets] key = {file = ...}."
-        )
-    if names := kept["env"]:
-        found.append(
-            f"{_some(names)}: the password is in a variable, which a service doesn't get. "
-            f"`mailctl gateway password source {names[0]}` names another source, such as a private file."
-        )
-    if names := kept["keyring"]:
-        then = "the watch gives it up until it is reloaded" if watch else "syncs fail until then"
-        found.append(
-            f"{_some(names)}: while the keyring is locked, as before you sign in on the desktop, {then}. "
-            f"For a machine without a desktop: `mailctl gateway password source {names[0]}`."
-        )
-    return found
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _exec_line(service: Path) -> str:
