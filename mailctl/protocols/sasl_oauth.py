@@ -9,6 +9,7 @@ from mailctl.domain.secret import BearerToken, mask_own
 from mailctl.domain.server import Endpoint
 from mailctl.errors import AuthError, MailctlError, ProtocolError, SecretError, UsageError
 from mailctl.protocols import arguments
+from mailctl.protocols.idn import a_labels
 from mailctl.protocols.mechanism import Mechanism, senseless
 
 TOKEN = 1 << 15
@@ -126,7 +127,11 @@ class OAuthBearer(_Bearer):
     def first(self) -> str:
         """The client's message; in the user name, `=` and `,` are written as RFC 5801 section 4 has them."""
         user = self._user.replace("=", "=3D").replace(",", "=2C")
-        pairs = (f"host={self._endpoint.host}", f"port={self._endpoint.port}", f"auth=Bearer {self._token.reveal()}")
+        pairs = (
+            f"host={a_labels(self._endpoint.host)}",
+            f"port={self._endpoint.port}",
+            f"auth=Bearer {self._token.reveal()}",
+        )
         return _SEPARATOR.join((f"n,a={user},", *pairs, "", ""))
 
 

@@ -84,6 +84,26 @@ def test_an_empty_token_is_none() -> None:
         sasl.mechanism("XOAUTH2", "a", BearerToken(""), HERE)
 
 
+@given(st.text(min_size=1, max_size=60), st.from_regex(r"[A-Za-z0-9._~+/-]{1,400}={0,2}", fullmatch=True))
+def test_what_is_sent_can_be_taken_apart_again_or_is_not_sent(user: str, token: str) -> None:
+    try:
+        first = sasl.mechanism("OAUTHBEARER", user, BearerToken(token), HERE).step(b"").decode()
+        second = sasl.mechanism("XOAUTH2", user, BearerToken(token), HERE).step(b"").decode()
+    except UsageError:
+        assert any(sign in user for sign in "\r\n\0\x01") or not user.isprintable()
+        return
+    header, host, port, auth, *end = first.split("\x01")
+    assert header.split(",")[1:] == [f"a={user.replace('=', '=3D').replace(',', '=2C')}", ""]
+    assert (host, port, auth, end) == ("host=server.example.com", "port=143", f"auth=Bearer {token}", ["", ""])
+    assert second.split("\x01") == [f"user={user}", auth, "", ""]
+
+
+def test_the_hosts_name_is_told_in_ascii() -> None:
+    there = Endpoint("mail.bücher.example", 993, Security.TLS)
+    first = sasl.mechanism("OAUTHBEARER", "a", BearerToken("t0k3n"), there).step(b"")
+    assert b"host=mail.xn--bcher-kva.example\x01" in first
+
+
 class Server:
     """The other side of an exchange: it refuses with `challenge`, or takes everything without one."""
 
