@@ -59,7 +59,10 @@ class Entry:
 
 
 class Keyring(Protocol):
-    """A place for secrets, each under (service, user). Every method raises SecretError, and is thread-safe."""
+    """A place for secrets, each under (service, user). Every method raises SecretError, and is thread-safe.
+
+    Those that change something also raise StorageError and LockedError, where the place is a file.
+    """
 
     def get(self, service: str, user: str) -> Entry:
         """What is kept there."""

@@ -278,3 +278,20 @@ def test_no_token_is_renewed_while_it_moves(home: Cli, monkeypatch: pytest.Monke
     monkeypatch.setattr(MemoryKeyring, "get", get)
     home.ok(*words)
     assert seen
+
+
+def test_what_was_left_of_an_earlier_token_does_not_come_back(home: Cli) -> None:
+    stale = EncryptedFile(home.config / "secrets.jwe", lambda new: Secret(KEY))
+    stale.set("mailctl:cloud", "login:oauth:next", Secret("stale"))
+    stale.set("mailctl:home", "login", Secret("kept"))
+    home.keyring.set("mailctl:sky", "login:oauth:next", Secret("stale"))
+    home.keyring.delete("mailctl:cloud", "login:oauth:next")
+    home.ok("gateway", "rename", "cloud", "sky")
+    assert home.keyring.get("mailctl:sky", "login:oauth:next").secret is None
+    home.ok("gateway", "rename", "sky", "cloud")
+    home.ok(*MOVE, "cloud")
+    kept = {("mailctl:cloud", "login:oauth"): "t" * 3000, ("mailctl:home", "login"): "kept"}
+    assert in_file(home) == kept
+    home.keyring.delete("mailctl:home", "login")
+    assert home.run(*MOVE, "home").code == 4
+    assert in_file(home) == kept  # it had nothing to put in its place
