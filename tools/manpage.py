@@ -17,9 +17,11 @@ FILES = [
     ("~/.config/mailctl/config.toml", "Settings, limits and defaults; yours, never rewritten by mailctl."),
     ("~/.config/mailctl/servers/NAME.toml", "One server."),
     ("~/.config/mailctl/gateways/NAME.toml", "One gateway. Passwords are never in it, only where they are."),
+    ("~/.config/mailctl/secrets.jwe", "Passwords and tokens, where there is no keyring; encrypted."),
     ("~/.local/share/mailctl/mail/GATEWAY/FOLDER/", "Mail, as Maildir."),
     ("~/.local/state/mailctl/sync/GATEWAY.db", "Sync state; can be rebuilt from the Maildir and the server."),
     ("~/.local/state/mailctl/journal.db", "The mailer log."),
+    ("~/.local/state/mailctl/keyring.json", "Names of the entries in the keyring; no secrets."),
     ("~/.local/state/mailctl/watch/", "Heartbeats and locks of running watches."),
     ("~/.config/systemd/user/mailctl-*", "Units made by `mailctl schedule install`."),
 ]
@@ -27,6 +29,8 @@ FILES = [
 ENVIRONMENT = [
     ("MAILCTL_CONFIG_DIR", "Where configuration lives, like --config-dir."),
     ("MAILCTL_STATE_DIR", "Where sync state and the mailer log live, like --state-dir."),
+    ("MAILCTL_SECRETS_KEY", "The key of the encrypted file: a passphrase, or what `mailctl secrets key` made."),
+    ("MAILCTL_SECRETS_KEY_FILE", "A private file that has it; with a relative name, a credential (systemd)."),
     ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_DATA_HOME", "Base folders, if the above are not set."),
     ("CREDENTIALS_DIRECTORY", "Where a password file with a relative name is looked for (systemd)."),
     ("NOTIFY_SOCKET", "Where `watch` tells the service manager how it goes (systemd)."),
