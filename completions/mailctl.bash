@@ -39,7 +39,7 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'gateway password clear') subs='' opts='--imap --smtp --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'gateway password source') subs='' opts='--imap --smtp --keyring --encrypted --password-command --password-env --password-file --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'auth') subs='setup login status logout token' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'auth setup') subs='' opts='--name --client-id --tenant --grant --redirect --scope --issuer --key-file --client-secret-stdin --client-secret-command --client-secret-env --client-secret-file --client-secret-store --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
+        'auth setup') subs='' opts='--name --client-id --tenant --grant --redirect --scope --issuer --key-file --client-secret-stdin --client-secret-command --client-secret-env --client-secret-file --client-secret-store --check --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'auth login') subs='' opts='--no-browser --device --imap --smtp --timeout --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'auth status') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'auth logout') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;

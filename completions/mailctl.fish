@@ -482,6 +482,7 @@ complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-command -x -
 complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-env -x -d 'Where the client secret is: a variable'
 complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-file -r -F -d 'Where the client secret is: a private file'
 complete -c mailctl -n '__mailctl_at "auth setup"' -l client-secret-store -x -a 'keyring encrypted' -d 'Where one that is typed, or read from stdin, is kept'
+complete -c mailctl -n '__mailctl_at "auth setup"' -l check -d 'Ask the provider afterwards whether it knows the application'
 complete -c mailctl -n '__mailctl_at "auth setup"' -l dry-run -d 'Show the steps and what would be saved'
 complete -c mailctl -n '__mailctl_at "auth setup"' -l json -d 'Print one JSON object instead of text'
 complete -c mailctl -n '__mailctl_at "auth setup"' -l quiet -d 'Leave out remarks and progress'

@@ -12,6 +12,7 @@ from mailctl.cli.auth_setup_result import Setup, detail, fields_of
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App, spread
 from mailctl.cli.password_options import TakenPassword, take_password
+from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.oauth import Application, Grant
 from mailctl.domain.oauth_setup import (
@@ -22,13 +23,15 @@ from mailctl.domain.oauth_setup import (
     doubts_of_secret,
     registration_steps,
 )
-from mailctl.errors import ExistsError, UsageError
+from mailctl.errors import ExistsError, MailctlError, UsageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines
 
 if TYPE_CHECKING:
     from mailctl.domain.provider import OAuthService
 
+SECONDS = 30.0
+"""How long the provider may take to say whether it knows the application."""
 TRIES = 3
 """How often a question is put whose answer can't be."""
 
@@ -45,6 +48,9 @@ def setup(
         str, typer.Argument(metavar="PROVIDER", help="google, microsoft, a preset, an address; or a name for --issuer.")
     ],
     options: SetupOptions,
+    check: Annotated[
+        bool, typer.Option("--check", help="Ask the provider afterwards whether it knows the application.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the steps and what would be saved.")] = False,
 ) -> None:
     """Register an application of your own with a provider: what to click, then what it shows is asked for and checked.
@@ -56,17 +62,32 @@ def setup(
     name = options.name or default_name(context, service, provider)
     work = _Setup(context, service, options, name, dry_run, usual_tenant(service, preset))
     work.refuse_settings()
+    if check and work.grant is Grant.SERVICE_ACCOUNT:
+        raise UsageError("A service account can only be checked with a mailbox", hint="`mailctl test GATEWAY` does it.")
     work.explain()
     if options.client_id is None and not work.old and (dry_run or not context.interactive) and work.needs_client_id:
-        error = None if dry_run else UsageError("Nothing was saved: give what the provider shows with --client-id")
-        context.emit(Outcome(work.value(None), work.steps_view(), error=error))
+        missing = None if dry_run else UsageError("Nothing was saved: give what the provider shows with --client-id")
+        context.emit(Outcome(work.value(None), work.steps_view(), error=missing))
         return
     application, secret = work.application()
     changed = work.save(application, secret)
     said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
-    value = work.value(application, changed=changed)
-    notes = [f"{said}: {value.path}", *(f"Next: {command}" for command in value.next)]
-    context.emit(Outcome(value, fields_of(value), notes=notes, warnings=secret.warnings))
+    error = _unknown(context, application) if check and not dry_run else None
+    value = work.value(application, changed=changed, recognised=error is None if check and not dry_run else None)
+    known = [f"{application.service.id} knows the application."] if value.recognised else []
+    following = [] if error else [f"Next: {command}" for command in value.next]
+    notes = [f"{said}: {value.path}", *known, *following]
+    context.emit(Outcome(value, fields_of(value), error=error, notes=notes, warnings=secret.warnings))
+
+
+def _unknown(context: Context, application: Application) -> MailctlError | None:
+    """Why the provider doesn't take the application, or can't be asked."""
+    try:
+        context.tokens.client(application).recognised(Deadline(SECONDS))
+    except MailctlError as error:
+        error.hint = error.hint or f"`mailctl auth setup {application.name}` again, with what the provider shows."
+        return error
+    return None
 
 
 class _Setup:
@@ -219,7 +240,7 @@ class _Setup:
                 self.context.secrets.set_application_secret(self.name, taken.secret, store)
             return applications.save(application).changed or taken.secret is not None
 
-    def value(self, application: Application | None, *, changed: bool = False) -> Setup:
+    def value(self, application: Application | None, *, changed: bool = False, recognised: bool | None = None) -> Setup:
         """The result."""
         return Setup(
             name=self.name,
@@ -230,6 +251,7 @@ class _Setup:
             application=detail(application) if application else None,
             path=str(self.path),
             changed=changed,
+            recognised=recognised,
             dry_run=self.dry_run,
             next=self._next() if application else [],
         )

@@ -27,7 +27,8 @@ class Setup:
     """What became of `auth setup`.
 
     steps: what to click at the provider. application: None as long as there is no client id. path: its file.
-    changed: whether that was (or, with dry_run, would be) written. next: the commands that come next.
+    changed: whether that was (or, with dry_run, would be) written. recognised: whether the provider knows it, null if
+    it was not asked. next: the commands that come next.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Setup:
     application: ApplicationDetail | None
     path: str
     changed: bool
+    recognised: bool | None
     dry_run: bool
     next: list[str]
 

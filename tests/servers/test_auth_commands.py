@@ -454,3 +454,26 @@ def test_days_left_are_counted_from_the_last_use(service: str, days: int) -> Non
     application = Application(service, load_oauth(service), "x")
     assert sign_in_ends(token, application) == now + timedelta(days=days)
     assert certain_end(token) is None
+
+
+def test_the_provider_says_whether_it_knows_an_application(cli: Cli, server: OAuthServer) -> None:
+    from .support.oauth_server import CLIENT_SECRET, CONFIDENTIAL
+
+    cli.env |= {"X_RIGHT": CLIENT_SECRET, "X_WRONG": "another secret"}
+    (cli.config / "oauth/own.toml").unlink()
+    base = server.table()
+    write(cli, "oauth/sso", {**base, "client_id": "unknown"})
+    setup = ("auth", "setup", "sso", "--check")
+    found = cli.json(*setup, "--client-id", "unknown", code=7)
+    assert (found["result"]["recognised"], found["error"]["cause"]) == (False, "client_secret_invalid")
+    assert found["error"]["hint"]
+    done = cli.ok(*setup, "--client-id", "a-public-client")
+    assert "sso knows the application." in done.err
+    right = ("--client-id", CONFIDENTIAL, "--client-secret-env")
+    assert cli.json(*setup, *right, "X_RIGHT")["result"]["recognised"]
+    assert cli.json(*setup, *right, "X_WRONG", code=7)["result"]["recognised"] is False
+    by_itself = (*setup, "--grant", "client_credentials", *right)
+    assert cli.json(*by_itself, "X_RIGHT")["result"]["recognised"]
+    server.faults["/token"] = Fault(b"<html>", 200, "text/html")
+    assert cli.json(*setup, code=9)["result"]["recognised"] is False
+    assert cli.json(*setup, "--dry-run")["result"]["recognised"] is None

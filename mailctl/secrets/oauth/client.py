@@ -11,7 +11,7 @@ from typing import Any
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import SecretSource
-from mailctl.domain.oauth import Application, HttpPoster, Token
+from mailctl.domain.oauth import Application, Grant, HttpPoster, Token
 from mailctl.domain.secret import Secret
 from mailctl.errors import ConfigError, SecretError
 from mailctl.secrets.oauth.answers import RefusalError, facts_of, token_of
@@ -72,6 +72,21 @@ class Client:
                 refresh_expires=new.refresh_expires or token.refresh_expires,
             )
         return replace(new, scopes=new.scopes or token.scopes, user=new.user or token.user)
+
+    def recognised(self, deadline: Deadline) -> None:
+        """Ask the service whether it knows this client and its secret; raises its refusal if it doesn't.
+
+        What is shown is a refresh token that is none: that alone is refused (`invalid_grant`) where the client is right
+        (RFC 6749 section 5.2). A client that acts for itself is given a token.
+        """
+        if self.application.grant is Grant.CLIENT_CREDENTIALS:
+            self.client_credentials(deadline)
+            return
+        try:
+            self._token(deadline, "the application", grant_type="refresh_token", refresh_token="none")  # noqa: S106
+        except RefusalError as refusal:
+            if refusal.error != "invalid_grant":
+                raise
 
     def client_credentials(self, deadline: Deadline) -> Token:
         """A token for the application itself (RFC 6749 section 4.4)."""
