@@ -51,6 +51,7 @@ class Home:
         self.cli.env["MAILCTL_SECRETS_KEY"] = "k3y-" * 12
         endpoint.user, endpoint.sound, endpoint.refusal, endpoint.next = self.user, True, "", ""
         endpoint.asked.clear()
+        endpoint.down = False
         ports = {"imap": dovecot.imaps, "pop3": dovecot.pop3s}
         listed = [f'[{name}]\nhost = "localhost"\nport = {port}\nsecurity = "tls"\n' for name, port in ports.items()]
         self.write("servers/own.toml", "".join(listed) + f'[certificate]\nca_file = "{certificates.ca}"\n')
@@ -206,3 +207,20 @@ def test_F11_a_watch_comes_back_with_a_fresh_token_and_ends_where_none_is_taken(
         stopped = watch.wait_for("watch.stopped")
         assert json.dumps(stopped).count("token_rejected")
         assert len(home.refreshes) == 1  # so young a token is not renewed because it is refused
+
+
+def test_F11_a_watch_waits_for_an_authorization_server_and_shows_no_refused_token_again(
+    home: Home, dovecot: Dovecot
+) -> None:
+    with watching(home.cli.env, "box") as watch:
+        watch.wait_for("watch.waiting")
+        before = signins(dovecot, home.user)
+        home.endpoint.revoke_all()
+        home.endpoint.down = True
+        dovecot.doveadm("kick", home.user)
+        failed = watch.wait_for("watch.failed", 2)
+        assert failed["error"]["cause"] == "provider_fault"
+        assert signins(dovecot, home.user) - before == 1
+        home.endpoint.down = False
+        watch.wait_for("watch.waiting", 2)
+        assert signins(dovecot, home.user) - before == 2

@@ -40,7 +40,7 @@ class Introspection:
         asked: the forms that came to the token endpoint.
         user: whose tokens that gives; they are known if `sound`.
         next: the access token that it gives, if it isn't to be one of a number.
-        refusal: the error that it answers instead, if any.
+        refusal: the error that it answers instead, if any. down: whether it is not well.
         url, token_url: of the endpoints.
     """
 
@@ -48,6 +48,7 @@ class Introspection:
         self.known: dict[str, dict[str, object]] = {}
         self.asked: list[dict[str, str]] = []
         self.user, self.sound, self.refusal, self.next = "alice", True, "", ""
+        self.down = False
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         here = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.url, self.token_url = f"{here}/introspect", f"{here}/token"
@@ -75,6 +76,8 @@ class Introspection:
 
     def _token(self, form: dict[str, str]) -> tuple[int, dict[str, object]]:
         self.asked.append(form)
+        if self.down:
+            return 503, {}
         if self.refusal:
             return 400, {"error": self.refusal, "error_description": f"refused {json.dumps(form)}"}  # quotes it all
         number = len(self.asked)
