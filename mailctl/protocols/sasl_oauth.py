@@ -103,7 +103,8 @@ class _Bearer(Mechanism):
             return self._too_long(error)
         elif not told.status and not _passing(error.server_text):
             error.code = "token_refused"
-        error.detail |= {key: value for key, value in (("status", told.status), ("scope", told.scope)) if value}
+        facts = {"status": told.status, "scope": told.scope, "openid_configuration": told.configuration}
+        error.detail |= {name: value for name, value in facts.items() if value}
         return error
 
     def _too_long(self, error: MailctlError) -> AuthError:

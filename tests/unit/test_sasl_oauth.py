@@ -181,6 +181,12 @@ def test_a_refusal_in_words_alone_is_about_the_token_unless_it_says_otherwise(wo
     assert error.code == code
 
 
+def test_where_the_server_looks_for_its_identity_provider_is_told() -> None:
+    where = "https://id.example/.well-known/openid-configuration"
+    error = refused("OAUTHBEARER", Server(json.dumps({"status": "invalid_token", "openid-configuration": where})))
+    assert error.detail == {"status": "invalid_token", "openid_configuration": where}
+
+
 def test_who_lets_us_in_after_a_refusal_is_not_believed() -> None:
     mechanism = sasl.mechanism("XOAUTH2", "a", BearerToken("t0k3n"), HERE)
     challenge = b64encode(b'{"status":"401"}').decode()
