@@ -1,9 +1,11 @@
-"""Other programs sign in with what `mailctl auth token` prints, set up as the README says: mutt, at a real Dovecot."""
+"""Other programs sign in with what `mailctl auth token` prints, set up as the README says, at real servers."""
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from .support.dovecot_oauth import OAuthSettings
 from .support.dovecot_programs import DovecotPrograms
 from .support.mailbox import Mailbox
 from .support.oauth_server import OAuthServer
+from .support.postfix import Postfix, find_postfix
+from .support.requirement import unavailable
 from .support.workspace import Workspace
 from .test_sync_clients import mail, on_terminal, program
 
@@ -48,9 +52,29 @@ def of_readme(heading: str) -> str:
     return re.sub("(?m)^    ", "", block.partition("\n")[2])
 
 
-def test_mutt(tmp_path: Path, dovecot: Dovecot, server: OAuthServer, certificates: Certificates) -> None:
+@dataclass
+class Home:
+    """A home whose gateway `work` is signed in, and what other programs are run in."""
+
+    cli: Cli
+    user: str
+    dovecot: Dovecot
+    ca: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        programs = f"{self.cli.home / 'bin'}:{os.environ['PATH']}"
+        return {**self.cli.env, "PATH": programs, "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+
+    def signed_in_by(self, mechanism: str) -> bool:
+        """Whether the server saw the user sign in so."""
+        lines = [line.lower() for line in self.dovecot.log().splitlines()]
+        return any(mechanism.lower() in line and self.user in line for line in lines)
+
+
+@pytest.fixture
+def home(tmp_path: Path, dovecot: Dovecot, server: OAuthServer, certificates: Certificates) -> Home:
     cli, user = Cli(tmp_path), dovecot.new_user()
-    Mailbox(dovecot, user).deliver("INBOX", mail("signed in"))
     browser = f"{sys.executable} {agreeing_browser.__file__} allow {user} %s"
     cli.env |= {"MAILCTL_SECRETS_KEY": KEY, "BROWSER": browser}
     (cli.config / "oauth").mkdir(parents=True, mode=0o700)
@@ -60,19 +84,56 @@ def test_mutt(tmp_path: Path, dovecot: Dovecot, server: OAuthServer, certificate
     add = ("gateway", "add", "work", "--server", "s", "--email", address, "--login", user)
     cli.ok(*add, "--oauth", "own", "--encrypted")
     cli.ok("auth", "login", "work")
+    (cli.home / "bin").mkdir()
+    (cli.home / "bin/mailctl").write_text(f'#!/bin/sh\nexec {sys.executable} -m mailctl "$@"\n')
+    (cli.home / "bin/mailctl").chmod(0o755)
+    return Home(cli, user, dovecot, certificates.ca)
 
-    programs = cli.home / "bin"
-    programs.mkdir()
-    (programs / "mailctl").write_text(f'#!/bin/sh\nexec {sys.executable} -m mailctl "$@"\n')
-    (programs / "mailctl").chmod(0o755)
-    settings = cli.home / "muttrc"
+
+def test_mutt(home: Home, server: OAuthServer) -> None:
+    Mailbox(home.dovecot, home.user).deliver("INBOX", mail("signed in"))
+    settings = home.cli.home / "muttrc"
     settings.write_text(
-        f"{of_readme('~/.muttrc')}\nset ssl_ca_certificates_file={certificates.ca}\n"
-        f"set folder=imaps://{user}@localhost:{dovecot.imaps}/ spoolfile=+INBOX header_cache='' quit=yes wait_key=no\n"
+        f"{of_readme('~/.muttrc')}\nset ssl_ca_certificates_file={home.ca} header_cache='' quit=yes wait_key=no\n"
+        f"set folder=imaps://{home.user}@localhost:{home.dovecot.imaps}/ spoolfile=+INBOX\n"
         'push "<quit>"\n'
     )
-    env = {**cli.env, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
-    shown = on_terminal([program("mutt"), "-n", "-F", str(settings)], env)
+    shown = on_terminal([program("mutt"), "-n", "-F", str(settings)], home.env)
     assert "signed in" in shown
-    assert any("OAUTHBEARER" in line.upper() and user in line for line in dovecot.log().splitlines())
+    assert home.signed_in_by("OAUTHBEARER")
     assert server.register.issued[-1].access not in shown
+
+
+def test_msmtp(home: Home, workspace: Workspace, certificates: Certificates) -> None:
+    programs = find_postfix()
+    if isinstance(programs, str):
+        unavailable("Postfix", programs)
+    with Postfix(workspace, programs, certificates, home.dovecot) as postfix:
+        settings = home.cli.home / "msmtprc"
+        settings.write_text(
+            f"{of_readme('~/.msmtprc')}\ntls on\ntls_starttls off\ntls_trust_file {home.ca}\n"
+            f"host localhost\nport {postfix.submissions}\nuser {home.user}\nfrom {home.user}@mail.test\n"
+        )
+        settings.chmod(0o600)
+        command = [program("msmtp"), "-C", str(settings), f"{home.user}@mail.test"]
+        done = subprocess.run(command, env=home.env, input=mail("sent"), capture_output=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr  # it signs in by nothing but what the settings name
+
+
+def test_mbsync(home: Home) -> None:
+    if not list(Path("/usr/lib").glob("*/sasl2/libkdexoauth2.so")):
+        unavailable("XOAUTH2 for Cyrus SASL", "libsasl2-modules-kdexoauth2 is not installed")
+    Mailbox(home.dovecot, home.user).deliver("INBOX", mail("fetched"))
+    settings, folder = home.cli.home / "mbsyncrc", home.cli.home / "Mail"
+    folder.mkdir()
+    settings.write_text(
+        f"IMAPStore there\nHost localhost\nPort {home.dovecot.imaps}\nSSLType IMAPS\nSystemCertificates no\n"
+        f"CertificateFile {home.ca}\nUser {home.user}\n{of_readme('~/.mbsyncrc')}\n\n"
+        f"MaildirStore here\nPath {folder}/\nInbox {folder}/INBOX\n\n"
+        f"Channel all\nFar :there:\nNear :here:\nPatterns INBOX\nSyncState {home.cli.home}/\nCreate Near\n"
+    )
+    command = [program("mbsync"), "-c", str(settings), "all"]
+    done = subprocess.run(command, env=home.env, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "fetched" in "".join(each.read_text() for each in (folder / "INBOX/new").iterdir())
+    assert home.signed_in_by("XOAUTH2")
