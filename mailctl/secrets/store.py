@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.kept import users_of
-from mailctl.domain.oauth import Use
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
@@ -71,6 +70,8 @@ class SecretStore(Stores):
         role, source = gateway.role_for(protocol), gateway.login_for(protocol).secret
         if source.kind is not SourceKind.OAUTH or self._tokens is None:
             return self.get(gateway.name, role, source, seconds=seconds)
+        from mailctl.domain.oauth import Use
+
         use = Use(protocol, shared=gateway.shared)
         return self._tokens().access_token(gateway.name, role, source, fresh=fresh, seconds=seconds, use=use)
 
