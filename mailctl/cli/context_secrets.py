@@ -1,8 +1,10 @@
 """The part of a command's context that builds what gives and keeps secrets, OAuth tokens among them."""
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mailctl.cli.configured import Configured
@@ -147,7 +149,10 @@ class Secrets(Configured):
 
         # on a desktop a locked keyring asks the person, who needs time to type
         asks = self.interactive and bool(self.env.get("DISPLAY") or self.env.get("WAYLAND_DISPLAY"))
-        ring = SystemKeyring(child_env(self.env, self._secret_variables()), seconds=60.0 if asks else 3.0)
+        session = self.env.get("XDG_RUNTIME_DIR", "")  # the keyring is the session's, so are the turns at it
+        turns = (Path(session) if os.path.isdir(session) else self.paths.state) / "mailctl-keyring.lock"
+        env, seconds = child_env(self.env, self._secret_variables()), 60.0 if asks else 3.0
+        ring = SystemKeyring(env, seconds=seconds, turns=turns)
         return ListedKeyring(ring, self.paths.state / "keyring.json")
 
     def _secret_variables(self) -> set[str]:

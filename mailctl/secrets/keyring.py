@@ -7,7 +7,7 @@ environment that the command was given, not whatever this process has.
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mailctl.domain.kept import PREFIX
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept
-from mailctl.errors import SecretError
+from mailctl.errors import SecretError, StorageError
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -81,11 +81,12 @@ class Keyring(Protocol):
 class SystemKeyring:
     """The user's keyring, by the keyring library, in a child process.
 
-    env: the child's whole environment. seconds: time for one call; SecretError (keyring_timeout) beyond it.
+    env: the child's whole environment. seconds: time for one call; SecretError (keyring_timeout) beyond it. turns: a
+    file by which the processes of mailctl take turns.
     """
 
-    def __init__(self, env: Mapping[str, str], *, seconds: float = 3.0) -> None:
-        self._env, self._seconds = dict(env), seconds
+    def __init__(self, env: Mapping[str, str], *, seconds: float = 3.0, turns: Path | None = None) -> None:
+        self._env, self._seconds, self._turns = dict(env), seconds, turns
         self._lock = Lock()
         self._child: Popen[bytes] | None = None
         self._paused_until = 0.0
@@ -124,7 +125,7 @@ class SystemKeyring:
     def _ask(self, *request: str) -> dict[str, Any]:
         import json
 
-        with self._lock:
+        with self._lock, self._turn():
             if monotonic() < self._paused_until:
                 raise _timeout(self._seconds)
             if monotonic() >= self._stale_at:
@@ -152,6 +153,21 @@ class SystemKeyring:
         if "fault" in answer:
             raise _refusal(answer)
         return answer
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One process at a time, as far as that can be had: nobody is kept waiting for longer than for the keyring.
+
+        NOTE: gnome-keyring 42.1 crashes where one client leaves while another reads or writes (an assertion in GDBus,
+        `invoke_get_property_in_idle_cb`), and then all programs of the session are without their passwords.
+        """
+        from mailctl.secrets.private import locked
+
+        with ExitStack() as stack:
+            if self._turns is not None:
+                with suppress(StorageError):
+                    stack.enter_context(locked(self._turns, what="the keyring", seconds=self._seconds))
+            yield
 
     def _start(self) -> "Popen[bytes]":
         import weakref

@@ -150,9 +150,7 @@ class SecretStore(Stores):
                 entry = self.keeper(store).get(self.service(gateway), user)
         except SecretError as error:
             if store is SourceKind.KEYRING:
-                name = source.argument[0] if source.argument else ""
-                way = f"mailctl gateway edit {gateway} --oauth '{name}' --encrypted"
-                error.hint = f"`{way}` keeps its tokens in a file."
+                error.hint = f"`mailctl gateway edit {gateway} --secret oauth --encrypted` keeps its tokens in a file."
             return SecretCheck(source, where, error=error)
         if entry.secret:
             return SecretCheck(source, where, entry.backend, available=True, kept_at=entry.kept_at)

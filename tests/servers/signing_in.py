@@ -1,5 +1,6 @@
 """What tests of the OAuth flows share: an application of the server's, a client over real HTTPS, a person's browser."""
 
+import io
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,10 +9,13 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from mailctl.domain.gateway import SecretSource, SourceKind
-from mailctl.domain.oauth import Application, Grant
+import tomli_w
+
+from mailctl.cli.context import Context
+from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
+from mailctl.domain.oauth import Application, Grant, Token
 from mailctl.domain.provider import OAuthService
-from mailctl.domain.secret import Secret
+from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import CertificatePolicy
 from mailctl.protocols.http import HttpPost
 from mailctl.secrets.memory import MemoryKeyring
@@ -99,3 +103,29 @@ class Browser:
 def renamed(application: Application, client_id: str) -> Application:
     """The same with another client id."""
     return replace(application, client_id=client_id)
+
+
+def configure(config: Path, table: Mapping[str, object], user: str = "alice", port: int = 1, more: str = "") -> None:
+    """A gateway `work` of `user` on IMAP at `port`, whose application `own` is `table`; tokens are in the keyring.
+
+    more: for the server's file.
+    """
+    for name, text in {
+        "servers/own.toml": f'[imap]\nhost = "localhost"\nport = {port}\nsecurity = "tls"\n{more}',
+        "gateways/work.toml": f'server = "own"\nemail = "{user}@mail.test"\n[login]\nuser = "{user}"\n'
+        'secret = { oauth = "own" }\n',
+        "oauth/own.toml": tomli_w.dumps(dict(table)),
+    }.items():
+        path = config / name
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.touch(mode=0o600)
+        path.write_text(text)
+
+
+def keep_lapsed(env: Mapping[str, str], keyring: MemoryKeyring | None = None) -> None:
+    """Keep, as `auth login` does, a token of that gateway that has lapsed, with the refresh token `refresh-0`."""
+    lapsed = datetime(2026, 1, 1, tzinfo=UTC)
+    token = Token(BearerToken("old"), lapsed, ("mail",), Secret("refresh-0"), lapsed, None, "own", PUBLIC)
+    streams = io.StringIO(), io.StringIO(), io.StringIO()
+    context = Context(*streams, env, keyring=(lambda: keyring) if keyring else None)
+    context.tokens.keep("work", LoginRole.LOGIN, SecretSource(SourceKind.OAUTH, ("own", "keyring")), token)

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.canary import CanaryHunt, sightings
 
-from .signing_in import Browser
+from .signing_in import Browser, configure
 from .support.certificates import Certificates
 from .support.dovecot import Dovecot
 from .support.dovecot_config import DovecotSettings
@@ -50,20 +50,9 @@ class Life(CanaryHunt):
         self.oauth, self.user, self.browser = oauth, dovecot.new_user(), Browser(certificates)
         self.env["SSL_CERT_FILE"] = str(certificates.ca)
         self.printed: list[bytes] = []
-        config = self.home / ".config/mailctl"
-        table = oauth.table(client_id=CONFIDENTIAL) | {"redirect": "http://127.0.0.1"}
-        lines = [f"{name} = {value!r}".replace("'", '"') for name, value in table.items()]
-        for name, text in {
-            "servers/own.toml": f'[imap]\nhost = "localhost"\nport = {dovecot.imaps}\nsecurity = "tls"\n'
-            f'[certificate]\nca_file = "{certificates.ca}"\n',
-            "gateways/work.toml": f'server = "own"\nemail = "{self.user}@mail.test"\n[login]\nuser = "{self.user}"\n'
-            'secret = { oauth = "own" }\n',
-            "oauth/own.toml": "\n".join([*lines, 'client_secret = { env = "APPLICATION_SECRET" }', ""]),
-        }.items():
-            path = config / name
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(mode=0o600)
-            path.write_text(text)
+        table = {**oauth.table(client_id=CONFIDENTIAL), "client_secret": {"env": "APPLICATION_SECRET"}}
+        trust = f'[certificate]\nca_file = "{certificates.ca}"\n'
+        configure(self.home / ".config/mailctl", table, self.user, dovecot.imaps, trust)
 
     def see(self, *arguments: str, code: int = 0) -> bytes:
         """Run, keep what it printed, and give back its stdout."""

@@ -8,7 +8,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-unty
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
 from mailctl.secrets.keyring import SystemKeyring
+from mailctl.secrets.private import locked
 
 from .support.keyring import Keyring
 
@@ -116,6 +117,16 @@ def test_an_open_keyring_keeps_finds_and_removes(keyring_session: Keyring) -> No
         assert ring.get(*WORK).secret == Secret("hunter3")
         assert ring.delete(*WORK)
         assert keyring_session.passwords() == {}
+
+
+def test_processes_take_turns_and_nobody_waits_for_ever(keyring_session: Keyring, tmp_path: Path) -> None:
+    turns = tmp_path / "turns"
+    ring = SystemKeyring(keyring_session.env, seconds=2.0, turns=turns)
+    with locked(turns, what="it"):  # by one that hangs
+        assert ring.set(*WORK, Secret("hunter2"))
+    with closing(SystemKeyring(keyring_session.env, turns=turns)) as other:
+        assert other.get(*WORK).secret == Secret("hunter2")
+    ring.close()
 
 
 @pytest.mark.parametrize("value", ["x" * 65000, "pässwörd €", "line\nline\n", " spaced ", "𝄞'\"\\%", "\x1b[31m"])

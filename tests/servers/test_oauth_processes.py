@@ -1,5 +1,6 @@
 """Renewals by several processes, and by ones that are killed in the middle, against a real server with rotation."""
 
+import io
 import json
 import os
 import signal
@@ -12,12 +13,15 @@ from time import monotonic, sleep
 
 import pytest
 
+from mailctl.cli.context import Context
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.oauth import Token
 from mailctl.domain.secret import BearerToken, Secret
 
 from .refresher import SOURCE, STEPS, make
+from .signing_in import configure, keep_lapsed
 from .support.certificates import Certificates
+from .support.keyring import Keyring
 from .support.oauth_grants import Issued
 from .support.oauth_server import PUBLIC, OAuthServer
 
@@ -78,6 +82,21 @@ def test_F7_processes_that_are_refused_at_once_use_no_refresh_token_twice(signed
     assert first not in found
     assert signed.newest in found
     assert not any(each.revoked for each in signed.server.register.issued)
+
+
+def test_F7_commands_that_refresh_at_once_over_the_desktops_keyring(
+    keyring_session: Keyring, oauth_server: OAuthServer, certificates: Certificates
+) -> None:
+    env = {**keyring_session.env, "SSL_CERT_FILE": str(certificates.ca), "PYTHONPATH": str(ROOT)}
+    context = Context(io.StringIO(), io.StringIO(), io.StringIO(), env)
+    configure(context.paths.config, oauth_server.table())
+    keep_lapsed(env)
+    oauth_server.register.issued.append(Issued("old", "refresh-0", PUBLIC, "alice", "mail", 0.0, 0))
+    command = [sys.executable, "-m", "mailctl", "auth", "token", "work"]
+    processes = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    found = [process.communicate(timeout=60)[0].strip() for process in processes]
+    assert found == [oauth_server.register.issued[-1].access] * 3
+    assert len(oauth_server.forms()) == 1
 
 
 @pytest.mark.parametrize("step", range(STEPS))

@@ -1,19 +1,14 @@
 """What `auth token` says of a renewal that is refused: the server's words, what they mean, and what to do."""
 
-import io
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from mailctl.cli.context import Context
-from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
-from mailctl.domain.oauth import Token
-from mailctl.domain.secret import BearerToken, Secret
 from tests.cli.support import Cli
 
+from .signing_in import configure, keep_lapsed
 from .support.certificates import Certificates
-from .support.oauth_server import PUBLIC, Fault, OAuthServer
+from .support.oauth_server import Fault, OAuthServer
 
 
 @pytest.fixture
@@ -21,21 +16,8 @@ def cli(tmp_path: Path, oauth_server: OAuthServer, certificates: Certificates, m
     """A home with the gateway `work`, which was signed in, and whose token has lapsed."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates.ca))
     made = Cli(tmp_path)
-    table = "\n".join(f"{name} = {value!r}".replace("'", '"') for name, value in oauth_server.table().items())
-    for name, text in {
-        "servers/own.toml": '[imap]\nhost = "localhost"\nport = 1\nsecurity = "tls"\n',
-        "gateways/work.toml": 'server = "own"\nemail = "a@mail.test"\n[login]\nuser = "a"\n'
-        'secret = { oauth = "own" }\n',
-        "oauth/own.toml": f"{table}\n",
-    }.items():
-        path = made.config / name
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(mode=0o600)
-        path.write_text(text)
-    lapsed = datetime(2026, 1, 1, tzinfo=UTC)
-    token = Token(BearerToken("old"), lapsed, (), Secret("refresh-0"), lapsed, None, "own", PUBLIC)
-    context = Context(io.StringIO(), io.StringIO(), io.StringIO(), made.env, keyring=lambda: made.keyring)
-    context.tokens.keep("work", LoginRole.LOGIN, SecretSource(SourceKind.OAUTH, ("own", "keyring")), token)
+    configure(made.config, oauth_server.table())
+    keep_lapsed(made.env, made.keyring)
     return made
 
 
