@@ -136,7 +136,7 @@ class EncryptedFile:
         plain = {"entries": [{**each, "service": name[0], "user": name[1]} for name, each in sorted(entries.items())]}
         body = jose.seal(json.dumps(plain).encode(), data_key)
         content = {"version": VERSION, "key": envelope, "entries": body, "sha256": _digest(envelope, body)}
-        write_private(self.path, json.dumps(content, indent=1).encode() + b"\n")
+        write_private(self.path, json.dumps(content, indent=1).encode() + b"\n", what=WHAT)
 
     def _sealed(self) -> _Sealed | None:
         """The file, undamaged as far as can be told without its key; None if there is none."""

@@ -11,6 +11,7 @@ from mailctl.secrets.keyring import Entry, Keyring
 from mailctl.secrets.private import locked, read_private, write_private
 
 MOST_BYTES = 4 << 20
+WHAT = "list of keyring entries"
 
 Name = tuple[str, str]
 Names = frozenset[Name]
@@ -54,7 +55,7 @@ class ListedKeyring:
             return frozenset()
 
     def _read(self) -> bytes:
-        return read_private(self._index, MOST_BYTES, what="list of keyring entries")
+        return read_private(self._index, MOST_BYTES, what=WHAT)
 
     def _note(self, name: Name, *, kept: bool) -> None:
         if (name in self._noted()) is kept:
@@ -62,7 +63,7 @@ class ListedKeyring:
         with (
             suppress(MailctlError),  # see above
             self._lock,
-            locked(self._index.with_name(f".{self._index.name}.lock"), what="the list of keyring entries"),
+            locked(self._index.with_name(f".{self._index.name}.lock"), what=f"the {WHAT}"),
         ):
             names = self._noted() | {name} if kept else self._noted() - {name}
-            write_private(self._index, json.dumps(sorted(names), indent=1).encode() + b"\n")
+            write_private(self._index, json.dumps(sorted(names), indent=1).encode() + b"\n", what=WHAT)

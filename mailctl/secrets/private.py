@@ -40,16 +40,18 @@ def read_private(path: Path, most: int, *, what: str, credential: bool = False) 
         os.close(descriptor)
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes, *, what: str) -> None:
     """Replace the file, as a whole and durably; mode 0600, its folder made as 0700. Raises StorageError.
 
-    The caller holds its lock; SecretError if it is a symbolic link, whose target is somebody's work.
+    what: what it is called in messages. The caller holds its lock; SecretError if it is a symbolic link, whose target
+    is somebody's work, or would lie where it could not be trusted.
     """
     if path.is_symlink():
         raise SecretError(f"{path} is a symbolic link; mailctl doesn't replace it", code="secret_file_unsafe")
     temporary = path.with_name(f".{path.name}.writing")  # under the lock: what lies there is from one that died
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_folder(path, os.stat(path.parent), what)
         with suppress(FileNotFoundError):
             os.unlink(temporary)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -103,16 +105,23 @@ def locked(path: Path, *, what: str, seconds: float = LOCK_SECONDS) -> Iterator[
 def _check(path: Path, file: os.stat_result, folder: os.stat_result, *, what: str, credential: bool) -> None:
     """Raise SecretError unless nobody but the user (and root) could read or exchange the file."""
     fault = hint = ""
-    owners = {os.geteuid(), 0}
     readable = 0o077 & ~(stat.S_IRGRP if credential and file.st_uid == 0 else 0)
     if not stat.S_ISREG(file.st_mode):
         fault = "is not a regular file"
-    elif file.st_uid not in owners:
+    elif file.st_uid not in (os.geteuid(), 0):
         fault = "belongs to another user"
     elif file.st_mode & readable:
         fault = f"is open to others (mode {stat.S_IMODE(file.st_mode):04o})"
         hint = f"chmod 600 {path}"
-    elif folder.st_uid not in owners:
+    if fault:
+        raise SecretError(f"The {what} {str(path)!r} {fault}", hint=hint, code="secret_file_unsafe")
+    _check_folder(path, folder, what)
+
+
+def _check_folder(path: Path, folder: os.stat_result, what: str) -> None:
+    """Raise SecretError unless nobody else can put another file in its place."""
+    fault = hint = ""
+    if folder.st_uid not in (os.geteuid(), 0):
         fault = "lies in a folder of another user"
     elif folder.st_mode & 0o022 and not folder.st_mode & stat.S_ISVTX:
         fault = "lies in a folder that others can write to"

@@ -284,10 +284,12 @@ def test_containers_and_CI_take_variables_or_a_private_file(machine: Machine, tm
 
 def test_containers_keep_the_encrypted_file_on_a_volume(machine: Machine, tmp_path: Path) -> None:
     volume = tmp_path / "volume"
-    volume.mkdir(mode=0o700)
+    volume.mkdir()
+    volume.chmod(0o777)  # as clusters make them
     settings = machine.config / "config.toml"
-    settings.write_text(f'[secrets]\nfile = "{volume}/secrets.jwe"\n')
+    settings.write_text(f'[secrets]\nfile = "{volume}/mailctl/secrets.jwe"\n')
     key = {"MAILCTL_SECRETS_KEY": KEY}
     machine.run(*ADD, "--encrypted", "--password-stdin", stdin="hunter2\n", env=key)
-    assert [path.name for path in volume.iterdir() if path.suffix == ".jwe"] == ["secrets.jwe"]
+    assert (volume / "mailctl").stat().st_mode & 0o777 == 0o700
+    assert (volume / "mailctl/secrets.jwe").exists()
     machine.answers(env=key)

@@ -233,7 +233,7 @@ def test_a_write_that_is_cut_leaves_the_old_file(path: Path, monkeypatch: pytest
             with pytest.raises(KeyboardInterrupt):
                 ring.set(*WORK, Secret("other"))
         assert file(path).get(*WORK).secret == Secret("hunter2")
-        write_private(path, path.read_bytes())  # what was left doesn't stand in the way
+        write_private(path, path.read_bytes(), what="file")  # what was left doesn't stand in the way
     ring.set(*WORK, Secret("other"))
     assert file(path).get(*WORK).secret == Secret("other")
 
@@ -263,3 +263,11 @@ def test_the_file_can_be_read_without_mailctl(path: Path, random: bool) -> None:
     data_key = open_jwe(content["key"], from_random if random else from_passphrase)
     (entry,) = json.loads(open_jwe(content["entries"], lambda header, _: data_key))["entries"]
     assert (entry["service"], entry["user"], entry["value"]) == (*WORK, "hunter2")
+
+
+def test_nothing_is_written_where_others_could_exchange_it(path: Path) -> None:
+    path.parent.chmod(0o775)
+    assert code(lambda: file(path).set(*WORK, Secret("hunter2"))) == "secret_file_unsafe"
+    assert [each.name for each in path.parent.iterdir()] == [".secrets.jwe.lock"]
+    path.parent.chmod(0o700)
+    file(path).set(*WORK, Secret("hunter2"))
