@@ -38,6 +38,9 @@ def _told(detail: Mapping[str, object]) -> Iterator[Finding]:
     said = detail.get("warnings")
     for line in said if isinstance(said, list | tuple) else ():
         yield Finding("unsafe_connection", Level.WARNING, str(line))
+    if detail.get("renewed") is True:
+        text = "the server refused the OAuth token that was kept, so a fresh one was fetched"
+        yield Finding("token_renewed", Level.NOTE, text)
     lapses = detail.get("lapses")
     for line in lapses if isinstance(lapses, list | tuple) else ():
         yield Finding("sign_in_lapses", Level.WARNING, str(line))

@@ -54,6 +54,7 @@ def test_F11_a_refused_token_is_replaced_once_and_the_check_passes() -> None:
     assert tokens.asked == [False, True]
     assert [session.closed for session in sessions] == [1, 1]
     assert detail(report) == {"source": "oauth", "renewed": True}
+    assert [finding.name for finding in report.findings] == ["token_renewed"]
     assert [stage.name for stage in report.stages] == ["secret", *sessions[0].stages]
 
 
