@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_logins import TokenLogin, check_store, token_logins
+from mailctl.cli.auth_logins import TokenLogin, check_store, note, token_logins
 from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.record import dataclass
 from mailctl.domain.units import seconds_of
-from mailctl.errors import AuthError, UsageError
+from mailctl.errors import AuthError, MailctlError, UsageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Fields, Stack
 
 if TYPE_CHECKING:
+    from mailctl.cli.auth_flows import Flows
     from mailctl.domain.oauth import Application, Token
     from mailctl.domain.oauth_grants import Shortfall
 
@@ -81,6 +82,7 @@ def login(
     roles = [role for role, asked in zip(LoginRole, (imap, smtp), strict=True) if asked]
     seconds = seconds_of(timeout)
     done, warnings = [], []
+    error: MailctlError | None = None
     for each in token_logins(context, name, roles):
         application = context.application_of(name, each.source)
         _needs_person(application, name)
@@ -89,21 +91,40 @@ def login(
             continue
         check_store(context, each)
         flows = Flows(context, application, each.user, seconds)
-        token = flows.chosen(no_browser=no_browser, device=device)
-        lacks = _shortfalls(each, application, token)
-        if lacks and lacks[0].certain:
-            flows.give_back(token)
-            raise AuthError(
-                f"{lacks[0].message}; the sign-in was not kept",
-                hint=_remedy(context, lacks[0].cause, name),
-                code="oauth_grant",
-                cause=lacks[0].cause,
-            )
-        warnings += [*(shortfall.message for shortfall in lacks), *_lapses(context, application, token)]
-        kept_in = context.tokens.keep(name, each.role, each.source, token)
-        done.append(_sign_in(each, application, token, kept_in, lacks))
-    notes = [f"Nobody signed in; `mailctl auth login {name}` does it."] if dry_run else _next(name)
-    context.emit(Outcome(done, Stack([_fields(each) for each in done]), notes=notes, warnings=warnings))
+        try:
+            one, said = _signed_in(context, each, flows, no_browser=no_browser, device=device)
+        except MailctlError as failure:
+            note(context, each, "auth.failed", failure.message, code=failure.code, cause=failure.cause)
+            if not done:
+                raise
+            error = failure  # of the second login, after the first
+            break
+        note(context, each, "auth.signed_in", f"Signed in by {one.application}", account=one.account, scopes=one.scopes)
+        done.append(one)
+        warnings += said
+    notes = [f"Nobody signed in; `mailctl auth login {name}` does it."] if dry_run else _next(name) if not error else []
+    view = Stack([_fields(each) for each in done])
+    context.emit(Outcome(done, view, error=error, notes=notes, warnings=warnings))
+
+
+def _signed_in(
+    context: Context, login: TokenLogin, flows: "Flows", *, no_browser: bool, device: bool
+) -> tuple[SignIn, list[str]]:
+    """Let the person sign in, look at what was granted, keep it; and what there is to warn of."""
+    application = flows.application
+    token = flows.chosen(no_browser=no_browser, device=device)
+    lacks = _shortfalls(login, application, token)
+    if lacks and lacks[0].certain:
+        flows.give_back(token)
+        raise AuthError(
+            f"{lacks[0].message}; the sign-in was not kept",
+            hint=_remedy(context, lacks[0].cause, login.gateway),
+            code="oauth_grant",
+            cause=lacks[0].cause,
+        )
+    kept_in = context.tokens.keep(login.gateway, login.role, login.source, token)
+    warnings = [*(shortfall.message for shortfall in lacks), *_lapses(context, application, token)]
+    return _sign_in(login, application, token, kept_in, lacks), warnings
 
 
 def _needs_person(application: "Application", name: str) -> None:

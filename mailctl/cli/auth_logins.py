@@ -90,3 +90,12 @@ def check_store(context: Context, login: TokenLogin) -> None:
                 f"mailctl gateway edit {login.gateway} --oauth '{name}' --encrypted"
             )
         raise
+
+
+def note(context: Context, login: TokenLogin, event: str, message: str, **fields: object) -> None:
+    """Put into the mailer log who signed in or out; never a token."""
+    from mailctl.domain.event import Level
+
+    level = Level.ERROR if event.endswith("failed") else Level.INFO
+    about = {"login": login.role.value, "user": login.user, **fields}
+    context.recorder.record(event, message, level=level, gateway=login.gateway, protocol="", **about)

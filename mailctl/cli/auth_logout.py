@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_logins import TokenLogin, token_logins
+from mailctl.cli.auth_logins import TokenLogin, note, token_logins
 from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
@@ -62,6 +62,8 @@ def logout(
                         failed.append(fault)
                         revoked = False
                 context.tokens.forget(name, login.role, login.source)
+                if token is not None:
+                    note(context, login, "auth.signed_out", "Signed out", revoked=revoked)
             done.append(SignOut(name, login.role, login.user, token is not None, revoked, dry_run))
             notes.append(_said(done[-1]))
     error = failed[0] if failed else None

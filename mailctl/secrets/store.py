@@ -150,7 +150,9 @@ class SecretStore(Stores):
                 entry = self.keeper(store).get(self.service(gateway), user)
         except SecretError as error:
             if store is SourceKind.KEYRING:
-                error.hint = f"`mailctl gateway edit {gateway} --secret oauth --encrypted` keeps its tokens in a file."
+                name = source.argument[0] if source.argument else ""
+                way = f"mailctl gateway edit {gateway} --oauth '{name}' --encrypted"
+                error.hint = f"`{way}` keeps its tokens in a file."
             return SecretCheck(source, where, error=error)
         if entry.secret:
             return SecretCheck(source, where, entry.backend, available=True, kept_at=entry.kept_at)

@@ -295,3 +295,14 @@ def test_what_was_left_of_an_earlier_token_does_not_come_back(home: Cli) -> None
     home.keyring.delete("mailctl:home", "login")
     assert home.run(*MOVE, "home").code == 4
     assert in_file(home) == kept  # it had nothing to put in its place
+
+
+def test_tokens_go_along_when_a_gateway_is_told_to_keep_them_elsewhere(home: Cli) -> None:
+    planned = home.ok("gateway", "edit", "cloud", "--oauth", "", "--encrypted", "--dry-run")
+    assert "would go along" in planned.err
+    assert (in_file(home), source_of(home, "cloud")) == ({}, OAUTH)
+    assert "went along" in home.ok("gateway", "edit", "cloud", "--oauth", "", "--encrypted").err
+    assert (in_keyring(home), in_file(home)) == (PASSWORDS, TOKENS)
+    assert source_of(home, "cloud").store is SourceKind.ENCRYPTED
+    home.ok("gateway", "edit", "cloud", "--oauth", "")
+    assert (in_keyring(home), in_file(home)) == ({**PASSWORDS, **TOKENS}, {})

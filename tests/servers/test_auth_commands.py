@@ -152,6 +152,39 @@ def test_logging_out_revokes_and_forgets(cli: Cli, server: OAuthServer) -> None:
     assert (out["forgotten"], out["revoked"]) == (False, None)
 
 
+def test_the_mailer_log_has_who_signed_in_and_out(cli: Cli, server: OAuthServer) -> None:
+    server.register.claims = {"email": ALICE}
+    cli.ok("auth", "login", "g")
+    cli.ok("auth", "logout", "g")
+    browser(cli, "deny")
+    cli.json("auth", "login", "g", code=7)
+    events = [each for each in cli.json("log")["result"] if each["event"].startswith("auth.")]
+    assert [each["event"] for each in events] == ["auth.signed_in", "auth.signed_out", "auth.failed"]
+    assert events[0]["fields"] == {
+        "login": "login",
+        "user": ALICE,
+        "account": ALICE,
+        "scopes": ["mail", "offline_access"],
+    }
+    assert (events[1]["fields"]["revoked"], events[2]["fields"]["cause"]) == (True, "consent_declined")
+    assert not [secret for secret in secrets_of(server) if secret in json.dumps(events)]
+
+
+def test_the_first_of_two_sign_ins_stays_where_the_second_fails(cli: Cli) -> None:
+    own = {"user": ALICE, "secret": {"oauth": "own"}}
+    write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": own, "smtp_login": own})
+    first = cli.home / "first"
+    program = cli.home / "browser.sh"
+    again = f"{sys.executable} {PROGRAM}"
+    program.write_text(f'#!/bin/sh\nanswer=deny\nmkdir {first} && answer=allow\nexec {again} $answer {ALICE} "$1"\n')
+    program.chmod(0o755)
+    cli.env["BROWSER"] = f"{program} %s"
+    found = cli.json("auth", "login", "g", code=7)
+    assert [row["login"] for row in found["result"]] == ["login"]
+    assert found["error"]["cause"] == "consent_declined"
+    assert [row["state"] for row in cli.json("auth", "status", code=4)["result"]] == ["signed in", "signed out"]
+
+
 def test_logging_out_where_nothing_can_be_revoked(cli: Cli, server: OAuthServer) -> None:
     table = server.table()
     del table["revocation_endpoint"]
