@@ -15,8 +15,7 @@ from mailctl.errors import AuthError, MailctlError, StoppedError, UsageError
 ANSWER = 30.0
 """Seconds that the authorization server may take for one answer."""
 TRIES = 3
-LINE = 4095
-"""Characters of a line that a terminal takes at most."""
+"""How often an address may be pasted that is no answer."""
 
 
 class Flows:
@@ -107,27 +106,20 @@ class Flows:
 
     def _pasted(self) -> Secret:
         """The address that the person pastes, which isn't shown; or the first line of a pipe."""
-        from mailctl.cli.password_options import typed
+        from mailctl.cli.auth_paste import pasted
 
         if self.context.no_input:
             raise UsageError("The redirected address has to be pasted, and --no-input forbids to ask", code="no_input")
         if self.context.interactive:
-            pasted = typed(self.context, "The address (it is not shown)")
-        else:
-            pasted = self.context.stdin.readline(1 << 16)
-            if not pasted:
-                raise UsageError(
-                    "The redirected address has to be pasted, and there is nobody to ask",
-                    hint="Sign in on a terminal; or give the address as the first line of a pipe.",
-                    code="no_input",
-                )
-        if len(pasted) >= LINE and self.context.interactive:
-            raise AuthError(
-                "The address is longer than a line of a terminal may be",
-                hint="Put it into a file, and give that file as stdin: --no-browser < FILE.",
-                code="oauth_redirect",
+            return Secret(pasted(self.context, "The address (it is not shown)").strip())
+        line = self.context.stdin.readline(1 << 16)
+        if not line:
+            raise UsageError(
+                "The redirected address has to be pasted, and there is nobody to ask",
+                hint="Sign in on a terminal; or give the address as the first line of a pipe.",
+                code="no_input",
             )
-        return Secret(pasted.strip())
+        return Secret(line.strip())
 
 
 def has_browser(context: Context) -> bool:

@@ -97,7 +97,7 @@ def take_password(
     elif not ask:
         return TakenPassword()
     elif context.interactive:
-        value = typed(context, ask)
+        value = _typed(context, ask)
         if optional and not value:
             return TakenPassword()
         secret = accept(value, "the prompt")
@@ -224,10 +224,10 @@ def _from_stdin(context: Context, role: str) -> Secret:
 
 def _prompt(context: Context, question: str) -> Secret:
     """Ask on the terminal without echo, once: a test tells more about a password than typing it twice."""
-    return accept(typed(context, question), "the prompt")
+    return accept(_typed(context, question), "the prompt")
 
 
-def typed(context: Context, question: str) -> str:
+def _typed(context: Context, question: str) -> str:
     """What is typed behind a question, without echo; it may be a secret or nothing."""
     import getpass
     import warnings

@@ -129,11 +129,8 @@ class Emitter:
             from mailctl.output.large import large
 
             big = large(code, get_terminal_size().columns) if self._redraws(self.stderr) else []
-            lines += (
-                ["", *big, "" * bool(big), f"  {visible(code)}", ""]
-                if self.is_terminal(self.stderr)
-                else [visible(code)]
-            )
+            drawn = ["", *big, *([""] if big else []), f"  {visible(code)}", ""]
+            lines += drawn if self.is_terminal(self.stderr) else [visible(code)]
         self.stderr.write("\n".join(lines) + "\n")
         self.stderr.flush()
 

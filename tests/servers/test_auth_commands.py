@@ -427,7 +427,9 @@ def test_what_is_pasted_on_a_terminal_is_not_shown(cli: Cli, server: OAuthServer
         os.close(theirs)
         shown = read_until(ours, b"not shown): ")
         link = link_in(shown.decode())
-        answer = agree(link)
+        os.write(ours, b"http://127.0.0.1/nonsensf\x7fe\n")
+        shown += read_until(ours, b"not shown): ")
+        answer = agree(link) + "&session_state=" + "x" * 6000  # longer than a terminal's own line may be
         os.write(ours, answer.encode() + b"\n")
         shown += read_until(ours, None)
         process.wait(30)
