@@ -15,7 +15,7 @@ class SecretsGroup(Group):
         "list": ("mailctl.cli.secrets_list", "What mailctl keeps, and for whom; never a value."),
         "move": ("mailctl.cli.secrets_move", "Move passwords and tokens to the keyring or the encrypted file."),
         "prune": ("mailctl.cli.secrets_list", "Remove what nobody uses any more."),
-        "key": ("mailctl.cli.secrets_key", "Make a random key for the encrypted file."),
+        "key": ("mailctl.cli.secrets_key", "Make a random key for the encrypted file, or change its key."),
     }
 
 

@@ -8,16 +8,18 @@ import typer
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.record import dataclass
-from mailctl.errors import ExistsError, SecretError, StorageError
+from mailctl.domain.secret import Secret
+from mailctl.errors import ExistsError, SecretError, StorageError, UsageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines
 
 
 @dataclass(frozen=True, slots=True)
 class SecretsKey:
-    """The file that has a new key. dry_run: it was not made."""
+    """The file that has a new key, "" for a passphrase. changed: whether the encrypted file opens with it now."""
 
     file: str
+    changed: bool
     dry_run: bool
 
 
@@ -28,37 +30,68 @@ app = App()
 @app.verb()
 def key(
     ctx: typer.Context,
-    path: Annotated[str, typer.Argument(metavar="FILE", help="The file to make.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be made, and make nothing.")] = False,
+    path: Annotated[str, typer.Argument(metavar="[FILE]", help="The file to make; a passphrase if left out.")] = "",
+    change: Annotated[
+        bool, typer.Option("--change", help="Let the encrypted file that is there open with it.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
 ) -> None:
-    """Make a random key for the encrypted file, in a private file of its own.
+    """Make a random key for the encrypted file, in a private file of its own; or change its key or passphrase.
 
-    It opens an encrypted file that is made with it; for one that is there, it comes too late.
+    With --change, what is there is opened with its old key, and closed with the new one.
     """
     context = Context.of(ctx)
-    path = os.path.abspath(path)
-    if os.path.lexists(path):
+    path = os.path.abspath(path) if path else ""
+    there = context.encrypted.exists
+    _check(context, path, change=change)
+    if not dry_run:
+        new = Secret(context.new_secrets_key()) if path else None
+        if change:
+            context.encrypted.unlock()  # with the old key, which may be asked for first
+        if new is None:
+            from mailctl.cli.password_options import ask_passphrase
+
+            new = ask_passphrase(context, new=True)
+        else:
+            _make(path, new)
+        if change:
+            context.encrypted.change_key(new)
+    done = "Would make" if dry_run else "Made"
+    said = [f"{done} a key in {path}"] if path else []
+    said += [f"{'Would change' if dry_run else 'Changed'} the key of {context.encrypted.path}"] if there else []
+    context.emit(Outcome(SecretsKey(path, there and not dry_run, dry_run), Lines(said), notes=_notes(context, path)))
+
+
+def _check(context: Context, path: str, *, change: bool) -> None:
+    if path and os.path.lexists(path):
         raise ExistsError(f"There is a file {path} already", hint="A key is never replaced: it may be in use.")
-    if context.encrypted.exists:
+    if context.encrypted.exists and not change:
         raise SecretError(
             f"The encrypted file {context.encrypted.path} has its key already, and a new one would not open it",
-            hint="Move everything to the keyring first; or move the file away.",
+            hint="Add --change to let it open with the new one instead.",
             code="secrets_key_late",
         )
-    if not dry_run:
-        _make(path, context.new_secrets_key())
-    named = f'MAILCTL_SECRETS_KEY_FILE={path}, or in config.toml: [secrets] key = {{file = "{path}"}}'
-    notes = [f"Name it where mailctl runs: {named}"]
-    said = f"{'Would make' if dry_run else 'Made'} a key in {path}"
-    context.emit(Outcome(SecretsKey(path, dry_run), Lines([said]), notes=notes))
+    if change and not context.encrypted.exists:
+        raise UsageError("There is no encrypted file of which to change the key", hint="Leave out --change.")
+    if not path and not change:
+        raise UsageError("Name the file to make", hint="A passphrase is asked for when the encrypted file is made.")
 
 
-def _make(path: str, value: str) -> None:
+def _notes(context: Context, path: str) -> list[str]:
+    """Where the new key has to be named; or is named, and isn't any more."""
+    if path:
+        named = f'MAILCTL_SECRETS_KEY_FILE={path}, or in config.toml: [secrets] key = {{file = "{path}"}}'
+        return [f"Name it where mailctl runs: {named}"]
+    source = context.secrets_key
+    return [f"Change it, too, where mailctl takes it from: {source.kind} {source.argument[0]}"] if source else []
+
+
+def _make(path: str, value: Secret) -> None:
     """Write the key durably into a new file that nobody else can read."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, value.encode() + b"\n")
+            os.write(handle, value.reveal().encode() + b"\n")
             os.fsync(handle)
         finally:
             os.close(handle)

@@ -100,6 +100,18 @@ class EncryptedFile:
         sealed = self._sealed()
         return sealed is None or jose.algorithm_of(sealed.key) == jose.PASSPHRASE
 
+    def change_key(self, key: Secret) -> None:
+        """Have the file open with `key` from now on, and with the old one no more; a new data key, too."""
+        self.unlock()
+        with self._changing():
+            entries, data_key = self._read(self._sealed()), os.urandom(32)
+            envelope = jose.wrap(data_key, key)
+            if jose.unwrap(envelope, key) != data_key:  # or nobody could open it
+                raise SecretError("The new key did not open what it had closed", code="secrets_key_invalid")
+            self._put(envelope, data_key, entries)
+            with self._lock:
+                self._opened = (envelope, data_key)
+
     def _changing(self) -> AbstractContextManager[None]:
         return locked(self.path.with_name(f".{self.path.name}.lock"), what=f"the {WHAT}")
 
@@ -133,6 +145,9 @@ class EncryptedFile:
                 self._opened = (envelope, data_key)
         else:
             envelope, data_key = sealed.key, self._data_key(sealed)
+        self._put(envelope, data_key, entries)
+
+    def _put(self, envelope: str, data_key: bytes, entries: _Entries) -> None:
         plain = {"entries": [{**each, "service": name[0], "user": name[1]} for name, each in sorted(entries.items())]}
         body = jose.seal(json.dumps(plain).encode(), data_key)
         content = {"version": VERSION, "key": envelope, "entries": body, "sha256": _digest(envelope, body)}

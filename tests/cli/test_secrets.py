@@ -244,6 +244,25 @@ def test_a_random_key_opens_what_it_made(home: Cli, tmp_path: Path) -> None:
     assert "has its key already" in home.run("secrets", "key", str(tmp_path / "another")).err
 
 
+def test_a_key_that_others_have_seen_is_changed(home: Cli, tmp_path: Path) -> None:
+    assert home.run("secrets", "key", "--change").code == 2
+    home.ok(*MOVE)
+    key, check = tmp_path / "key", ("gateway", "password", "check", "work")
+    planned = home.json("secrets", "key", str(key), "--change", "--dry-run")["result"]
+    assert (planned["changed"], key.exists()) == (False, False)
+    home.env["MAILCTL_SECRETS_KEY"] = "wrong"
+    assert home.run("secrets", "key", str(key), "--change").code == 4
+    assert not key.exists()
+    home.env["MAILCTL_SECRETS_KEY"] = KEY
+    assert home.json("secrets", "key", str(key), "--change")["result"]["changed"]
+    assert home.run(*check).code == 4
+    del home.env["MAILCTL_SECRETS_KEY"]
+    home.env["MAILCTL_SECRETS_KEY_FILE"] = str(key)
+    home.ok(*check)
+    assert home.run("secrets", "key", "--change").code == 4  # a passphrase, and nobody to ask
+    home.ok(*check)
+
+
 def test_a_login_that_changes_meanwhile_is_left_alone(home: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     gateway = ConfigStore(home.config).gateway("home")
     changed = replace(gateway, login=replace(gateway.login, secret=SecretSource(SourceKind.ENV, ("X",))))

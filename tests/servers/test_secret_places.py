@@ -190,6 +190,13 @@ def test_headless_linux_a_person_is_asked_for_the_passphrase_without_echo(machin
     assert code == 0, fourth
     code, fifth = typed(["secrets", "doctor", "--json"], [(old, b"wrong horse")])
     assert (code, b'"secrets_key_wrong"' in fifth) == (4, True)
+    code, sixth = typed(
+        ["secrets", "key", "--change"], [(old, KEY.encode()), (new, b"new horse"), (again, b"new horse")]
+    )
+    assert code == 0, sixth
+    logins = machine.run("secrets", "doctor", env={"MAILCTL_SECRETS_KEY": "new horse"})["logins"]
+    assert [row["available"] for row in logins] == [True, True]
+    shown += sixth
     assert not [word for word in (b"hunter", b"horse") if word in shown + more + third + fourth + fifth]
 
 

@@ -271,3 +271,22 @@ def test_nothing_is_written_where_others_could_exchange_it(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == [".secrets.jwe.lock"]
     path.parent.chmod(0o700)
     file(path).set(*WORK, Secret("hunter2"))
+
+
+@pytest.mark.parametrize(("old", "new"), [("one thing", "another"), ("one thing", ""), ("", "another"), ("", "")])
+def test_a_key_can_be_changed_and_the_old_one_opens_nothing(path: Path, old: str, new: str) -> None:
+    old, new = old or new_key(), new or new_key()
+    file(path, old).set(*WORK, Secret("hunter2"))
+    before = json.loads(path.read_text())
+    ring = file(path, old)
+    ring.change_key(Secret(new))
+    assert ring.get(*WORK).secret == Secret("hunter2")
+    assert file(path, new).get(*WORK).secret == Secret("hunter2")
+    assert code(lambda: file(path, old).get(*WORK)) == "secrets_key_wrong"
+    after = json.loads(path.read_text())
+    mixed = {**after, "key": before["key"], "sha256": ""}
+    path.write_text(json.dumps(mixed))
+    assert code(lambda: file(path, old).get(*WORK)) == "secrets_damaged"
+    path.write_text(json.dumps(after))
+    assert code(lambda: file(path, new).change_key(Secret('{"kty": "oct", "k": "AAAA"}'))) == "secrets_key_invalid"
+    assert file(path, new).get(*WORK).secret == Secret("hunter2")
