@@ -62,7 +62,7 @@ _mailctl_at() { # sets subs, opts, argument for the command path $1
         'secrets list') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'secrets move') subs='' opts='--to --from --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='names gateways' ;;
         'secrets prune') subs='' opts='--yes --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
-        'secrets key') subs='' opts='--dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
+        'secrets key') subs='' opts='--change --dry-run --json --quiet --no-input --debug --config-dir --state-dir --help' argument='files' ;;
         'config') subs='path check' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'config path') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
         'config check') subs='' opts='--json --quiet --no-input --debug --config-dir --state-dir --help' argument='' ;;
