@@ -1,5 +1,6 @@
 """`mailctl auth login|status|logout|token` with a real authorization server: every way, and what goes wrong."""
 
+import fcntl
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -512,3 +514,23 @@ def test_the_provider_says_whether_it_knows_an_application(cli: Cli, server: OAu
     server.faults["/token"] = Fault(b"<html>", 200, "text/html")
     assert cli.json(*setup, code=9)["result"]["recognised"] is False
     assert cli.json(*setup, "--dry-run")["result"]["recognised"] is None
+
+
+def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(cli: Cli) -> None:
+    ours, theirs = pty.openpty()
+    before = termios.tcgetattr(ours)
+    # a terminal of its own, so that Ctrl-C reaches it
+    more = {"start_new_session": True, "preexec_fn": lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)}
+    words = ("auth", "login", "g", "--no-browser")
+    with subprocess_of(cli, *words, stdin=theirs, stdout=theirs, stderr=theirs, **more) as process:
+        shown = read_until(ours, b"not shown): ")
+        assert not termios.tcgetattr(ours)[3] & termios.ECHO
+        os.write(ours, b"half of it\x03")
+        process.wait(30)
+        assert termios.tcgetattr(ours)[3] == before[3]
+    os.close(theirs)
+    shown += read_until(ours, None)
+    os.close(ours)
+    assert process.returncode == 130
+    assert b"half of it" not in shown
+    assert b"Traceback" not in shown
