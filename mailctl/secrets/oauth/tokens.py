@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
@@ -25,6 +25,8 @@ LONGEST = 60.0
 """Seconds that getting a token may take."""
 JUST_NOW = timedelta(minutes=1)
 """So young a token isn't renewed because a server refused it: another of the kind would be refused as well."""
+PAUSES = (0.5, 2.0)
+"""Seconds after which a store that fails is tried again: a keyring that crashed may be started anew."""
 REFUSAL_HOLDS = 900.0
 """Seconds for which a refresh token that was refused isn't shown again by this process."""
 
@@ -171,7 +173,7 @@ class Tokens:
             if held and held.refresh_token and application.grant.by_person:
                 place.try_out(held)
             token = self._fetch(place, application, user, held, deadline)
-            place.keep(token)
+            _keep(place, token)
             with self._mutex:
                 self._had[_key(place)] = self._now()
             return token
@@ -238,6 +240,23 @@ class Tokens:
     @staticmethod
     def _fits(token: Token, application: Application) -> bool:
         return (token.client_id, token.tenant) == (application.client_id, application.tenant)
+
+
+def _keep(place: Place, token: Token) -> None:
+    """Keep what the old token was given for: a store that fails just now is tried again before it is given up."""
+    for pause in (*PAUSES, None):
+        try:
+            place.keep(token)
+        except (SecretError, StorageError) as error:
+            if pause is None:
+                raise SecretError(
+                    f"The new token of {place.gateway!r} could not be kept: {error.message}",
+                    hint=f"Once that is mended, sign in again: `mailctl auth login {place.gateway}`.",
+                    code="oauth_not_kept",
+                ) from error
+            sleep(pause)
+        else:
+            return
 
 
 def _key(place: Place) -> str:

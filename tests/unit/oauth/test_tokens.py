@@ -255,6 +255,35 @@ def test_F6_a_keyring_that_takes_nothing_is_found_out_before_the_old_token_is_us
     assert kept.get() == "access-0"
 
 
+@pytest.mark.parametrize(("fails", "kept_whole"), [(1, True), (2, True), (3, False)])
+def test_F6_a_keyring_that_fails_after_the_answer_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int, kept_whole: bool
+) -> None:
+    monkeypatch.setattr("mailctl.secrets.oauth.tokens.PAUSES", (0.0, 0.0))
+    ring = MemoryKeyring()
+    kept = Kept(tmp_path, ring=ring)
+    kept.sign_in()
+    kept.clock.pass_(hours=2)
+    left = iter([False] + [True] * fails)  # the trial before the request goes well
+    put = ring.set
+
+    def crash(service: str, user: str, secret: Secret) -> str:
+        if next(left, False):
+            raise SecretError("The keyring's backend crashed")
+        return put(service, user, secret)
+
+    ring.set = crash  # type: ignore[method-assign]  # as a daemon has it
+    if kept_whole:
+        assert kept.get() == "access-1"
+        assert kept.get() == "access-1"
+    else:
+        with pytest.raises(SecretError, match="backend crashed") as caught:
+            kept.get()
+        assert caught.value.code == "oauth_not_kept"
+        assert "auth login work" in caught.value.hint
+    assert len(kept.server.forms) == 1
+
+
 @pytest.mark.parametrize("hours", [-24 * 365, -2])
 def test_a_clock_that_was_set_back_does_not_make_a_token_last(kept: Kept, hours: float) -> None:
     kept.sign_in(issued=kept.clock())
