@@ -19,21 +19,25 @@ def pasted(context: Context, question: str) -> str:
     """
     import termios
 
+    from mailctl.cli.unseen import unseen
+
     handle = context.stdin.fileno()
     before = termios.tcgetattr(handle)
     mode = [*before[:6], [*before[6]]]
-    mode[3] &= ~(termios.ECHO | termios.ICANON)
+    off = termios.ECHO | termios.ICANON
+    mode[3] &= ~off
     mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
     typed = bytearray()
     context.stderr.write(f"{question}: ")
     context.stderr.flush()
     try:
         termios.tcsetattr(handle, termios.TCSADRAIN, mode)
-        while len(typed) < MOST and (octet := os.read(handle, 1)) and octet not in _END:
-            if octet[0] in _BACK:
-                del typed[-1:]
-            else:
-                typed += octet
+        with unseen(f"{question}: ", off):
+            while len(typed) < MOST and (octet := os.read(handle, 1)) and octet not in _END:
+                if octet[0] in _BACK:
+                    del typed[-1:]
+                else:
+                    typed += octet
     finally:
         termios.tcsetattr(handle, termios.TCSAFLUSH, before)  # what was pasted beyond the line is no command
         context.stderr.write("\n")

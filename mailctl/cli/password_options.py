@@ -230,14 +230,17 @@ def _prompt(context: Context, question: str) -> Secret:
 def _typed(context: Context, question: str) -> str:
     """What is typed behind a question, without echo; it may be a secret or nothing."""
     import getpass
+    import termios
     import warnings
 
+    from mailctl.cli.unseen import unseen
     from mailctl.output.escape import visible
 
-    with warnings.catch_warnings():
+    shown = f"{visible(question)}: "
+    with warnings.catch_warnings(), unseen(shown, termios.ECHO):
         warnings.simplefilter("error", getpass.GetPassWarning)  # rather no password than one shown on the screen
         try:
-            value = getpass.getpass(f"{visible(question)}: ", stream=context.stderr)
+            value = getpass.getpass(shown, stream=context.stderr)
         except getpass.GetPassWarning:
             raise UsageError(
                 "The terminal can't hide what is typed", hint="Use --password-stdin.", code="no_input"

@@ -4,8 +4,10 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -255,6 +257,31 @@ def test_the_prompt_shows_nothing(home: Cli) -> None:
         os.close(terminal)
         assert json.loads(file.read_text()) == expected
         assert b"hunter2" not in shown
+
+
+def test_what_is_typed_after_ctrl_z_and_fg_is_not_shown_either(home: Cli) -> None:
+    """A shell turns the echo on when it gets the terminal back, and leaves it on for `fg`."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        env = {**home.env, "PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm"}
+        os.execve(sys.executable, [sys.executable, "-m", "mailctl", *SET, "--encrypted"], env)
+    question = b"alice for work: "
+    read_until(terminal, question)
+    os.kill(pid, signal.SIGSTOP)
+    os.waitpid(pid, os.WUNTRACED)
+    mode = termios.tcgetattr(terminal)
+    assert not mode[3] & termios.ECHO
+    mode[3] |= termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, mode)
+    os.kill(pid, signal.SIGCONT)
+    read_until(terminal, question)
+    os.write(terminal, b"hunter2\n")
+    shown = read_until(terminal, b"New passphrase for the encrypted file: ")
+    os.write(terminal, b"\x03")
+    shown += read_until(terminal, None)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    assert b"hunter2" not in shown
 
 
 def read_until(terminal: int, words: bytes | None) -> bytes:
