@@ -77,19 +77,16 @@ def certain_end(token: "Token") -> datetime | None:
 
 
 def check_store(context: Context, login: TokenLogin) -> None:
-    """SecretError where what would keep the tokens doesn't answer, before anybody signs in for nothing."""
+    """SecretError or StorageError where the tokens could not be kept, before anybody signs in for nothing."""
+    with context.tokens.held(login.gateway, login.role):
+        pass
+    if login.source.store is SourceKind.ENCRYPTED:
+        context.encrypted.make_ready()
     try:
         context.tokens.kept(login.gateway, login.role, login.source)
     except SecretError as error:
-        if error.code == "oauth_unreadable":  # it is replaced
-            return
-        if error.code.startswith("keyring_"):
-            name = login.source.argument[0] if login.source.argument else ""
-            error.hint = (
-                "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
-                f"mailctl gateway edit {login.gateway} --oauth '{name}' --encrypted"
-            )
-        raise
+        if error.code != "oauth_unreadable":  # that is replaced
+            raise
 
 
 def note(context: Context, login: TokenLogin, event: str, message: str, **fields: object) -> None:

@@ -26,8 +26,8 @@ class State(StrEnum):
     """How a sign-in stands.
 
     SIGNED_IN: tokens are kept, and renewed when they are needed. BY_ITSELF: nobody has to sign in. SIGNED_OUT: nobody
-    did. ENDED: the tokens have lapsed, or are another application's. NOT_SET_UP: there is no application.
-    UNREADABLE: what keeps the tokens doesn't answer.
+    did. ENDED: the tokens have lapsed, the service refused to renew them, or they are another application's.
+    NOT_SET_UP: there is no application. UNREADABLE: what keeps the tokens doesn't answer.
     """
 
     SIGNED_IN = "signed in"
@@ -150,7 +150,8 @@ def _state(context: Context, application: "Application", token: "Token | None") 
         return State.SIGNED_OUT
     ends = certain_end(token)
     other = (token.client_id, token.tenant) != (application.client_id, application.tenant)
-    return State.ENDED if other or (ends is not None and ends <= context.now()) else State.SIGNED_IN
+    over = ends is not None and ends <= context.now()
+    return State.ENDED if other or token.refused or over else State.SIGNED_IN
 
 
 def _row(found: AuthStatus) -> tuple[str | Styled | None, ...]:

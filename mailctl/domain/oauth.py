@@ -14,7 +14,10 @@ from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol
 
 EARLY = timedelta(minutes=5)
-"""How long before its end a token is not used any more: a sign-in takes time, and clocks differ."""
+"""How long before its end a token is not used any more: a sign-in takes time, and clocks differ.
+
+It is a fifth of the lifetime of those that live for less than 25 minutes: Keycloak's have five.
+"""
 
 
 class Grant(StrEnum):
@@ -71,7 +74,7 @@ class Token:
     expires: when the access token lapses, None if the service didn't say. scopes: what was granted. refresh_token: None
     where there is none. refreshed: when the refresh token came; refresh_expires: when it lapses, None if not known.
     application, client_id, tenant: with which it was had. user: the account that it is for, "" if nothing tells.
-    issued: when the access token came, by the clock of this machine.
+    issued: when the access token came, by the clock of this machine. refused: when the service refused to renew it.
     """
 
     access_token: BearerToken
@@ -85,10 +88,12 @@ class Token:
     tenant: str = ""
     user: str = ""
     issued: datetime | None = None
+    refused: datetime | None = None
 
     def usable(self, now: datetime) -> bool:
         """Whether the access token may be used from `now` on, for long enough to sign in."""
-        return self.good(now + EARLY) and self._of_the_past(now)
+        early = min(EARLY, (self.expires - self.issued) / 5) if self.expires and self.issued else EARLY
+        return self.good(now + early) and self._of_the_past(now)
 
     def good(self, now: datetime) -> bool:
         """Whether it has not lapsed yet."""

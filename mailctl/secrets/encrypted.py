@@ -123,6 +123,12 @@ class EncryptedFile:
         else:
             jose.kind_of(self._key(True))
 
+    def make_ready(self) -> None:
+        """Make sure, as far as that goes without writing, that it can be changed. SecretError, StorageError."""
+        self.unlock()
+        with self._changing():
+            pass
+
     def _read(self, sealed: _Sealed | None) -> _Entries:
         if sealed is None:
             return {}

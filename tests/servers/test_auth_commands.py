@@ -462,19 +462,43 @@ def read_until(terminal: int, words: bytes | None) -> bytes:
 
 
 def test_nobody_signs_in_where_nothing_could_be_kept(cli: Cli, server: OAuthServer) -> None:
-    from mailctl.secrets.keyring import Entry
+    from mailctl.secrets.keyring import WAYS_ON, Entry
     from mailctl.secrets.memory import MemoryKeyring
 
     class Locked(MemoryKeyring):
         def get(self, service: str, user: str) -> Entry:
-            raise SecretError("The keyring is locked", code="keyring_locked")
+            raise SecretError("The keyring is locked", hint=WAYS_ON, code="keyring_locked")
 
     cli.keyring = Locked()
     error = cli.json("auth", "login", "g", code=4)["error"]
     assert "mailctl gateway edit g --oauth 'own' --encrypted" in error["hint"]
     assert not server.asked
     (row,) = cli.json("auth", "status", code=4)["result"]
-    assert (row["state"], row["code"]) == ("unreadable", "keyring_locked")
+    assert (row["state"], row["code"], row["next"]) == ("unreadable", "keyring_locked", error["hint"])
+
+
+@pytest.mark.parametrize(("key", "code"), [("", "secrets_key_missing"), ("k3y-" * 12, "storage")])
+def test_nobody_signs_in_where_the_encrypted_file_could_not_be_written(
+    cli: Cli, server: OAuthServer, key: str, code: str
+) -> None:
+    table = {"user": ALICE, "secret": {"oauth": "own", "store": "encrypted"}}
+    write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": table})
+    write(cli, "config", {"secrets": {"file": "/proc/nowhere/secrets.jwe"}} if key else {})
+    cli.env |= {"MAILCTL_SECRETS_KEY": key} if key else {}
+    done = cli.run("auth", "login", "g", "--json")
+    assert (json.loads(done.out)["error"]["code"], server.asked) == (code, [])
+
+
+def test_a_sign_in_that_was_withdrawn_is_told_once_that_is_known(cli: Cli, server: OAuthServer) -> None:
+    server.register.lifetime = 1
+    cli.ok("auth", "login", "g")
+    server.register.revoke_all()
+    time.sleep(1.1)
+    assert cli.json("auth", "token", "g", code=4)["error"]["code"] == "oauth_expired"
+    (row,) = cli.json("auth", "status", code=4)["result"]
+    assert (row["state"], row["code"], row["next"]) == ("ended", "oauth_expired", "mailctl auth login g")
+    cli.ok("auth", "login", "g")
+    assert cli.json("auth", "status")["result"][0]["state"] == "signed in"
 
 
 @pytest.mark.parametrize(("service", "days"), [("google", 180), ("microsoft", 90)])

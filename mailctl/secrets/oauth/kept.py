@@ -26,6 +26,7 @@ def to_text(token: Token) -> Secret:
         "tenant": token.tenant,
         "user": token.user,
         "issued": _iso(token.issued),
+        "refused": _iso(token.refused),
     }
     return Secret(json.dumps({name: value for name, value in parts.items() if value}, separators=(",", ":")))
 
@@ -67,6 +68,7 @@ def _token(parts: dict[str, Any]) -> Token:
         tenant=_string(parts, "tenant"),
         user=_string(parts, "user"),
         issued=_time(parts, "issued"),
+        refused=_time(parts, "refused"),
     )
 
 

@@ -1,26 +1,30 @@
 """The place of one login's token in a keyring: two names, so that an end in the middle leaves a whole token."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.kept import token_users
 from mailctl.domain.oauth import Token
 from mailctl.errors import SecretError
-from mailctl.secrets.keyring import Keyring, naming
+from mailctl.secrets.keyring import WAYS_ON, Keyring
 from mailctl.secrets.oauth.kept import from_text, to_text
 
 
 class Place:
-    """Whoever changes it holds the lock of the login. service: of the gateway's entries."""
+    """Whoever changes it holds the lock of the login.
 
-    def __init__(self, ring: Keyring, service: str, gateway: str, role: LoginRole) -> None:
-        self.gateway, self.role = gateway, role
+    service: of the gateway's entries. application: as the gateway names it, "" for that of its server's provider.
+    """
+
+    def __init__(self, ring: Keyring, service: str, gateway: str, role: LoginRole, application: str = "") -> None:
+        self.gateway, self.role, self._application = gateway, role, application
         self._ring, self._service = ring, service
         self._main, self._next = token_users(role)
 
     def main(self, *, strict: bool = True) -> Token | None:
         """What is under the first name; unless `strict`, what can't be read counts as nothing."""
-        with naming(self.gateway):
+        with self._answering():
             text = self._ring.get(self._service, self._main).secret
             try:
                 return from_text(text) if text else None
@@ -31,7 +35,7 @@ class Place:
 
     def newer(self) -> Token | None:
         """What a process that ended in the middle of `keep` left; None if it was cut short: the older one is whole."""
-        with naming(self.gateway):
+        with self._answering():
             text = self._ring.get(self._service, self._next).secret
         with suppress(SecretError):
             return from_text(text) if text else None
@@ -41,7 +45,7 @@ class Place:
         """Put `token` in place, first under the second name; returns the keyring's name."""
         self.try_out(token)
         backend = self._put(self._main, token)
-        with naming(self.gateway):
+        with self._answering():
             self._ring.delete(self._service, self._next)
         return backend
 
@@ -59,15 +63,28 @@ class Place:
     def clear(self) -> Token | None:
         """Remove what is there; returns it, None where it can't be read."""
         token = self.newer() or self.main(strict=False)
-        with naming(self.gateway):
+        with self._answering():
             for user in (self._next, self._main):
                 self._ring.delete(self._service, user)
         return token
 
     def _put(self, user: str, token: Token) -> str:
         text = to_text(token)
-        with naming(self.gateway):
+        with self._answering():
             backend = self._ring.set(self._service, user, text)
             if self._ring.get(self._service, user).secret != text:
                 raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
         return backend
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Hints of a keyring that doesn't answer name the ways that tokens have: those of passwords would end OAuth."""
+        try:
+            yield
+        except SecretError as error:
+            if error.hint == WAYS_ON:
+                error.hint = (
+                    "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
+                    f"`mailctl gateway edit {self.gateway} --oauth '{self._application}' --encrypted`."
+                )
+            raise

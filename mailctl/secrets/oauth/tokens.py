@@ -1,7 +1,7 @@
 """The tokens of logins: kept in a keyring, renewed in time by one process at a time, never lost in a renewal."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +13,7 @@ from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.oauth import Application, Grant, HttpPoster, Token, Use
 from mailctl.domain.oauth_grants import fit, lapsed
 from mailctl.domain.secret import BearerToken, Secret
-from mailctl.errors import MailctlError, NetworkError, SecretError, StorageError
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, SecretError, StorageError, TlsError
 from mailctl.secrets.keyring import Keyring
 from mailctl.secrets.oauth.answers import RefusalError
 from mailctl.secrets.oauth.client import ApplicationSecret, Client
@@ -128,7 +128,7 @@ class Tokens:
                 if held and self._fits(held, application) and self._good(place, held, seen, fresh=fresh):
                     return held
                 return self._renewed(place, application, user, held, deadline)
-        except (NetworkError, StorageError):
+        except (NetworkError, TlsError, ProtocolError, StorageError):  # a network's sign-in page is any of them
             if at_hand and at_hand.good(self._now()):  # for a short while
                 return at_hand
             raise
@@ -229,10 +229,14 @@ class Tokens:
             )
             with self._mutex:
                 self._refused[key] = monotonic(), held.refresh_token, ended
+            if held.refused is None:
+                with suppress(MailctlError):  # for `auth status` alone; that the sign-in has ended is what counts
+                    place.keep(replace(held, refused=self._now()))
             raise ended from refusal
 
     def _place(self, gateway: str, role: LoginRole, source: SecretSource) -> Place:
-        return Place(self._ring(source.store or SourceKind.KEYRING), self._service(gateway), gateway, role)
+        name = source.argument[0] if source.argument else ""
+        return Place(self._ring(source.store or SourceKind.KEYRING), self._service(gateway), gateway, role, name)
 
     def _locked(self, gateway: str, role: LoginRole, seconds: float) -> AbstractContextManager[None]:
         return locked(self._locks / f"{gateway}.{role}.lock", what=f"the token of {gateway!r}", seconds=seconds)

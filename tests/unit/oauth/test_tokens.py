@@ -14,7 +14,7 @@ from mailctl.domain.gateway import SecretSource, SourceKind
 from mailctl.domain.oauth import Grant, HttpAnswer, Token
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.errors import AuthError, LockedError, MailctlError, NetworkError, SecretError, StorageError
-from mailctl.secrets.keyring import Entry
+from mailctl.secrets.keyring import WAYS_ON, Entry
 from mailctl.secrets.memory import MemoryKeyring
 from mailctl.secrets.oauth.kept import from_text, to_text
 from mailctl.secrets.oauth.tokens import Turn
@@ -62,11 +62,15 @@ def test_a_day_of_expiries(kept: Kept) -> None:
     assert [form["refresh_token"] for form in kept.server.forms] == [f"refresh-{number}" for number in range(24)]
 
 
-def test_tokens_that_live_shorter_than_they_are_renewed_early(kept: Kept) -> None:
+def test_tokens_that_live_as_short_as_they_are_renewed_early_are_used_for_four_fifths_of_it(kept: Kept) -> None:
     kept.sign_in()
-    kept.server.lifetime = 60
+    kept.server.lifetime = 300
     kept.clock.pass_(hours=2)
-    assert [kept.get() for _ in range(3)] == ["access-1", "access-2", "access-3"]
+    assert [kept.get() for _ in range(3)] == ["access-1"] * 3
+    kept.clock.pass_(seconds=239)
+    assert kept.get() == "access-1"
+    kept.clock.pass_(seconds=2)
+    assert kept.get() == "access-2"
 
 
 def test_nobody_signed_in_is_said_with_the_way_to(kept: Kept) -> None:
@@ -149,10 +153,22 @@ def test_F8_a_sign_in_that_has_ended_is_asked_about_once(kept: Kept) -> None:
         assert caught.value.server_text == "invalid_grant: Token has been expired or revoked."
         assert "mailctl auth login work" in caught.value.hint
     assert len(kept.server.forms) == 1
+    refused = kept.other_process().kept("work", LOGIN, OAUTH)
+    assert refused is not None
+    assert (refused.refused, refused.refresh_token) == (kept.clock(), Secret("refresh-0"))
     kept.sign_in(refresh_token=Secret("another"))
     kept.server.reply = kept.server.tokens
     kept.clock.pass_(hours=2)
     assert kept.get() == "access-2"
+
+
+def test_F8_a_sign_in_that_is_renewed_after_all_has_not_ended(kept: Kept) -> None:
+    kept.sign_in(refused=kept.clock())
+    kept.clock.pass_(hours=2)
+    assert kept.get() == "access-1"
+    renewed = kept.tokens.kept("work", LOGIN, OAUTH)
+    assert renewed is not None
+    assert renewed.refused is None
 
 
 def test_F11_a_refused_token_is_renewed_once(kept: Kept) -> None:
@@ -174,15 +190,30 @@ def test_no_refresh_token_is_an_end_too(kept: Kept) -> None:
     assert caught.value.code == "oauth_expired"
 
 
-def test_a_server_that_is_not_well_costs_nothing_while_the_token_is_good(kept: Kept) -> None:
+@pytest.mark.parametrize(("status", "code"), [(503, "oauth_unavailable"), (200, "oauth_answer")])
+def test_a_server_that_is_not_well_costs_nothing_while_the_token_is_good(kept: Kept, status: int, code: str) -> None:
     kept.sign_in()
-    kept.server.reply = lambda url, form: answer(b"<html>", 503, "text/html")
+    kept.server.reply = lambda url, form: answer(b"<html>", status, "text/html")
     kept.clock.pass_(minutes=57)
     assert kept.get() == "access-0"
     kept.clock.pass_(minutes=4)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(MailctlError) as caught:
         kept.get()
-    assert caught.value.code == "oauth_unavailable"
+    assert caught.value.code == code
+
+
+def test_a_keyring_that_does_not_answer_is_said_with_the_ways_of_tokens(tmp_path: Path) -> None:
+    class Locked(MemoryKeyring):
+        def get(self, service: str, user: str) -> Entry:
+            raise SecretError("The keyring is locked", hint=WAYS_ON, code="keyring_locked")
+
+    locked = Kept(tmp_path, ring=Locked())
+    for call in (locked.get, lambda: locked.tokens.kept("work", LOGIN, SecretSource(SourceKind.OAUTH, ("sso",)))):
+        with pytest.raises(SecretError) as caught:
+            call()
+        assert "mailctl gateway edit work --oauth '" in caught.value.hint
+        assert "password" not in caught.value.hint
+    assert "'sso' --encrypted" in caught.value.hint
 
 
 class Dies(MemoryKeyring):
