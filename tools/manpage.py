@@ -17,6 +17,7 @@ FILES = [
     ("~/.config/mailctl/config.toml", "Settings, limits and defaults; yours, never rewritten by mailctl."),
     ("~/.config/mailctl/servers/NAME.toml", "One server."),
     ("~/.config/mailctl/gateways/NAME.toml", "One gateway. Passwords are never in it, only where they are."),
+    ("~/.config/mailctl/oauth/NAME.toml", "One OAuth application; [oauth.NAME] in config.toml comes first."),
     ("~/.config/mailctl/secrets.jwe", "Passwords and tokens, where there is no keyring; encrypted."),
     ("~/.local/share/mailctl/mail/GATEWAY/FOLDER/", "Mail, as Maildir."),
     ("~/.local/state/mailctl/sync/GATEWAY.db", "Sync state; can be rebuilt from the Maildir and the server."),
@@ -33,6 +34,7 @@ ENVIRONMENT = [
     ("MAILCTL_SECRETS_KEY_FILE", "A private file that has it; with a relative name, a credential (systemd)."),
     ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_DATA_HOME", "Base folders, if the above are not set."),
     ("CREDENTIALS_DIRECTORY", "Where a password file with a relative name is looked for (systemd)."),
+    ("BROWSER", "The browser that `auth login` opens, if not the desktop's."),
     ("NOTIFY_SOCKET", "Where `watch` tells the service manager how it goes (systemd)."),
     ("NO_COLOR, FORCE_COLOR, TERM=dumb", "Colour off, on, off."),
 ]
