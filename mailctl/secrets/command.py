@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -23,34 +25,35 @@ def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, second
     run, fails, prints nothing or too much, or isn't done after `seconds`; the message has what it wrote on stderr.
     """
     import subprocess
-    import weakref
 
     if not argv or not argv[0]:
         raise SecretError("The password command is empty", code="secret_command")
     name = os.path.basename(argv[0])
     try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=dict(env),
-            start_new_session=True,  # so that all it starts can be ended, and it can't ask on our terminal
-        )
+        with _starting:  # an end of this process waits for it: what was just started is ended, too
+            _end_with_process()
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=dict(env),
+                start_new_session=True,  # so that all it starts can be ended, and it can't ask on our terminal
+            )
+            _running.add(process.pid)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SecretError(f"The password command {name!r} can't be run: {reason}", code="secret_command") from None
-    # also where this process ends meanwhile: a thread that waits for the command is not heard of then
-    end = weakref.finalize(process, _kill, process.pid)
     with process:
         try:
             first, errors, fault = _listen(process, seconds)
+            if fault:
+                _kill(process.pid)
         except BaseException:
-            end()
+            _kill(process.pid)
             raise
-        if fault:
-            end()
-        end.detach()  # from here on its number may be another's
+        finally:
+            _running.discard(process.pid)  # from here on its number may be another's
         status = process.wait()
     if not fault and status:
         fault = f"ended with status {status}" if status > 0 else f"was ended by signal {-status}"
@@ -100,6 +103,23 @@ def _listen(process: "Popen[bytes]", seconds: float) -> tuple[bytes | None, byte
         select.select([], [], [], 0.02)
     line, _, _ = texts[out].partition(b"\n")
     return line.removesuffix(b"\r") if texts[out] else None, texts[err], ""
+
+
+_running: set[int] = set()  # the commands of which the end is not known yet
+_starting = Lock()
+
+
+@cache
+def _end_with_process() -> None:
+    """Have commands ended when this process ends: a thread that waits for one is not heard of then."""
+    import atexit
+
+    def end() -> None:
+        if _starting.acquire(timeout=5):
+            for group in tuple(_running):
+                _kill(group)
+
+    atexit.register(end)
 
 
 def _kill(group: int) -> None:
