@@ -70,13 +70,13 @@ class Waits:
         left = memoryview(octets)
         try:
             while left:
-                self._heed(self.stop)
                 self.set(LOOK_UP if end is None else max(min(LOOK_UP, end - monotonic()), 0.001))
                 try:
                     left = left[self._connection.send(left) :]
                 except TimeoutError as error:
                     if error.errno is not None or (end is not None and monotonic() > end):
                         raise
+                    self._heed(self.stop)
         finally:
             self.set(seconds)
 

@@ -51,7 +51,7 @@ class FolderState:
     path: below the Maildir root, directories joined by `/`. cur, new: times of these directories (st_mtime_ns) in which
     lay exactly the files that are remembered; 0: not to be relied on; AT_WORK: a run that changed it has not ended;
     less: a run left that time on them, or saw it (mirror mode), and can't tell whether somebody else changed a name in
-    the same moments.
+    the moments in which it did.
     files: how many messages lay in it, wherever they came from, those that went from the server too.
     mailbox_id: RFC 8474, or "". left_out: what the policy leaves out, as `still` writes it.
     """

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailctl.sync.archive import here, look
+from mailctl.sync.archive.fast import FastLane
 from mailctl.sync.local.maildir import MaildirFolder
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.mailbox import Mailbox
@@ -129,3 +130,50 @@ def test_a_state_that_is_older_than_the_maildir(
     some_change(mailbox, uids[2], 22)
     assert home.sync()["fetched"] == 1
     home.assert_equals_server()
+
+
+def test_what_somebody_changed_while_messages_came_is_looked_for_by_the_next_run(
+    tmp_path: Path, mailbox: Mailbox, certificates: Certificates, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uids = mailbox.deliver_many("INBOX", [mail(n) for n in range(9)])
+    home = SyncHome(tmp_path, mailbox, certificates)
+    home.sync()
+    some_change(mailbox, uids[0], 20)
+    home.sync()
+    real = FastLane._settle
+
+    def settle(self: FastLane) -> None:
+        for file in (home.mail / "INBOX/new").glob(f"*.{uids[5]:010d}_*"):
+            file.rename(home.mail / "INBOX/cur" / f"{file.name}:2,F")
+        real(self)
+
+    monkeypatch.setattr(FastLane, "_settle", settle)
+    some_change(mailbox, uids[1], 21)
+    home.sync()
+    listed.clear()
+    some_change(mailbox, uids[5], 22)
+    home.sync()
+    assert listed == ["INBOX"]
+    assert home.folder("INBOX")[5].flags == {"\\Flagged", "\\Seen"}
+
+
+def test_whole_seconds_tell_too_little(
+    tmp_path: Path, mailbox: Mailbox, certificates: Certificates, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file system keeps no more, somebody else's change may leave the time that ours left."""
+    uids = mailbox.deliver_many("INBOX", [mail(n) for n in range(9)])
+    home = SyncHome(tmp_path, mailbox, certificates)
+    home.sync()
+    real = look.times_in
+
+    def whole(directory: int) -> look.Times | None:
+        found = real(directory)
+        return found and look.Times(*(each - each % look.SECOND for each in (found.cur, found.new)))
+
+    monkeypatch.setattr("mailctl.sync.archive.look.times_in", whole)
+    monkeypatch.setattr("mailctl.sync.archive.stay.times_in", whole)
+    for number in range(2):
+        listed.clear()
+        some_change(mailbox, uids[number], 20 + number)
+        home.sync()
+    assert "INBOX" in listed

@@ -163,7 +163,8 @@ class FastLane:
             maildir.close()
             return None
         durability = self._stays[0].writer.durability if self._stays else Durability(self._root.files, root)
-        stay = Stay(run, self._state, maildir, tally, task, opened, durability)
+        looked = self._here.times(task.path) if seen is not None else None
+        stay = Stay(run, self._state, maildir, tally, task, opened, durability, looked)
         self._stays.append(stay)
         maildir.clean(run.tools.clock())
         stay.begin(self._found(task))
@@ -183,7 +184,10 @@ class FastLane:
         """Make durable what came, then remember it; folders that were read to their end are done."""
         from mailctl.sync.local.writer import commit
 
-        stays = list(zip(self._stays, commit([stay.writer for stay in self._stays]), strict=True))
+        with ExitStack() as changing:
+            for stay in self._stays:
+                changing.enter_context(stay.changing())
+            stays = list(zip(self._stays, commit([stay.writer for stay in self._stays]), strict=True))
         for stay, came in stays:
             if stay.renamed and not came:
                 stay.maildir.sync_directories()

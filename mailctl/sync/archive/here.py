@@ -19,7 +19,7 @@ class Found:
     """What a folder's directories tell. difference: from what is remembered. times: to be remembered with it.
 
     files: how many messages lie there. by_times: nothing was read, since nobody touched the directories after the last
-    run did; what somebody changed in the moments of that run is not known.
+    run did; what somebody changed in the moments in which that run changed names is not known.
     """
 
     difference: Difference

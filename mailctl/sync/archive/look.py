@@ -20,7 +20,7 @@ FINE = 100_000_000
 """Nanoseconds that must have passed since a directory changed: file systems with fine times write them once a tick."""
 COARSE = 2_000_000_000
 """The same where times are whole seconds; FAT counts in steps of two."""
-_SECOND = 1_000_000_000
+SECOND = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def reliable(before: int, after: int, now: int) -> int:
 
     before, after: its time at these looks. now: the file system's clock before the first of them. All in nanoseconds.
     """
-    margin = COARSE if before % _SECOND == 0 else FINE
+    margin = COARSE if before % SECOND == 0 else FINE
     return before if before == after and before > 0 and now - before > margin else 0
 
 

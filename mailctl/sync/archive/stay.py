@@ -1,13 +1,14 @@
 """One folder in the fast lane: what is asked of the server, what is done with the answer, what is remembered of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from mailctl.domain.mailbox import MessageMeta
 from mailctl.domain.visits import Opened
 from mailctl.sync.archive.folder_task import FolderTask
 from mailctl.sync.archive.here import Found
-from mailctl.sync.archive.look import UNKNOWN, Difference, Times, local_file, place_of, times_in
+from mailctl.sync.archive.look import SECOND, UNKNOWN, Difference, Times, local_file, place_of, times_in
 from mailctl.sync.archive.plan import FolderPlan, Policy, View, as_meta, plan_folder, remember
 from mailctl.sync.archive.still import folder_state
 from mailctl.sync.job import FolderTally
@@ -26,7 +27,8 @@ LAST_UID = 0xFFFFFFFF
 class Stay:
     """From Opened to Closed. writer: takes the bodies. renamed: whether files were. closed: all was answered.
 
-    left: the folder needs a full look. timed: times of its directories are remembered.
+    left: the folder needs a full look. timed: times of its directories are remembered. looked: the times when what
+    lies there was looked at, None if nobody asked.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Stay:
         task: FolderTask,
         opened: Opened,
         durability: Durability,
+        looked: Times | None,
     ) -> None:
         self._run, self._state, self.maildir, self.tally, self.task = run, state, maildir, tally, task
         self._opened, self._status = opened, opened.status
@@ -47,6 +50,7 @@ class Stay:
         self._arrived: set[int] = set()
         self._came = 0
         self.renamed = self.closed = self.left = self.timed = False
+        self._times = looked or times_in(maildir.directory)
         name = task.name
         self.writer = Writer(
             maildir, task.hash, self._name, lambda octets: run.beat(octets, name), durability=durability
@@ -65,7 +69,8 @@ class Stay:
         if found.by_times and not all(self.maildir.has(file) for file in files.values()):
             self.left = True
             return
-        renamed, homeless = reflag(self.maildir, plan.set_flags, files)
+        with self.changing():
+            renamed, homeless = reflag(self.maildir, plan.set_flags, files)
         self._plan = plan  # not before: flags that a full disk kept from their files must not be remembered as agreed
         self._files |= {uid: place_of(file) for uid, file in renamed.items()}
         self.tally.flagged += len(renamed)
@@ -123,10 +128,22 @@ class Stay:
             state.save_folder(name, replace(now, cur=times.cur, new=times.new, files=files))
             self.timed = times != UNKNOWN
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Within it, we change names. Whoever else did since the last time isn't passed over by the next run."""
+        if self._times != times_in(self.maildir.directory):
+            self._times = None
+        try:
+            yield
+        finally:
+            self._times = self._times and times_in(self.maildir.directory)
+
     def _left_behind(self) -> Times:
-        """The times that our changes left on the directories, marked as such."""
-        times = times_in(self.maildir.directory)
-        return Times(-times.cur, -times.new) if times is not None else UNKNOWN
+        """The times that our changes left on the directories, marked as such; not where they tell whole seconds."""
+        times = self._times
+        if times is None or not (times.cur % SECOND and times.new % SECOND):
+            return UNKNOWN
+        return Times(-times.cur, -times.new)
 
     def tell(self, written: Sequence[Written]) -> None:
         """Count what is remembered."""
