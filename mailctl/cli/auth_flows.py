@@ -30,8 +30,6 @@ class Flows:
 
     def chosen(self, *, no_browser: bool, device: bool) -> Token:
         """Sign in by the way that the options, the application and the machine call for."""
-        if no_browser and device:
-            raise UsageError("--no-browser and --device exclude each other")
         if device or (self.application.grant is Grant.DEVICE_CODE and not no_browser):
             return self.by_device()
         if no_browser or not self._leads_here() or not has_browser(self.context):

@@ -78,6 +78,8 @@ def login(
     from mailctl.cli.auth_flows import Flows
 
     context = Context.of(ctx)
+    if no_browser and device:
+        raise UsageError("--no-browser and --device exclude each other")
     (name,) = named(context, [name] if name else [])
     roles = [role for role, asked in zip(LoginRole, (imap, smtp), strict=True) if asked]
     seconds = seconds_of(timeout)
@@ -95,6 +97,7 @@ def login(
             one, said = _signed_in(context, each, flows, no_browser=no_browser, device=device)
         except MailctlError as failure:
             note(context, each, "auth.failed", failure.message, code=failure.code, cause=failure.cause)
+            failure.detail.setdefault("gateway", name)
             if not done:
                 raise
             error = failure  # of the second login, after the first
@@ -102,7 +105,13 @@ def login(
         note(context, each, "auth.signed_in", f"Signed in by {one.application}", account=one.account, scopes=one.scopes)
         done.append(one)
         warnings += said
-    notes = [f"Nobody signed in; `mailctl auth login {name}` does it."] if dry_run else _next(name) if not error else []
+    notes = (
+        [f"Nobody signed in; `mailctl auth login {name}` does it."]
+        if dry_run
+        else _next(context, name)
+        if not error
+        else []
+    )
     view = Stack([_fields(each) for each in done])
     context.emit(Outcome(done, view, error=error, notes=notes, warnings=warnings))
 
@@ -156,11 +165,15 @@ def _lapses(context: Context, application: "Application", token: "Token") -> lis
 def _remedy(context: Context, cause: str, name: str) -> str:
     """The first thing to do about a cause."""
     known = context.knowledge.causes.get(cause)
-    return next(iter(known.remedy), "") if known else f"Sign in anew: mailctl auth login {name}"
+    first = next(iter(known.remedy), "") if known else "Sign in anew: `mailctl auth login {gateway}`"
+    return first.replace("{gateway}", name)
 
 
-def _next(name: str) -> list[str]:
-    return [f"Signed in. `mailctl test {name}` tries it."]
+def _next(context: Context, name: str) -> list[str]:
+    from mailctl.cli.heart import given_up_by
+
+    again = [f"A watch had given {name} up; `kill -HUP {pid}` makes it go on." for pid in given_up_by(context, name)]
+    return [f"Signed in. `mailctl test {name}` tries it.", *again]
 
 
 def _sign_in(

@@ -11,6 +11,7 @@ from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.record import dataclass
+from mailctl.errors import MailctlError
 from mailctl.output.emitter import Outcome
 
 app = App()
@@ -43,7 +44,11 @@ def token(
     context = Context.of(ctx)
     (name,) = named(context, [name] if name else [])
     login = token_logins(context, name, [LoginRole.SMTP_LOGIN] if smtp else [])[0]
-    secret = context.tokens.access_token(name, login.role, login.source)
+    try:
+        secret = context.tokens.access_token(name, login.role, login.source)
+    except MailctlError as error:
+        error.detail.setdefault("gateway", name)
+        raise
     kept = context.tokens.kept(name, login.role, login.source)
     scopes, expires = (list(kept.scopes), kept.expires) if kept else ([], None)
     context.emit(Outcome(AccessToken(name, login.role, login.user, scopes, expires), text=secret.reveal()))

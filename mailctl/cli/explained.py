@@ -11,7 +11,14 @@ def explain_refusal(context: Context, error: MailctlError) -> None:
     from mailctl.diagnosis.matcher import judge
     from mailctl.diagnosis.verdict import Evidence
 
-    known = Evidence("oauth", "secret", text=error.server_text, cause_hint=error.cause, exit_code=error.exit_code)
+    known = Evidence(
+        "oauth",
+        "secret",
+        text=error.server_text,
+        cause_hint=error.cause,
+        exit_code=error.exit_code,
+        gateway=str(error.detail.get("gateway", "")),
+    )
     verdict = judge(known, context.knowledge)
     if verdict.cause == "unknown":
         return

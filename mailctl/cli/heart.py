@@ -94,6 +94,21 @@ class Heart:
         return HeartbeatFile(self._folder, os.uname().nodename, os.getpid())
 
 
+def given_up_by(context: Context, gateway: str) -> list[int]:
+    """The processes of watches on this machine that have given a gateway up until they are told to reload."""
+    from mailctl.domain.heartbeat import WatchState
+    from mailctl.journal.heartbeat import at_work, read_heartbeats
+
+    return [
+        beat.pid
+        for beat in read_heartbeats(context.paths.state / "watch")
+        if beat.host == os.uname().nodename
+        and at_work(beat, context.now(), is_alive)
+        and gateway in beat.gateways
+        and beat.gateways[gateway].state is WatchState.STOPPED
+    ]
+
+
 def is_alive(host: str, pid: int) -> bool:
     """Whether that process may be running; of another host nobody knows."""
     if host != os.uname().nodename:

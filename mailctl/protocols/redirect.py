@@ -28,6 +28,10 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>mailctl</
 """
 _DONE = _PAGE.format("Done here", "You can close this window. The terminal says whether the sign-in worked.")
 _GONE = _PAGE.format("Not taken", "This sign-in has its answer already.")
+_USED = _PAGE.format(
+    "Opened before",
+    "This link leads to the sign-in once. To use another browser, press Ctrl-C in the terminal and begin again.",
+)
 _ELSE = _PAGE.format("Nothing here", "mailctl waits for the answer of a sign-in.")
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -105,7 +109,7 @@ class RedirectListener:
         if path == START and not query:
             with self._lock:
                 url, self._start = self._start, None
-            return (302, url, "") if url else (410, "", _GONE)
+            return (302, url, "") if url else (410, "", _GONE if self._taken.is_set() else _USED)
         if path == DONE and self._taken.is_set():
             return 200, "", _DONE
         if path != self._path or not _is_answer(query):

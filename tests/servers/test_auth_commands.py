@@ -301,7 +301,7 @@ def test_without_the_library_it_is_said_how_to_get_it(cli: Cli, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "authlib.oauth2.client", None)
     error = cli.json("auth", "login", "g", code=4)["error"]
     assert error["code"] == "oauth_library"
-    assert "mailctl[oauth]" in error["hint"]
+    assert f"{sys.executable} -m pip install" in error["hint"]
 
 
 def test_without_a_display_the_link_is_printed(cli: Cli) -> None:
@@ -558,3 +558,37 @@ def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(cli: Cli) -> None:
     assert process.returncode == 130
     assert b"half of it" not in shown
     assert b"Traceback" not in shown
+
+
+def test_hints_name_the_gateway(cli: Cli, server: OAuthServer) -> None:
+    server.faults["/token"] = Fault(b'{"error":"invalid_grant"}')
+    error = cli.json("auth", "login", "g", code=7)["error"]
+    assert "`mailctl auth login g`" in error["hint"]
+    server.faults.clear()
+    write(cli, "oauth/own", server.table(service="google"))
+    login = {"user": "alice@gmail.com", "secret": {"oauth": "own"}}
+    write(cli, "gateways/g", {"server": "s", "email": "alice@gmail.com", "login": login})
+    server.register.claims = {"email": "bob@gmail.com"}
+    error = cli.json("auth", "login", "g", code=7)["error"]
+    assert (error["cause"], "`mailctl auth login g`" in error["hint"]) == ("other_account", True)
+
+
+def test_two_ways_at_once_are_refused_before_anything_is_asked(cli: Cli, server: OAuthServer) -> None:
+    (cli.config / "oauth/own.toml").unlink()
+    assert cli.json("auth", "login", "g", "--no-browser", "--device", code=2)["error"]["code"] == "usage"
+    assert not server.asked
+
+
+def test_a_watch_that_gave_up_is_told_how_it_goes_on(cli: Cli) -> None:
+    from datetime import UTC, datetime
+
+    from mailctl.domain.heartbeat import Heartbeat, Watched, WatchState
+    from mailctl.journal.heartbeat import HeartbeatFile
+
+    now, host = datetime.now(UTC), os.uname().nodename
+    (cli.state / "watch").mkdir(parents=True)
+    for pid, state in ((os.getpid(), WatchState.STOPPED), (os.getppid(), WatchState.IDLE)):
+        HeartbeatFile(cli.state / "watch", host, pid).write(Heartbeat(pid, host, now, now, {"g": Watched(state, now)}))
+    done = cli.ok("auth", "login", "g")
+    assert f"`kill -HUP {os.getpid()}`" in done.err
+    assert str(os.getppid()) not in done.err.replace(str(os.getpid()), "")

@@ -97,7 +97,11 @@ def test_the_start_page_leads_on_once() -> None:
         start = listener.offer(Secret("https://id.example/authorize?state=st4te"))
         assert start == f"http://127.0.0.1:{listener.port}{START}"
         assert get(listener, START)[:2] == (302, "https://id.example/authorize?state=st4te")
-        assert get(listener, START)[0] == 410
+        status, _, page = get(listener, START)  # in another browser, or another profile
+        assert (status, "Opened before" in page, "has its answer" in page) == (410, True, False)
+        get(listener, "/?code=c0de&state=st4te")
+        status, _, page = get(listener, START)
+        assert (status, "has its answer" in page) == (410, True)
 
 
 def test_nobody_comes() -> None:

@@ -4,6 +4,7 @@ Authlib makes the requests; it sends them by the `HttpPoster` that is handed in,
 before anything is made of it; what Authlib makes of one is not used.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -178,7 +179,7 @@ def _library() -> Any:
     except ImportError as error:
         raise SecretError(
             "Sign-in by OAuth needs the library Authlib, which is not installed",
-            hint="Install mailctl with it: pipx install 'mailctl[oauth]', or pip install 'mailctl[oauth]'.",
+            hint=f"Install it beside mailctl: {sys.executable} -m pip install 'Authlib>=1.9'",
             code="oauth_library",
         ) from error
     return OAuth2Client

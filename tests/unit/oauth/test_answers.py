@@ -136,4 +136,4 @@ def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
     with pytest.raises(SecretError) as caught:
         client(Server()).authorization("alice")
     assert caught.value.code == "oauth_library"
-    assert "mailctl[oauth]" in caught.value.hint
+    assert "-m pip install" in caught.value.hint
