@@ -23,7 +23,8 @@ from mailctl.domain.oauth_setup import (
     doubts_of_secret,
     registration_steps,
 )
-from mailctl.errors import ExistsError, MailctlError, UsageError
+from mailctl.domain.secret import Secret
+from mailctl.errors import ExistsError, MailctlError, SecretError, UsageError
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Lines
 
@@ -234,11 +235,24 @@ class _Setup:
         applications = self.context.config.applications
         if self.dry_run:
             return application != self.old
+        store = taken.source.kind if taken.source else SourceKind.KEYRING
+        if taken.secret is not None and store is SourceKind.ENCRYPTED:
+            self.context.encrypted.unlock()  # others wait for the lock below: not for a person who types
         with self.context.config.locked():
             if taken.secret is not None:
-                store = taken.source.kind if taken.source else SourceKind.KEYRING
-                self.context.secrets.set_application_secret(self.name, taken.secret, store)
+                self._keep(taken.secret, store)
             return applications.save(application).changed or taken.secret is not None
+
+    def _keep(self, secret: Secret, store: SourceKind) -> None:
+        try:
+            self.context.secrets.set_application_secret(self.name, secret, store)
+        except SecretError as error:
+            if error.code.startswith("keyring_"):
+                error.hint = (
+                    "Nothing was saved. Unlock or start a keyring; or add --client-secret-store encrypted, or name "
+                    "where it is: --client-secret-command CMD, --client-secret-file PATH."
+                )
+            raise
 
     def value(self, application: Application | None, *, changed: bool = False, recognised: bool | None = None) -> Setup:
         """The result."""

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from mailctl.domain.secret import Secret
+from mailctl.errors import SecretError
+from mailctl.secrets.memory import MemoryKeyring
 from tests.cli.support import Cli
 from tests.cli.test_password import read_until
 
@@ -73,6 +76,19 @@ def test_a_client_secret_goes_to_the_keyring(cli: Cli) -> None:
     assert secret.reveal() == SECRET
     again = cli.ok("auth", "setup", "google", "--client-id", GOOGLE)
     assert "Nothing to change" in again.err
+
+
+def test_without_a_keyring_the_ways_on_are_those_of_a_client_secret(cli: Cli) -> None:
+    class Locked(MemoryKeyring):
+        def set(self, service: str, user: str, secret: Secret) -> str:
+            raise SecretError("The keyring is locked", hint="GATEWAY", code="keyring_locked")
+
+    cli.keyring = Locked()
+    arguments = ("auth", "setup", "google", "--client-id", GOOGLE, "--client-secret-stdin")
+    done = cli.run(*arguments, stdin=f"{SECRET}\n")
+    assert done.code == 4
+    assert "--client-secret-store encrypted" in done.err
+    assert not (cli.config / "oauth").exists()
 
 
 @pytest.mark.parametrize(
