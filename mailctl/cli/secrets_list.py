@@ -46,7 +46,8 @@ def list_kept(ctx: typer.Context) -> None:
     """What mailctl keeps in the keyring and in the encrypted file, and for whom; never a value."""
     context = Context.of(ctx)
     kept, notes, error = _all_kept(context)
-    context.emit(Outcome([entry for _, entry in kept], _table([entry for _, entry in kept]), notes=notes, error=error))
+    entries = [entry for _, entry in kept]
+    context.emit(Outcome(entries, _table(entries, error), notes=notes, error=error))
 
 
 @app.verb()
@@ -72,8 +73,9 @@ def prune(
                 context.secrets.remove(kept)
         removed = True
     said = "Removed" if removed else "Would remove" if dry_run else "Not removed:"
-    notes = [*notes, f"{said} {many}." if orphans else "Everything that is kept is used."]
-    context.emit(Outcome(SecretsPruned(entries, removed, dry_run), _table(entries), notes=notes, error=error))
+    all_used = f"Everything that {'was found' if error or notes else 'is kept'} is used."
+    notes = [*notes, f"{said} {many}." if orphans else all_used]
+    context.emit(Outcome(SecretsPruned(entries, removed, dry_run), _table(entries, error), notes=notes, error=error))
 
 
 def _orphans(context: Context) -> tuple[list[tuple[KeptSecret, SecretEntry]], list[str], SecretError | None]:
@@ -119,12 +121,18 @@ def _probed(context: Context, store: SourceKind, gateways: list[Gateway]) -> lis
         for role, login in gateway.logins.items():
             if login.secret.store is store:
                 user = users_of(role, login.secret)[0]
-                if context.secrets.keeper(store).get(service, user).secret:
+                try:
+                    there = context.secrets.keeper(store).get(service, user).secret is not None
+                except SecretError as error:
+                    there = error.code == "secret_torn"
+                    if not there:
+                        raise
+                if there:
                     found.append(kept_secret(store, service, user, realm))
     return [each for each in found if each is not None]
 
 
-def _table(entries: list[SecretEntry]) -> Table:
+def _table(entries: list[SecretEntry], error: SecretError | None) -> Table:
     rows: list[list[Cell]] = [
         [
             each.store,
@@ -135,4 +143,8 @@ def _table(entries: list[SecretEntry]) -> Table:
         ]
         for each in entries
     ]
-    return Table(columns("store", "owner", "kind", "entry", "state"), rows, empty="Nothing is kept.")
+    return Table(
+        columns("store", "owner", "kind", "entry", "state"),
+        rows,
+        empty="Nothing was found." if error else "Nothing is kept.",
+    )

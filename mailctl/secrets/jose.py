@@ -66,23 +66,19 @@ def algorithm_of(text: str) -> str:
 
 
 def _jose(key: Secret) -> tuple[str, "OctKey"]:
-    """A key's algorithm, and the key; what is no JWK is a passphrase. SecretError for what can be neither."""
+    """A key's algorithm, and the key: what begins with `{` is a JWK, all else a passphrase. SecretError."""
     from unicodedata import normalize
 
     text = key.reveal()
+    if not text.startswith("{"):
+        # composed, so that it is the same whichever system it was typed on
+        return PASSPHRASE, _oct(normalize("NFC", text).encode())
     try:
-        jwk = json.loads(text) if text.startswith("{") else None
-    except (ValueError, RecursionError):
-        jwk = None
-    try:
-        if not isinstance(jwk, dict) or jwk.get("kty") != "oct":
-            # composed, so that it is the same whichever system it was typed on
-            return PASSPHRASE, _oct(normalize("NFC", text).encode())
-        return RANDOM, _of_jwk(jwk)
-    except ValueError:
+        return RANDOM, _of_jwk(json.loads(text))
+    except (ValueError, RecursionError):  # never taken for a passphrase: the first line of a JWK on several is "{"
         raise SecretError(
-            "The key of the encrypted file is neither a passphrase nor a JWK of 256 bits",
-            hint="`mailctl secrets key FILE` makes one.",
+            "The key of the encrypted file is not a JWK of 256 bits on one line, although it begins with '{'",
+            hint="`mailctl secrets key FILE` makes one. A passphrase begins with another character.",
             code="secrets_key_invalid",
         ) from None
 
@@ -94,8 +90,10 @@ def _oct(raw: bytes) -> "OctKey":
     return OctKey(raw, raw)
 
 
-def _of_jwk(jwk: dict[str, Any]) -> "OctKey":
-    """RFC 7518 section 6.4; ValueError unless it has 256 bits."""
+def _of_jwk(jwk: Any) -> "OctKey":
+    """RFC 7518 section 6.4; ValueError unless it is symmetric and has 256 bits."""
+    if not isinstance(jwk, dict) or jwk.get("kty") != "oct":
+        raise ValueError("not a symmetric key")
     raw = urlsafe_b64decode(str(jwk.get("k", "")) + "=")
     if len(raw) != 32:
         raise ValueError("not a key of 256 bits")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mailctl.domain.kept import PREFIX
 from mailctl.domain.record import dataclass
-from mailctl.domain.secret import Secret, accept
+from mailctl.domain.secret import Secret, accept, mask
 from mailctl.errors import SecretError, StorageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ WAYS_ON = (
     "or let mailctl keep it in a file of its own: `mailctl gateway password set GATEWAY --encrypted`."
 )
 """What to do without a usable keyring; `naming` puts the gateway's name in."""
+GIVE_AGAIN = "`mailctl gateway password set GATEWAY` gives it again; what was signed in, `mailctl auth login GATEWAY`."
 
 
 @contextmanager
@@ -234,7 +235,7 @@ def _name(answer: Mapping[str, Any]) -> str:
 
 def _timeout(seconds: float) -> SecretError:
     return SecretError(
-        f"The keyring did not answer within {seconds:g} s: it is locked, and nobody answers its question",
+        f"The keyring did not answer within {seconds:g} s: it hangs, or it is locked and nobody answers its question",
         hint=WAYS_ON,
         code="keyring_timeout",
     )
@@ -246,7 +247,7 @@ _FAULTS: dict[str, tuple[str, str]] = {
     "null": ("keyring_refused", "The keyring's backend drops what it is given"),
     "plaintext": ("keyring_refused", "The keyring's backend keeps passwords in plain text, which mailctl doesn't use"),
     "not_kept": ("keyring_refused", "The keyring did not give back what it was given"),
-    "torn": ("secret_unavailable", "The keyring has a part of the secret only; it has to be given again"),
+    "torn": ("secret_torn", "The keyring has a part of the secret only; it has to be given again"),
     "config": ("secret_unavailable", "The keyring's backend can't be loaded"),
     "failed": ("secret_unavailable", "The keyring failed"),
 }
@@ -260,5 +261,6 @@ def _refusal(answer: Mapping[str, Any]) -> SecretError:
     """The error for a fault that the child reports."""
     code, text = _FAULTS.get(str(answer["fault"]), _FAULTS["failed"])
     tried = f" (tried: {_name(answer)})" if _name(answer) else ""
-    detail = str(answer.get("detail", ""))[:300].rstrip(". ")
-    return SecretError(f"{text}{tried}{': ' if detail else ''}{detail}", hint=WAYS_ON, code=code)
+    detail = mask(str(answer.get("detail", ""))[:300].rstrip(". "))  # a backend may quote in any form what it was given
+    hint = GIVE_AGAIN if code == "secret_torn" else WAYS_ON
+    return SecretError(f"{text}{tried}{': ' if detail else ''}{detail}", hint=hint, code=code)

@@ -131,13 +131,12 @@ class Keeper:
 
     def delete(self, service: str, user: str) -> dict[str, Any]:
         """Remove the entry, if there is one, and its parts."""
-        found = self.ring.get_password(service, user) is not None
-        if found:
+        raw = self.ring.get_password(service, user)
+        if raw is not None:
             self.ring.delete_password(service, user)
         parts = self.parts.Parts(self.ring, service, user)
-        for name in self.parts.SETS:
-            found = parts.forget(name) or found
-        return {"deleted": found}
+        gone = [parts.forget(name, raw) for name in self.parts.SETS]
+        return {"deleted": raw is not None or any(gone)}
 
     def names(self, prefix: str) -> list[list[str]]:
         """Service and user of what the library has put into a Secret Service under services that begin so."""

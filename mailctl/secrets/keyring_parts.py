@@ -38,6 +38,14 @@ def _digest(value: str) -> str:
     return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _counted(raw: str) -> tuple[str, int, str]:
+    """The set, the number of its parts and the digest of the whole that an entry names; empty if it is no manifest."""
+    name, _, rest = raw.removeprefix(MANIFEST).partition(":") if raw.startswith(MANIFEST) else ("", "", "")
+    count, _, digest = rest.partition(":")
+    whole = name in SETS and count.isascii() and count.isdigit() and len(count) < 10
+    return (name, min(int(count), MOST_PARTS), digest) if whole else ("", 0, "")
+
+
 class Parts:
     """A value in parts, for a backend that holds only short ones.
 
@@ -58,10 +66,10 @@ class Parts:
         """The value that an entry stands for; None if parts are missing, or are not its own."""
         if raw is None or not raw.startswith(MANIFEST):
             return raw
-        name, count, digest = raw.removeprefix(MANIFEST).split(":")
-        found = [self._get(name, number) for number in range(min(int(count), MOST_PARTS))]
+        name, count, digest = _counted(raw)
+        found = [self._get(name, number) for number in range(count)]
         value = "".join(part for part in found if part is not None)
-        return value if None not in found and _digest(value) == digest else None
+        return value if found and None not in found and _digest(value) == digest else None
 
     def split(self, value: str, before: str | None) -> str:
         """Find out how the backend holds the value; parts are kept then. Returns why it doesn't, "" if it does."""
@@ -85,16 +93,23 @@ class Parts:
         if self.manifest or (before or "").startswith(MANIFEST):
             for name in SETS:
                 if not self.manifest.startswith(f"{MANIFEST}{name}:"):
-                    self.forget(name)
+                    self.forget(name, before)
 
-    def forget(self, name: str) -> bool:
-        """Remove a set of parts; the first one last, by which the rest is found. False if there was none."""
-        count = 0
-        while count < MOST_PARTS and self._get(name, count) is not None:
-            count += 1
-        for number in reversed(range(count)):
+    def forget(self, name: str, raw: str | None = None) -> bool:
+        """Remove a set of parts; the first one last, by which the rest is found. False if there was none.
+
+        raw: the entry, which says how many there are even where one between them is lost.
+        """
+        known = _counted(raw)[1] if raw is not None and _counted(raw)[0] == name else 0
+        found = []
+        for number in range(MOST_PARTS):
+            if self._get(name, number) is not None:
+                found.append(number)
+            elif number >= known:
+                break
+        for number in reversed(found):
             self._ring.delete_password(self._service, self._part(name, number))
-        return count > 0
+        return bool(found)
 
     def _try(self, name: str, parts: list[str]) -> str:
         """Keep parts and read them back; what went wrong, or ""."""

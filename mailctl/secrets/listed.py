@@ -46,7 +46,16 @@ class ListedKeyring:
     def names(self) -> list[Name]:
         """(service, user) of what is kept, sorted: what the backend lists, and what was noted and is there."""
         found = frozenset(self._ring.names)
-        return sorted(found | {name for name in self._noted() - found if self._ring.get(*name).secret})
+        return sorted(found | {name for name in self._noted() - found if self._has(name)})
+
+    def _has(self, name: Name) -> bool:
+        """Whether something is kept there, were it a part of a secret only."""
+        try:
+            return self._ring.get(*name).secret is not None
+        except SecretError as error:
+            if error.code != "secret_torn":
+                raise
+            return True
 
     def _noted(self) -> Names:
         try:

@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
 from mailctl.secrets.keyring import SystemKeyring
+from mailctl.secrets.listed import ListedKeyring
 
 from .support.keyring import Keyring
 
 WORK = ("mailctl:work", "login:oauth")
 MANIFEST = "mailctl-parts:1:"
+EMPTY = sha256(b"").hexdigest()
 
 BACKENDS = """
     import json, os
@@ -158,8 +161,34 @@ def test_parts_that_are_gone_are_told(backend: Make, kept: Callable[[], dict[str
     (tmp_path / "kept").write_text(json.dumps(torn))
     with pytest.raises(SecretError, match="a part of the secret only"):
         ring.get(*WORK)
+    listed = ListedKeyring(ring, tmp_path / "keyring.json")
+    listed.set("mailctl:home", "login", Secret("x"))
+    (tmp_path / "keyring.json").write_text(json.dumps([["mailctl:home", "login"], list(WORK)]))
+    assert listed.names == [("mailctl:home", "login"), WORK]  # one that is torn hides no others
+    ring.delete("mailctl:home", "login")
     ring.set(*WORK, Secret(value("longer")))
     assert ring.get(*WORK).secret == Secret(value("longer"))
+    for lost in (0, 4, 9):  # a part of a secret is a secret
+        ring.set(*WORK, Secret(value("longer")))
+        torn = kept()
+        del torn[next(name for name in torn if name.endswith(f".{lost}"))]
+        (tmp_path / "kept").write_text(json.dumps(torn))
+        if lost == 4:
+            ring.set(*WORK, Secret("short"))
+            assert list(kept()) == [" ".join(WORK)]
+        assert ring.delete(*WORK)
+        assert kept() == {}, lost
+
+
+@pytest.mark.parametrize("tail", ["a:zz:00", "a", "", "a:999999999999:00", "a:-5:00", "a:0:" + EMPTY, "c:1:00"])
+def test_a_manifest_that_is_none_is_a_torn_secret(backend: Make, tmp_path: Path, tail: str) -> None:
+    ring = backend("Windows")
+    (tmp_path / "kept").write_text(json.dumps({" ".join(WORK): MANIFEST + tail}))
+    with pytest.raises(SecretError) as caught:
+        ring.get(*WORK)
+    assert caught.value.code == "secret_torn"
+    ring.set(*WORK, Secret("hunter2"))
+    assert ring.get(*WORK).secret == Secret("hunter2")
 
 
 def test_a_real_keyring_holds_long_values_as_they_are(keyring_session: Keyring) -> None:
