@@ -3,9 +3,14 @@
 from mailctl.cli.context import Context
 from mailctl.errors import MailctlError
 
+_COMMAND = "mailctl "
+
 
 def explain_refusal(context: Context, error: MailctlError) -> None:
-    """Let the failure knowledge read the server's words: cause and hint of `error` become as precise as they allow."""
+    """Let the failure knowledge read the server's words: cause and hint of `error` become as precise as they allow.
+
+    A hint that names a command stays, since whoever wrote it knew the case; what else has to be done comes first.
+    """
     if not error.server_text or not error.code.startswith("oauth_"):
         return
     from mailctl.diagnosis.matcher import judge
@@ -23,5 +28,9 @@ def explain_refusal(context: Context, error: MailctlError) -> None:
     if verdict.cause == "unknown":
         return
     if verdict.remedy and (verdict.cause != error.cause or not error.hint):
-        error.hint = verdict.remedy[0]
+        first = verdict.remedy[0]
+        if _COMMAND not in error.hint:
+            error.hint = first
+        elif _COMMAND not in first:
+            error.hint = f"{first} {error.hint}"
     error.cause = verdict.cause

@@ -244,7 +244,7 @@ def test_what_can_not_serve_is_given_back_and_not_kept(cli: Cli, server: OAuthSe
     error = cli.json("auth", "login", "g", code=7)["error"]
     assert (error["code"], error["cause"]) == ("oauth_grant", "other_account")
     assert "bob@gmail.com" in error["message"]
-    assert error["hint"]
+    assert "mailctl auth login g`" in error["hint"]
     assert all(each.revoked for each in server.register.issued)
     assert cli.json("auth", "status", code=4)["result"][0]["state"] == "signed out"
 
@@ -499,6 +499,31 @@ def test_a_sign_in_that_was_withdrawn_is_told_once_that_is_known(cli: Cli, serve
     assert (row["state"], row["code"], row["next"]) == ("ended", "oauth_expired", "mailctl auth login g")
     cli.ok("auth", "login", "g")
     assert cli.json("auth", "status")["result"][0]["state"] == "signed in"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause", "begins"),
+    [
+        ("AADSTS50173: The provided grant has expired due to it being revoked", "token_revoked", "Sign in: `mailctl"),
+        (
+            "AADSTS53003: Access has been blocked by Conditional Access policies",
+            "conditional_access",
+            "Use the sign-in",
+        ),
+    ],
+)
+def test_what_a_refusal_means_keeps_the_command_that_names_the_gateway(
+    cli: Cli, server: OAuthServer, said: str, cause: str, begins: str
+) -> None:
+    server.register.lifetime = 1
+    cli.ok("auth", "login", "g")
+    body = json.dumps({"error": "invalid_grant", "error_description": said}).encode()
+    server.faults["/token"] = Fault(body)
+    time.sleep(1.1)
+    error = cli.json("auth", "token", "g", code=4)["error"]
+    assert error["cause"] == cause
+    assert error["hint"].startswith(begins)
+    assert error["hint"].endswith("`mailctl auth login g`.")
 
 
 @pytest.mark.parametrize(("service", "days"), [("google", 180), ("microsoft", 90)])
