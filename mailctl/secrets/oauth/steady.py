@@ -1,14 +1,34 @@
-"""Work that Ctrl-C doesn't cut in two: a token that came must be kept before anything else happens."""
+"""Work that no interrupt, no end of the command cuts in two: a token that came is kept before anything else happens."""
 
 from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
 def steadily(work: Callable[[], T]) -> T:
-    """What `work` returns or raises. It runs in a thread of its own, and an interrupt is raised once it is done."""
-    from concurrent.futures import ThreadPoolExecutor
+    """What `work` returns or raises. An interrupt is raised once it is done, and the process doesn't end before.
 
-    with ThreadPoolExecutor(1, thread_name_prefix="token") as pool:
-        return pool.submit(work).result()
+    It runs in a thread of its own that isn't a daemon, whatever the one is that asks: the interpreter waits for it.
+    """
+    answers: SimpleQueue[tuple[T] | BaseException] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            answers.put((work(),))
+        except BaseException as error:  # noqa: BLE001 - raised where the work was asked for
+            answers.put(error)
+
+    thread = Thread(target=run, name="token", daemon=False)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException:  # Ctrl-C
+        thread.join()
+        raise
+    answer = answers.get()
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer[0]
