@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from mailctl.cli.context import Context
 from tests.browser.chromium import Chromium
 from tests.cli.support import Cli
 from tests.servers.support.certificates import Certificates
@@ -101,7 +103,6 @@ def add(cli: Cli, site: Site) -> str:
     """A gateway of a new user, whose application is set up; the user."""
     user = site.dovecot.new_user()
     site.oauth.register.claims = {"username": user}
-    site.oauth.register.lifetime = 60  # so that each token is renewed before it is used: a day in fast motion
     given = ("--client-id", PUBLIC, "--scope", "mail", "--scope", "offline_access")
     found = cli.json("auth", "setup", "sso", "--issuer", site.oauth.url, *given)["result"]
     assert found["application"]["device_endpoint"] == f"{site.oauth.url}/device_code"
@@ -111,15 +112,35 @@ def add(cli: Cli, site: Site) -> str:
     return user
 
 
-def proven(cli: Cli, site: Site) -> None:
-    """Test, sync, a day of expiries, sign-out."""
+class Clock:
+    """The time that mailctl sees: the true one, and some hours."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self, context: Context) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(Context, "now", lambda context: made.now(context))
+    return made
+
+
+def proven(cli: Cli, site: Site, clock: Clock) -> None:
+    """Test, sync, a day of expiries in fast motion, sign-out."""
     checks = cli.json("test", "g")["result"]["checks"]
     assert [(check["protocol"], check["ok"]) for check in checks] == [("imap", True), ("smtp", True)]
     assert cli.json("sync", "g")["result"]["gateways"][0]["ok"]
     (status,) = cli.json("auth", "status", "g")["result"]
     assert status["state"] == "signed in"
-    tokens = [cli.ok("auth", "token", "g").out for _ in range(24)]
-    assert len(set(tokens)) == 24
+    tokens = set()
+    for _ in range(24):
+        clock.ahead += timedelta(hours=1)
+        tokens.add(cli.ok("auth", "token", "g").out)
+    assert len(tokens) == 24
     assert cli.json("sync", "g")["result"]["gateways"][0]["ok"]
     (out,) = cli.json("auth", "logout", "g")["result"]
     assert out["revoked"]
@@ -129,7 +150,7 @@ def proven(cli: Cli, site: Site) -> None:
     assert "mailctl auth login g" in found["error"]["hint"]
 
 
-def test_the_whole_way_in_the_browser(cli: Cli, site: Site, chromium: Chromium) -> None:
+def test_the_whole_way_in_the_browser(cli: Cli, site: Site, chromium: Chromium, clock: Clock) -> None:
     user = add(cli, site)
     opened = cli.home / "opened"
     seen: list[str] = []
@@ -149,7 +170,7 @@ def test_the_whole_way_in_the_browser(cli: Cli, site: Site, chromium: Chromium) 
     assert "code=" not in seen[1]
     assert done["scopes"] == ["mail", "offline_access"]
     assert opened.read_text().endswith("/mailctl-start")  # what others may read in the list of processes
-    proven(cli, site)
+    proven(cli, site, clock)
 
 
 def test_who_declines_in_the_browser_is_told_so(cli: Cli, site: Site, chromium: Chromium) -> None:
@@ -168,7 +189,7 @@ def test_who_declines_in_the_browser_is_told_so(cli: Cli, site: Site, chromium: 
     assert cli.keyring.get("mailctl:g", "login:oauth").secret is None
 
 
-def test_the_whole_way_by_a_device_code(cli: Cli, site: Site, chromium: Chromium) -> None:
+def test_the_whole_way_by_a_device_code(cli: Cli, site: Site, chromium: Chromium, clock: Clock) -> None:
     user = add(cli, site)
     before = set(site.oauth.register.devices)
 
@@ -183,4 +204,4 @@ def test_the_whole_way_by_a_device_code(cli: Cli, site: Site, chromium: Chromium
     thread.join()
     assert done["renews"]
     assert not os.path.exists(cli.home / "opened")
-    proven(cli, site)
+    proven(cli, site, clock)
