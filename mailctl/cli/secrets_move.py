@@ -4,7 +4,7 @@ For each login: copied and read back, then its gateway's file changed, then the 
 whole copy is where the file says, and the same command finishes the rest.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.gateway_files import at_rest
+from mailctl.cli.gateway_passwords import NOTHING_KEPT
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.kept import users_of
@@ -51,7 +52,10 @@ class MoveState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SecretMove:
-    """One login's move. origin: where the secret was. code, message: of the failure, else ""."""
+    """One login's move. origin: where the secret was. code, message: of the failure, else "".
+
+    left: why there may still be a copy in the other store, else "".
+    """
 
     gateway: str
     login: LoginRole
@@ -61,7 +65,10 @@ class SecretMove:
     state: MoveState
     code: str = ""
     message: str = ""
+    left: str = ""
 
+
+_CALLED = {SourceKind.KEYRING: "keyring", SourceKind.ENCRYPTED: "encrypted file"}
 
 RESULTS: dict[str, Any] = {"secrets move": list[SecretMove]}
 app = App()
@@ -106,6 +113,13 @@ def move(
         notes.append(
             f"{counted(len(stayed), 'password')} can still be had from where it was, too; mailctl leaves that."
         )
+    if lefts := [each for each in moves if each.left]:
+        other = next(store for store in STORES if store is not target)
+        warnings = [
+            *warnings,
+            f"The {_CALLED[other]} may still have a copy for {counted(len(lefts), 'login')}: {lefts[0].left}. "
+            "`mailctl secrets prune` removes what nobody uses.",
+        ]
     if not wanted:
         notes.append("There is nothing to move.")
     context.emit(Outcome(moves, _table(moves), error=_joined(errors), notes=notes, warnings=warnings))
@@ -135,33 +149,74 @@ def _moved(
             now = context.config.gateway(gateway.name)  # its other login may just have been moved
             if now.logins.get(role) != gateway.logins[role]:
                 raise SecretError("Another mailctl changed this login meanwhile", hint="Run it again.")
-            state = _carry(context, now, role, target)
+            state, left = _carry(context, now, role, target)
     except MailctlError as error:
+        if error.code.startswith("keyring_"):
+            error.hint = _hint(gateway.name, at, target)
         return replace(row, state=MoveState.FAILED, code=error.code, message=error.message), error
-    return replace(row, state=state), None
+    return replace(row, state=state, left=left.message if left else ""), None
 
 
-def _carry(context: Context, gateway: Gateway, role: LoginRole, target: SourceKind) -> MoveState:
-    """Copy, change the file, remove; or, where it is there, remove what an earlier run may have left."""
+def _hint(name: str, at: SourceKind, target: SourceKind) -> str:
+    """What to do where the keyring can't be had."""
+    if at is not SourceKind.KEYRING:
+        return "It stays where it is. Unlock or start a keyring, then run it again."
+    again = f"; or give it again: `mailctl gateway password set {name} --encrypted`"
+    return f"Unlock or start the keyring that has it, then run it again{again if target is not at else ''}."
+
+
+def _carry(
+    context: Context, gateway: Gateway, role: LoginRole, target: SourceKind
+) -> tuple[MoveState, SecretError | None]:
+    """Copy, change the file, remove; or, where it is there, remove what an earlier run may have left.
+
+    Returns, too, why an old copy may be left.
+    """
     secrets, source = context.secrets, gateway.logins[role].secret
     users = users_of(role, source)
     if source.store is target:
+        error = secrets.peek(gateway.name, role, source).error
+        if error and not (source.kind is SourceKind.OAUTH and error.code == "secret_missing"):
+            raise error
         other = next(store for store in STORES if store is not target)
-        if other is SourceKind.KEYRING or context.encrypted.exists:
-            try:
-                secrets.drop(gateway.name, users, other, target)
-            except SecretError:  # a store that isn't there has nothing left; `secrets prune` finds the rest
-                return MoveState.THERE
-        return MoveState.THERE
+        looks = other is SourceKind.KEYRING or context.encrypted.exists
+        return MoveState.THERE, _dropped(context, gateway, users, other, target) if looks else None
     if source.store is None:
         secrets.set(gateway.name, role, secrets.read(source), target)
     elif not secrets.transfer(gateway.name, users, source.store, target) and source.kind is not SourceKind.OAUTH:
         error = secrets.check(gateway.name, role, source).error
         raise error or SecretError(f"There is no password of {gateway.name!r} to move", code="secret_missing")
-    context.config.save_gateway(_with(gateway, role, _at(source, target)))
-    if source.store is not None:
-        secrets.drop(gateway.name, users, source.store, target)
-    return MoveState.MOVED
+    try:
+        context.config.save_gateway(_with(gateway, role, _at(source, target)))
+    except MailctlError:
+        _take_back(context, gateway, role, target)
+        raise
+    if source.store is None:
+        return MoveState.MOVED, None
+    return MoveState.MOVED, _dropped(context, gateway, users, source.store, target)
+
+
+def _dropped(
+    context: Context, gateway: Gateway, users: tuple[str, ...], old: SourceKind, new: SourceKind
+) -> SecretError | None:
+    """Remove the old copy; why it may still be there. A store that isn't there has none."""
+    try:
+        context.secrets.drop(gateway.name, users, old, new)
+    except SecretError as error:
+        return None if error.code in NOTHING_KEPT else error
+    return None
+
+
+def _take_back(context: Context, gateway: Gateway, role: LoginRole, target: SourceKind) -> None:
+    """Remove the new copy, unless the gateway's file names it after all."""
+    source = gateway.logins[role].secret
+    with suppress(MailctlError):  # the first error is the one to report; `secrets prune` finds the rest
+        if context.config.gateway(gateway.name).logins[role].secret != source:
+            return
+        if source.store is None:
+            context.secrets.clear(gateway.name, role, target)
+        else:
+            context.secrets.drop(gateway.name, users_of(role, source), target, source.store)
 
 
 def _at(source: SecretSource, target: SourceKind) -> SecretSource:

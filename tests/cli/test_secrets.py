@@ -150,10 +150,48 @@ def test_a_file_that_cannot_be_written_loses_nothing(home: Cli, monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr("mailctl.config.store.ConfigStore.save_gateway", fails)
         assert home.run(*MOVE).code == 4
-    assert in_keyring(home) == {**PASSWORDS, **TOKENS}
+    assert (in_keyring(home), in_file(home)) == ({**PASSWORDS, **TOKENS}, {})  # nor is a copy left
     assert source_of(home, "work") == SecretSource()
     home.ok(*MOVE)
     assert in_keyring(home) == {}
+    with monkeypatch.context() as patched:
+        patched.setattr("mailctl.config.store.ConfigStore.save_gateway", fails)
+        assert home.run("secrets", "move", "--to", "keyring", "--from", "env").code == 4
+    assert in_keyring(home) == {}
+
+
+def test_an_old_copy_that_cannot_be_removed_is_told_until_it_is(home: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> bool:
+        raise SecretError("The keyring is locked", code="keyring_locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MemoryKeyring, "delete", fails)
+        for state in ("moved", "there"):
+            done = home.run(*MOVE, "work", "--json")
+            rows = [(row["state"], row["left"]) for row in json.loads(done.out)["result"]]
+            assert (done.code, rows) == (0, [(state, "The keyring is locked")] * 2)
+            assert "may still have a copy for 2 logins: The keyring is locked. `mailctl secrets prune`" in done.err
+    assert in_file(home) == {name: value for name, value in PASSWORDS.items() if name[0] == "mailctl:work"}
+    assert home.json(*MOVE, "work")["result"][0]["left"] == ""
+    assert in_keyring(home).keys() & in_file(home).keys() == set()
+
+
+def test_what_is_said_to_be_there_is_there(home: Cli) -> None:
+    home.keyring.delete("mailctl:home", "login")
+    home.keyring.delete("mailctl:cloud", "login:oauth")  # not signed in
+    found = home.json("secrets", "move", "--to", "keyring", code=4)["result"]
+    assert {row["gateway"]: row["state"] for row in found} == {"home": "failed", "work": "there", "cloud": "there"}
+
+
+def test_a_move_from_a_locked_keyring_says_what_helps(home: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> Entry:
+        raise SecretError("The keyring is locked", hint="gateway password set home --encrypted", code="keyring_locked")
+
+    monkeypatch.setattr(MemoryKeyring, "get", fails)
+    assert "that has it, then run it again; or give it again" in home.run(*MOVE, "home").err
+    back = home.run("secrets", "move", "--to", "keyring", "home").err
+    assert "then run it again." in back
+    assert "--encrypted" not in back
 
 
 def test_without_a_key_nothing_begins(home: Cli) -> None:
