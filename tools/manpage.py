@@ -19,10 +19,10 @@ FILES = [
     ("~/.config/mailctl/gateways/NAME.toml", "One gateway. Passwords are never in it, only where they are."),
     ("~/.config/mailctl/oauth/NAME.toml", "One OAuth application; [oauth.NAME] in config.toml comes first."),
     ("~/.config/mailctl/secrets.jwe", "Passwords and tokens, where there is no keyring; encrypted."),
+    ("~/.config/mailctl/keyring.json", "Names of the entries in the keyring; no secrets."),
     ("~/.local/share/mailctl/mail/GATEWAY/FOLDER/", "Mail, as Maildir."),
     ("~/.local/state/mailctl/sync/GATEWAY.db", "Sync state; can be rebuilt from the Maildir and the server."),
     ("~/.local/state/mailctl/journal.db", "The mailer log."),
-    ("~/.local/state/mailctl/keyring.json", "Names of the entries in the keyring; no secrets."),
     ("~/.local/state/mailctl/watch/", "Heartbeats and locks of running watches."),
     ("~/.config/systemd/user/mailctl-*", "Units made by `mailctl schedule install`."),
 ]

@@ -77,7 +77,7 @@ class Secrets(Configured):
             return self.application_of(gateway, source), login.user
 
         post = HttpPost(CertificatePolicy(minimum_tls=self.config.settings.limits.minimum_tls))
-        store, locks = self.secrets, self.paths.state / "oauth"
+        store, locks = self.secrets, self.paths.guards(self.env) / ".tokens"
         return Tokens(find, store.keeper, store.service, post, store.application_secret, locks, self.now)
 
     @staticmethod
@@ -153,7 +153,7 @@ class Secrets(Configured):
         turns = (Path(session) if os.path.isdir(session) else self.paths.state) / "mailctl-keyring.lock"
         env, seconds = child_env(self.env, self._secret_variables()), 60.0 if asks else 3.0
         ring = SystemKeyring(env, seconds=seconds, turns=turns)
-        return ListedKeyring(ring, self.paths.state / "keyring.json")
+        return ListedKeyring(ring, self.paths.guards(self.env) / "keyring.json")
 
     def _secret_variables(self) -> set[str]:
         """Names of the variables from which gateways and applications take secrets; no child process gets them."""

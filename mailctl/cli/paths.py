@@ -1,5 +1,6 @@
 """Where files live: the XDG base directories, or what options and environment say."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,16 @@ class Paths(NamedTuple):
 
         usual, here = _usual(env, "XDG_CONFIG_HOME", ".config").resolve(), self.config.resolve()
         return "" if here == usual else sha256(bytes(here)).hexdigest()[:8]
+
+    def guards(self, env: Mapping[str, str]) -> Path:
+        """The folder of the locks and lists of kept secrets: one for all commands that share this configuration.
+
+        They keep the same entries, whatever --state-dir each has; a configuration that can't be written to, too.
+        """
+        here = next((each for each in (self.config, *self.config.parents) if each.exists()), self.config)
+        if os.access(here, os.W_OK):
+            return self.config
+        return _usual(env, "XDG_STATE_HOME", ".local/state") / f"secrets-{self.realm(env) or 'usual'}"
 
 
 def find_paths(env: Mapping[str, str], config_dir: str, state_dir: str) -> Paths:

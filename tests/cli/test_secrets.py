@@ -322,7 +322,7 @@ def test_a_login_that_changes_meanwhile_is_left_alone(home: Cli, monkeypatch: py
     "words", [("secrets", "move", "--to", "encrypted", "cloud"), ("gateway", "rename", "cloud", "sky")]
 )
 def test_no_token_is_renewed_while_it_moves(home: Cli, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
-    lock, seen = home.state / "oauth/cloud.login.lock", []
+    lock, seen = home.config / ".tokens/cloud.login.lock", []
     original = MemoryKeyring.get
 
     def get(ring: MemoryKeyring, service: str, user: str) -> Entry:
@@ -333,6 +333,7 @@ def test_no_token_is_renewed_while_it_moves(home: Cli, monkeypatch: pytest.Monke
         return original(ring, service, user)
 
     monkeypatch.setattr(MemoryKeyring, "get", get)
+    home.env["MAILCTL_STATE_DIR"] = str(home.state / "another")  # the tokens are the same
     home.ok(*words)
     assert seen
 
