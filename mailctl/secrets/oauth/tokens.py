@@ -22,7 +22,10 @@ from mailctl.secrets.oauth.steady import steadily
 from mailctl.secrets.private import locked
 
 LONGEST = 60.0
-"""Seconds that getting a token may take."""
+"""Seconds for which others are waited for, and that an exchange of tokens may take after that.
+
+One that was given up early could leave the server with a new token and us with the old one.
+"""
 JUST_NOW = timedelta(minutes=1)
 """So young a token isn't renewed because a server refused it: another of the kind would be refused as well."""
 PAUSES = (0.5, 2.0)
@@ -85,8 +88,8 @@ class Tokens:
     ) -> BearerToken:
         """An access token that is good for long enough to sign in; got anew where the one at hand isn't.
 
-        fresh: the server refused the one at hand. seconds: the most that it may take. use: what it must be good for
-        (see `oauth_grants.fit`). Raises SecretError (oauth_lacks, oauth_not_signed_in, oauth_expired,
+        fresh: the server refused the one at hand. seconds: the most that others are waited for. use: what it must
+        be good for (see `oauth_grants.fit`). Raises SecretError (oauth_lacks, oauth_not_signed_in, oauth_expired,
         oauth_no_application, oauth_library), AuthError or NetworkError of the authorization server, LockedError where
         another process takes too long.
         """
@@ -127,7 +130,7 @@ class Tokens:
                 held = place.finish() or place.main(strict=application.grant.by_person)
                 if held and self._fits(held, application) and self._good(place, held, seen, fresh=fresh):
                     return held
-                return self._renewed(place, application, user, held, deadline)
+                return self._renewed(place, application, user, held)
         except (NetworkError, TlsError, ProtocolError, StorageError):  # a network's sign-in page is any of them
             if at_hand and at_hand.good(self._now()):  # for a short while
                 return at_hand
@@ -164,15 +167,13 @@ class Tokens:
         had = self._had.get(_key(place))
         return had is not None and timedelta() <= now - had < JUST_NOW
 
-    def _renewed(
-        self, place: Place, application: Application, user: str, held: Token | None, deadline: Deadline
-    ) -> Token:
+    def _renewed(self, place: Place, application: Application, user: str, held: Token | None) -> Token:
         """A new token, kept. Where it will take the old one's place, that it can be kept is tried out first."""
 
         def renew() -> Token:
             if held and held.refresh_token and application.grant.by_person:
                 place.try_out(held)
-            token = self._fetch(place, application, user, held, deadline)
+            token = self._fetch(place, application, user, held, Deadline(LONGEST))
             _keep(place, token)
             with self._mutex:
                 self._had[_key(place)] = self._now()

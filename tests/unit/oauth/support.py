@@ -49,6 +49,7 @@ class Server:
         self.reply = reply or self.tokens
         self.forms: list[Form] = []
         self.headers: list[Mapping[str, str]] = []
+        self.left: list[float] = []  # seconds that each may take
         self.rotate = True
         self.lifetime = 3600
 
@@ -56,6 +57,7 @@ class Server:
         form = dict(parse_qsl(body.decode(), strict_parsing=True))
         self.forms.append(form)
         self.headers.append(headers)
+        self.left.append(deadline.remaining() or 0.0)
         return self.reply(url, form)
 
     def tokens(self, url: str, form: Form) -> HttpAnswer:

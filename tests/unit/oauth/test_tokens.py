@@ -106,6 +106,13 @@ def test_F7_the_other_one_is_waited_for_no_longer_than_may_be(kept: Kept) -> Non
         kept.get(seconds=0.1)
 
 
+def test_F6_an_exchange_has_its_time_however_long_others_were_waited_for(kept: Kept) -> None:
+    kept.sign_in()
+    kept.clock.pass_(hours=2)
+    assert kept.get(seconds=10) == "access-1"
+    assert kept.server.left[0] > 30  # what the poster grants
+
+
 class Door:
     """A lock that counts who is at it."""
 
