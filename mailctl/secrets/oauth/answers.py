@@ -65,11 +65,11 @@ def facts_of(answer: HttpAnswer, url: str, doing: str) -> dict[str, Any]:
     where = str(urlsplit(url).hostname)
     found = _object(answer.body)
     error = found.get("error") if found else None
-    if isinstance(error, dict):  # some nest it as in their other interfaces
-        found, error = error, error.get("code") or error.get("status")
+    if isinstance(error, dict):  # some nest it as in their other interfaces, where a code may be the status's number
+        found, error = error, _first_text(error.get("code"), error.get("status"))
     if found and isinstance(error, str) and error:
-        description = found.get("error_description")
-        failure: MailctlError = RefusalError(error, description if isinstance(description, str) else "", where, doing)
+        description = _first_text(found.get("error_description"), found.get("message"))
+        failure: MailctlError = RefusalError(error, description, where, doing)
         if failure.cause in ("provider_fault", "temp_unavailable"):
             failure = _unwell(where, failure.cause, failure.server_text)
         raise failure
@@ -78,6 +78,10 @@ def facts_of(answer: HttpAnswer, url: str, doing: str) -> dict[str, Any]:
     if found is None or not 200 <= answer.status < 300:
         raise _no_server(where, answer)
     return found
+
+
+def _first_text(*values: object) -> str:
+    return next((value for value in values if isinstance(value, str) and value), "")
 
 
 def _object(body: bytes) -> dict[str, Any] | None:
@@ -133,7 +137,7 @@ def token_of(facts: dict[str, Any], application: Application, now: datetime, url
         scopes=tuple(scope[: 4 * MOST_TOKEN].split()) if isinstance(scope, str) else (),
         refresh_token=Secret(refresh) if refresh else None,
         refreshed=now if refresh else None,
-        refresh_expires=_after(now, facts.get("refresh_token_expires_in") or facts.get("refresh_expires_in")),
+        refresh_expires=_refresh_end(facts, now),
         application=application.name,
         client_id=application.client_id,
         tenant=application.tenant,
@@ -158,6 +162,12 @@ def _bad_token(where: str, fault: str) -> ProtocolError:
 def _visible(value: str) -> bool:
     """VSCHAR alone (RFC 6749 appendix A.12)."""
     return all("!" <= character <= "~" for character in value)
+
+
+def _refresh_end(facts: dict[str, Any], now: datetime) -> datetime | None:
+    """When the refresh token lapses, None if not known. Keycloak says 0 of one that doesn't by itself."""
+    end = _after(now, facts.get("refresh_token_expires_in") or facts.get("refresh_expires_in"))
+    return end if end and end > now else None
 
 
 def _after(now: datetime, seconds: object) -> datetime | None:

@@ -137,3 +137,18 @@ def test_without_the_library_it_is_said_how_to_get_it(monkeypatch: pytest.Monkey
         client(Server()).authorization("alice")
     assert caught.value.code == "oauth_library"
     assert "-m pip install" in caught.value.hint
+
+
+@pytest.mark.parametrize("lapses", [0, -1, "0", "soon", None])
+def test_a_refresh_token_that_lapses_at_once_is_one_of_which_no_end_is_known(lapses: object) -> None:
+    facts = {"access_token": "a", "refresh_token": "r", "refresh_expires_in": lapses}
+    assert token_of(facts, APPLICATION, NOW, URL).refresh_expires is None
+    assert token_of({**facts, "refresh_token_expires_in": 60}, APPLICATION, NOW, URL).refresh_expires is not None
+
+
+@pytest.mark.parametrize("code", [400, None, "INVALID_ARGUMENT"])
+def test_a_nested_error_is_read_where_its_code_is_a_number(code: object) -> None:
+    nested = {"error": {"code": code, "status": "INVALID_ARGUMENT", "message": "Invalid value"}}
+    with pytest.raises(RefusalError) as caught:
+        facts_of(answer(nested, 400), URL, "the sign-in")
+    assert (caught.value.error, caught.value.server_text) == ("INVALID_ARGUMENT", "INVALID_ARGUMENT: Invalid value")
