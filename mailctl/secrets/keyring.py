@@ -50,6 +50,17 @@ def naming(gateway: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def instead(ways: str) -> Iterator[None]:
+    """Where the keyring's hint would be WAYS_ON, which are those of passwords, it is `ways`."""
+    try:
+        yield
+    except SecretError as error:
+        if error.hint == WAYS_ON:
+            error.hint = ways
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What a keyring has under one name. secret: None if nothing. kept_at: when it was last changed, if known."""

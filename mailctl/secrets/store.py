@@ -11,7 +11,7 @@ from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
 from mailctl.errors import SecretError
-from mailctl.secrets.keyring import Keyring, naming
+from mailctl.secrets.keyring import Keyring, instead, naming
 from mailctl.secrets.sources import Sources
 from mailctl.secrets.stores import Stores, called, no_encrypted_file
 
@@ -109,7 +109,9 @@ class SecretStore(Stores):
         """The `client_secret` or the `key` (`what`) of an OAuth application. A key is the whole of its file."""
         if source.store is None:
             return self._sources.read(source, whole=what == "key")
-        secret = self.keeper(source.store).get(self.service(f"oauth/{application.name}"), what).secret
+        again = f"`mailctl auth setup {application.name} --client-secret-store encrypted`"
+        with instead(f"Unlock or start a keyring; or give the client secret anew, to be kept elsewhere: {again}."):
+            secret = self.keeper(source.store).get(self.service(f"oauth/{application.name}"), what).secret
         if not secret:
             raise SecretError(
                 f"There is no {what} of the application {application.name!r} in the {source.store}",

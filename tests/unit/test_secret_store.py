@@ -192,6 +192,18 @@ def test_hints_of_the_keyring_name_the_gateway() -> None:
     assert "GATEWAY" not in caught.value.hint
 
 
+def test_hints_of_the_keyring_name_what_helps_an_application() -> None:
+    class Broken(MemoryKeyring):
+        def get(self, service: str, user: str) -> Entry:
+            raise SecretError("There is no keyring here", hint=WAYS_ON, code="keyring_none")
+
+    application = Application("own", OAuthService("own", "", "", ""), "x")
+    with pytest.raises(SecretError) as caught:
+        SecretStore({}, Broken).application_secret(application, "client_secret", SecretSource())
+    assert "mailctl auth setup own --client-secret-store encrypted" in caught.value.hint
+    assert "GATEWAY" not in caught.value.hint
+
+
 def test_an_applications_key_is_the_whole_of_its_file(tmp_path: Path) -> None:
     ring, service = MemoryKeyring(), OAuthService("own", "", "", "")
     file = tmp_path / "key.json"

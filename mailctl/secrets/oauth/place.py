@@ -1,13 +1,12 @@
 """The place of one login's token in a keyring: two names, so that an end in the middle leaves a whole token."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.kept import token_users
 from mailctl.domain.oauth import Token
 from mailctl.errors import SecretError
-from mailctl.secrets.keyring import WAYS_ON, Keyring
+from mailctl.secrets.keyring import Keyring, instead
 from mailctl.secrets.oauth.kept import from_text, to_text
 
 
@@ -76,15 +75,9 @@ class Place:
                 raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
         return backend
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _answering(self) -> AbstractContextManager[None]:
         """Hints of a keyring that doesn't answer name the ways that tokens have: those of passwords would end OAuth."""
-        try:
-            yield
-        except SecretError as error:
-            if error.hint == WAYS_ON:
-                error.hint = (
-                    "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
-                    f"`mailctl gateway edit {self.gateway} --oauth '{self._application}' --encrypted`."
-                )
-            raise
+        return instead(
+            "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
+            f"`mailctl gateway edit {self.gateway} --oauth '{self._application}' --encrypted`."
+        )
