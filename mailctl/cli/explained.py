@@ -23,6 +23,7 @@ def explain_refusal(context: Context, error: MailctlError) -> None:
         cause_hint=error.cause,
         exit_code=error.exit_code,
         gateway=str(error.detail.get("gateway", "")),
+        facts=frozenset({"by_itself"} if error.detail.get("by_itself") else ()),
     )
     verdict = judge(known, context.knowledge)
     if verdict.cause == "unknown":

@@ -189,6 +189,7 @@ class Climb:
         if self._secret:
             provider = knowledge.provider_of(job.provider, job.endpoint.host)
             facts |= login_facts(job.login, job.address, self._secret, provider)
+        facts |= {"by_itself"} if error.detail.get("by_itself") else set()
         if job.token_refused:
             facts |= {"token_renewed"}
         hint = error.cause or ("secret_unavailable" if isinstance(error, SecretError) else "")

@@ -71,7 +71,10 @@ def fit(token: Token, application: Application, use: Use, user: str, gateway: st
         raise SecretError(lacking[0].message, hint=hint, code="oauth_lacks", cause=lacking[0].cause)
     return BearerToken(
         token.access_token.reveal(),
-        facts=(f"lacks:{each.cause}" for each in lacking),
+        facts=(
+            *(f"lacks:{each.cause}" for each in lacking),
+            *(() if application.grant.by_person else ("by_itself",)),
+        ),
         warnings=(each.text for each in lapses(token, application, now)),
         mechanisms=application.service.sasl,
     )

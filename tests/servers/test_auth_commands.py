@@ -368,6 +368,12 @@ def test_an_application_that_signs_in_by_itself(cli: Cli, server: OAuthServer) -
     assert "nobody has to" in cli.json("auth", "login", "g", code=2)["error"]["message"]
     assert cli.json("auth", "status")["result"][0]["state"] == "by itself"
     assert cli.ok("auth", "token", "g").out.strip() == server.register.issued[-1].access
+    cli.ok("auth", "logout", "g")
+    server.faults["/token"] = Fault(b'{"error":"invalid_grant"}')
+    for command in ("token", "test"):
+        error = cli.json(*(["auth", "token"] if command == "token" else ["test"]), "g", code=7)["error"]
+        assert "auth login" not in error["hint"], command
+        assert error["cause"] == "app_config"
 
 
 def test_smtp_may_sign_in_as_somebody_else(cli: Cli, server: OAuthServer) -> None:

@@ -148,3 +148,11 @@ def test_no_password_is_suspected_where_none_was_sent() -> None:
     report, _ = check(Tokens("old"), refusal, refusal, provider="gmail")
     assert report.cause == "token_rejected"
     assert "bad_credentials" not in {other.cause for other in report.alternatives}
+
+
+def test_where_nobody_signs_in_nobody_is_told_to() -> None:
+    report, _ = check(Tokens("old", facts=("by_itself",)), REFUSED, REFUSED)
+    assert report.cause == "token_rejected"
+    assert report.remedy
+    assert not [step for step in report.remedy if "auth login" in step]
+    assert "Add-MailboxPermission" in report.remedy[0]

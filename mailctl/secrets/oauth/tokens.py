@@ -95,7 +95,12 @@ class Tokens:
         """
         application, user = self._find(gateway, role, source)
         place, deadline = self._place(gateway, role, source), Deadline(min(seconds or LONGEST, LONGEST))
-        token = self._token(place, application, user, deadline, fresh=fresh)
+        try:
+            token = self._token(place, application, user, deadline, fresh=fresh)
+        except MailctlError as error:
+            if not application.grant.by_person:  # signing in is not what helps
+                error.detail["by_itself"] = True
+            raise
         return fit(token, application, use, user, gateway, self._now()) if use else token.access_token
 
     def keep(self, gateway: str, role: LoginRole, source: SecretSource, token: Token) -> str:
