@@ -49,6 +49,7 @@ def token(
     except MailctlError as error:
         error.detail.setdefault("gateway", name)
         raise
-    kept = context.tokens.kept(name, login.role, login.source)
+    again = not context.application_of(name, login.source).grant.by_person
+    kept = context.tokens.kept(name, login.role, login.source, again=again)
     scopes, expires = (list(kept.scopes), kept.expires) if kept else ([], None)
     context.emit(Outcome(AccessToken(name, login.role, login.user, scopes, expires), text=secret.reveal()))

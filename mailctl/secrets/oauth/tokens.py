@@ -4,17 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
 
 from mailctl.domain.deadline import Deadline
-from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
+from mailctl.domain.gateway import STORES, LoginRole, SecretSource, SourceKind
 from mailctl.domain.oauth import Application, Grant, HttpPoster, Token, Use
 from mailctl.domain.oauth_grants import fit, lapsed
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, SecretError, StorageError, TlsError
 from mailctl.secrets.keyring import Keyring
+from mailctl.secrets.memory import Spare
 from mailctl.secrets.oauth.answers import RefusalError
 from mailctl.secrets.oauth.client import ApplicationSecret, Client
 from mailctl.secrets.oauth.place import Place
@@ -66,6 +68,7 @@ class Tokens:
     ) -> None:
         self._find, self._ring, self._service, self._post = find, ring, service, post
         self._secret, self._locks, self._now = secret, locks, now
+        self._spare = {store: Spare(partial(ring, store)) for store in STORES}
         self._had: dict[str, datetime] = {}  # when this process got the token of a login
         self._spoiled: dict[str, BearerToken] = {}  # the token of a login that a mail server refused last
         self._refused: dict[str, tuple[float, Secret | None, SecretError]] = {}
@@ -94,7 +97,8 @@ class Tokens:
         another process takes too long.
         """
         application, user = self._find(gateway, role, source)
-        place, deadline = self._place(gateway, role, source), Deadline(min(seconds or LONGEST, LONGEST))
+        place = self._place(gateway, role, source, again=not application.grant.by_person)
+        deadline = Deadline(min(seconds or LONGEST, LONGEST))
         try:
             token = self._token(place, application, user, deadline, fresh=fresh)
         except MailctlError as error:
@@ -108,9 +112,12 @@ class Tokens:
         with self.held(gateway, role):
             return self._place(gateway, role, source).keep(token)
 
-    def kept(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
-        """What is kept for a login, None if nothing is. SecretError (oauth_unreadable) where it is no token."""
-        place = self._place(gateway, role, source)
+    def kept(self, gateway: str, role: LoginRole, source: SecretSource, *, again: bool = False) -> Token | None:
+        """What is kept for a login, None if nothing is. SecretError (oauth_unreadable) where it is no token.
+
+        again: it can be had again without a person; then a place that keeps nothing is no fault.
+        """
+        place = self._place(gateway, role, source, again=again)
         return place.newer() or place.main()
 
     def forget(self, gateway: str, role: LoginRole, source: SecretSource) -> Token | None:
@@ -240,9 +247,11 @@ class Tokens:
                     place.keep(replace(held, refused=self._now()))
             raise ended from refusal
 
-    def _place(self, gateway: str, role: LoginRole, source: SecretSource) -> Place:
-        name = source.argument[0] if source.argument else ""
-        return Place(self._ring(source.store or SourceKind.KEYRING), self._service(gateway), gateway, role, name)
+    def _place(self, gateway: str, role: LoginRole, source: SecretSource, *, again: bool = False) -> Place:
+        """again: the token can be had again at any time, so that a place that keeps nothing is no fault."""
+        name, store = source.argument[0] if source.argument else "", source.store or SourceKind.KEYRING
+        ring: Keyring = self._spare[store] if again else self._ring(store)
+        return Place(ring, self._service(gateway), gateway, role, name)
 
     def _locked(self, gateway: str, role: LoginRole, seconds: float) -> AbstractContextManager[None]:
         return locked(self._locks / f"{gateway}.{role}.lock", what=f"the token of {gateway!r}", seconds=seconds)

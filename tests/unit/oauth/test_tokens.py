@@ -223,6 +223,39 @@ def test_a_keyring_that_does_not_answer_is_said_with_the_ways_of_tokens(tmp_path
     assert "'sso' --encrypted" in caught.value.hint
 
 
+class Nowhere(MemoryKeyring):
+    """A machine without a keyring."""
+
+    def get(self, service: str, user: str) -> Entry:
+        raise SecretError("There is no keyring here", code="keyring_none")
+
+    def set(self, service: str, user: str, secret: Secret) -> str:
+        raise SecretError("There is no keyring here", code="keyring_none")
+
+    def delete(self, service: str, user: str) -> bool:
+        raise SecretError("There is no keyring here", code="keyring_none")
+
+
+def test_a_token_that_can_be_had_at_any_time_needs_no_keyring(tmp_path: Path) -> None:
+    application = with_grant(Grant.CLIENT_CREDENTIALS, client_secret=SecretSource(SourceKind.ENV, ("X",)))
+    kept = Kept(tmp_path, application, Nowhere())
+    assert [kept.get(), kept.get()] == ["access-1", "access-1"]
+    held = kept.tokens.kept("work", LOGIN, OAUTH, again=True)
+    assert held is not None
+    assert held.expires == kept.clock() + timedelta(hours=1)
+    kept.clock.pass_(hours=2)
+    assert kept.get() == "access-2"
+    assert kept.other_process().access_token("work", LOGIN, OAUTH).reveal() == "access-3"
+
+
+def test_a_token_that_can_be_had_at_any_time_is_kept_where_that_can_be(tmp_path: Path) -> None:
+    application = with_grant(Grant.CLIENT_CREDENTIALS, client_secret=SecretSource(SourceKind.ENV, ("X",)))
+    kept = Kept(tmp_path, application)
+    assert kept.get() == "access-1"
+    assert kept.other_process().access_token("work", LOGIN, OAUTH).reveal() == "access-1"
+    assert kept.ring.names == [("mailctl:work", "login:oauth")]
+
+
 class Dies(MemoryKeyring):
     """A keyring in whose n-th call that changes it (before it, or after) the process ends."""
 
