@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mailctl.domain.kept import PREFIX
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret, accept, mask
-from mailctl.errors import SecretError, StorageError
+from mailctl.errors import LockedError, SecretError, StorageError
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -102,6 +102,7 @@ class SystemKeyring:
         self._lock = Lock()
         self._child: Popen[bytes] | None = None
         self._paused_until = 0.0
+        self._alone_until = 0.0
         self._stale_at = inf
 
     def get(self, service: str, user: str) -> Entry:
@@ -137,34 +138,38 @@ class SystemKeyring:
     def _ask(self, *request: str) -> dict[str, Any]:
         import json
 
-        with self._lock, self._turn():
+        with self._lock:
             if monotonic() < self._paused_until:
                 raise _timeout(self._seconds)
-            if monotonic() >= self._stale_at:
-                self.close()
-            try:
-                child = self._child or self._start()
-                assert child.stdin is not None  # noqa: S101 - a pipe, by Popen's arguments
-                child.stdin.write(json.dumps([self._seconds, *request]).encode() + b"\n")
-                child.stdin.flush()
-                answer = _answer(child, self._seconds)
-            except TimeoutError:
-                self.close()
-                self._paused_until = monotonic() + PAUSE_SECONDS
-                raise _timeout(self._seconds) from None
-            except (OSError, ValueError):
-                self.close()
-                raise SecretError(
-                    "The keyring's backend crashed", hint=WAYS_ON, code="secret_unavailable"
-                ) from None  # the cause's text could quote what was sent
-            except BaseException:  # Ctrl-C in the middle of an answer: the next call must not read the rest of it
-                self.close()
-                raise
+            with self._turn():
+                answer = self._exchange(json.dumps([self._seconds, *request]).encode() + b"\n")
             if answer.get("fault") in _FOUND_NONE:
                 self._stale_at = min(self._stale_at, monotonic() + PAUSE_SECONDS)
         if "fault" in answer:
             raise _refusal(answer)
         return answer
+
+    def _exchange(self, request: bytes) -> dict[str, Any]:
+        if monotonic() >= self._stale_at:
+            self.close()
+        try:
+            child = self._child or self._start()
+            assert child.stdin is not None  # noqa: S101 - a pipe, by Popen's arguments
+            child.stdin.write(request)
+            child.stdin.flush()
+            return _answer(child, self._seconds)
+        except TimeoutError:
+            self.close()
+            self._paused_until = monotonic() + PAUSE_SECONDS
+            raise _timeout(self._seconds) from None
+        except (OSError, ValueError):
+            self.close()
+            raise SecretError(
+                "The keyring's backend crashed", hint=WAYS_ON, code="secret_unavailable"
+            ) from None  # the cause's text could quote what was sent
+        except BaseException:  # Ctrl-C in the middle of an answer: the next call must not read the rest of it
+            self.close()
+            raise
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -176,9 +181,13 @@ class SystemKeyring:
         from mailctl.secrets.private import locked
 
         with ExitStack() as stack:
-            if self._turns is not None:
-                with suppress(StorageError):
+            if self._turns is not None and monotonic() >= self._alone_until:
+                try:
                     stack.enter_context(locked(self._turns, what="the keyring", seconds=self._seconds))
+                except LockedError:  # by one that hangs: waiting again for each secret helps nobody
+                    self._alone_until = monotonic() + PAUSE_SECONDS
+                except StorageError:
+                    pass
             yield
 
     def _start(self) -> "Popen[bytes]":
