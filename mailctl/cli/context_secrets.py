@@ -135,12 +135,22 @@ class Secrets(Configured):
         """The key of the encrypted file. A person is asked once a command; twice if the file is to be made."""
         source = self.secrets_key
         if source is not None:
-            return self.secrets.read(source)
+            return self.read_secrets_key(source)
         if self._typed is None:
             from mailctl.cli.password_options import ask_passphrase
 
             self._typed = ask_passphrase(self, new=new)  # type: ignore[arg-type]  # the whole context
         return self._typed
+
+    def read_secrets_key(self, source: SecretSource) -> "Secret":
+        """The key of the encrypted file from `source`; SecretError says who names it."""
+        try:
+            return self.secrets.read(source, what="key")
+        except SecretError as error:
+            names = (KEY_VARIABLE, KEY_FILE_VARIABLE)
+            said = next((name for name in names if self.env.get(name)), "[secrets] key in config.toml")
+            error.hint = error.hint or f"{said} says that the key of the encrypted file is there."
+            raise
 
     def _system_keyring(self) -> "Keyring":
         from mailctl.secrets.keyring import SystemKeyring

@@ -72,7 +72,7 @@ def doctor(
     gateways, warnings = context.load_gateways(names or [])
     sources = [_keyring(context), _encrypted(context), _command(context), _env(context), _file(context), _oauth()]
     logins, errors = _logins(context, gateways)
-    fits, advice = _advice({state.source: state.usable for state in sources}, context)
+    fits, advice = _advice(context, {state.source: state for state in sources}, logins)
     found = SecretsDoctor(sources, logins, fits, advice)
     error = None
     if errors:
@@ -111,10 +111,8 @@ def _encrypted(context: Context) -> SourceState:
 
 def _try_encrypted(context: Context) -> None:
     """Open the file, or have the key with which it would be made; SecretError if that can't be."""
-    if context.encrypted.exists:
+    if context.encrypted.exists or context.secrets_key is not None:
         context.encrypted.unlock()
-    elif context.secrets_key is not None:
-        context.secrets.read(context.secrets_key)
     elif not context.interactive:
         raise SecretError(
             "Nothing gives a key for the encrypted file, and there is nobody to ask",
@@ -164,17 +162,30 @@ def _logins(context: Context, gateways: list[Gateway]) -> tuple[list[LoginSecret
     return rows, errors
 
 
-def _advice(usable: dict[SourceKind, bool], context: Context) -> tuple[SourceKind, str]:
-    """The source that fits this machine best, and why, in a sentence."""
+def _advice(
+    context: Context, sources: dict[SourceKind, SourceState], logins: list[LoginSecret]
+) -> tuple[SourceKind, str]:
+    """The source that fits this machine best; and why, and the next command, in a sentence or two."""
+    keyring = sources[SourceKind.KEYRING]
     if context.env.get("CREDENTIALS_DIRECTORY"):
         return SourceKind.FILE, "This is a service of systemd: its credentials fit best (--password-file NAME)."
-    if usable[SourceKind.KEYRING]:
+    if keyring.usable:
         return SourceKind.KEYRING, "The keyring is usable: nothing else is needed."
-    then = "with its key in a private file" if context.secrets_key is None else "whose key is at hand"
-    return (
-        SourceKind.ENCRYPTED,
-        f"There is no usable keyring: the encrypted file fits best, {then} (`mailctl secrets move --to encrypted`).",
-    )
+    closed = keyring.code in ("keyring_locked", "keyring_timeout")
+    why = "The keyring doesn't open: unlock it; or" if closed else "There is no usable keyring:"
+    if context.secrets_key is not None:
+        how = ", and its key is named already." if sources[SourceKind.ENCRYPTED].usable else "; see to its key first."
+    else:
+        change = " --change" if context.encrypted.exists else ""
+        how = (
+            ". Where nobody is there to type its passphrase, it needs a key: "
+            f"`mailctl secrets key ~/.mailctl.key{change}`, then in config.toml: "
+            '[secrets] key = {file = "~/.mailctl.key"}.'
+        )
+    missing = [each.gateway for each in logins if each.source is SourceKind.KEYRING and not each.available]
+    if missing:
+        how += f" `mailctl gateway password set {missing[0]} --encrypted` puts there what no keyring gives."
+    return SourceKind.ENCRYPTED, f"{why} the encrypted file fits best{how}"
 
 
 def _sources_table(sources: list[SourceState]) -> Table:

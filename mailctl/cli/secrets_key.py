@@ -7,6 +7,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
+from mailctl.domain.gateway import SecretSource, SourceKind
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import ExistsError, SecretError, StorageError, UsageError
@@ -53,7 +54,7 @@ def key(
 
             new = ask_passphrase(context, new=True)
         else:
-            _make(path, new)
+            _make(context, path, new)
         if change:
             context.encrypted.change_key(new)
     done = "Would make" if dry_run else "Made"
@@ -86,14 +87,28 @@ def _notes(context: Context, path: str) -> list[str]:
     return [f"Change it, too, where mailctl takes it from: {source.kind} {source.argument[0]}"] if source else []
 
 
-def _make(path: str, value: Secret) -> None:
-    """Write the key durably into a new file that nobody else can read."""
+def _make(context: Context, path: str, value: Secret) -> None:
+    """Write the key durably into a new file that nobody else can read; SecretError if it would be refused there."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            os.write(handle, value.reveal().encode() + b"\n")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            with open(handle, "wb") as file:
+                file.write(value.reveal().encode() + b"\n")
+                file.flush()
+                os.fsync(handle)
+            _keep_name(path)
+            context.secrets.read(SecretSource(SourceKind.FILE, (path,)), what="key")
+        except (OSError, SecretError):
+            os.unlink(path)  # nothing is closed with it yet
+            raise
     except OSError as error:
         raise StorageError(f"{path} can't be written: {error.strerror}") from error
+
+
+def _keep_name(path: str) -> None:
+    """Make the file's name durable as well: what is closed with the key must not outlive it."""
+    folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

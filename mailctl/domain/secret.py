@@ -89,10 +89,10 @@ class BearerToken(Secret):
         self.facts, self.warnings, self.mechanisms = frozenset(facts), tuple(warnings), tuple(mechanisms)
 
 
-def accept(value: str, where: str) -> Secret:
+def accept(value: str, where: str, what: str = "password") -> Secret:
     """`value` as a Secret; SecretError (secret_invalid) if it can't be anybody's password.
 
-    where: what it came from, for the message ("the variable X").
+    where: what it came from, for the message ("the variable X"). what: what it is called there.
     """
     fault = ""
     if not value:
@@ -104,7 +104,7 @@ def accept(value: str, where: str) -> Secret:
     elif any("\ud800" <= character <= "\udfff" for character in value):
         fault = "is not valid UTF-8"
     if fault:
-        raise SecretError(f"The password from {where} {fault}", code="secret_invalid")
+        raise SecretError(f"The {what} from {where} {fault}", code="secret_invalid")
     return Secret(value)
 
 

@@ -196,7 +196,8 @@ class EncryptedFile:
             except ValueError:
                 error = SecretError(
                     f"The {WHAT} {self.path} doesn't open: the key, or passphrase, is not the one it was made with",
-                    hint="`mailctl secrets doctor` says where the key is taken from.",
+                    hint="`mailctl secrets doctor` says where the key is taken from. If the right one is lost, so is "
+                    "what is in there: move the file away, and give the passwords again.",
                     code="secrets_key_wrong",
                 )
                 self._refused = (sealed.key, key, error)

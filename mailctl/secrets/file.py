@@ -9,7 +9,7 @@ from mailctl.errors import SecretError
 from mailctl.secrets.private import read_private
 
 
-def secret_path(name: str, env: Mapping[str, str]) -> Path:
+def secret_path(name: str, env: Mapping[str, str], what: str = "password") -> Path:
     """Where the file `name` of a `{file = …}` source is.
 
     `~` is the home folder; a relative name is a credential of the systemd unit. SecretError if there is no such place.
@@ -22,7 +22,7 @@ def secret_path(name: str, env: Mapping[str, str]) -> Path:
     folder = env.get("CREDENTIALS_DIRECTORY", "")
     if not folder.startswith("/"):
         raise SecretError(
-            f"The password file {name!r} has no full path, and $CREDENTIALS_DIRECTORY is not set",
+            f"The {what} file {name!r} has no full path, and $CREDENTIALS_DIRECTORY is not set",
             hint="Name the file by its full path, or run mailctl as a systemd unit with LoadCredential=.",
             code="secret_missing",
         )
@@ -31,17 +31,15 @@ def secret_path(name: str, env: Mapping[str, str]) -> Path:
     return Path(folder) / path
 
 
-def secret_from_file(
-    path: Path, *, credential: bool = False, what: str = "password file", whole: bool = False
-) -> Secret:
+def secret_from_file(path: Path, *, credential: bool = False, what: str = "password", whole: bool = False) -> Secret:
     """The first line of the file, without its line end, or the whole of it.
 
     SecretError unless it is private as `read_private` has it.
     """
-    content = read_private(path, 4 * MAX_SECRET + 3, what=what, credential=credential)
+    content = read_private(path, 4 * MAX_SECRET + 3, what=f"{what} file", credential=credential)
     text = content.removeprefix(b"\xef\xbb\xbf")
     line = text if whole else text.partition(b"\n")[0].removesuffix(b"\r")
     try:
-        return accept(line.decode(), f"the file {str(path)!r}")
+        return accept(line.decode(), f"the file {str(path)!r}", what)
     except UnicodeDecodeError:
-        raise SecretError(f"The {what} {str(path)!r} is not UTF-8", code="secret_invalid") from None
+        raise SecretError(f"The {what} file {str(path)!r} is not UTF-8", code="secret_invalid") from None

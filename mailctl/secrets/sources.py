@@ -37,10 +37,12 @@ class Sources:
         self._answers: dict[tuple[str, ...], _Answer] = {}
         self._lock = Lock()
 
-    def read(self, source: SecretSource, *, seconds: float | None = None, whole: bool = False) -> Secret:
+    def read(
+        self, source: SecretSource, *, seconds: float | None = None, whole: bool = False, what: str = "password"
+    ) -> Secret:
         """The secret that a command, a variable or a file holds; SecretError if it can't be had.
 
-        whole: of a file, more than its first line.
+        whole: of a file, more than its first line. what: what it is called in messages.
         """
         from mailctl.secrets.file import secret_from_file, secret_path
 
@@ -53,10 +55,10 @@ class Sources:
                 if not value:
                     state = "empty" if argument in self._env else "not set"
                     raise SecretError(f"The variable {argument!r} is {state}", code="secret_missing")
-                return accept(value, f"the variable {argument!r}")
+                return accept(value, f"the variable {argument!r}", what)
             case SourceKind.FILE:
-                path = secret_path(argument, self._env)
-                return secret_from_file(path, credential=not argument.startswith(("/", "~")), whole=whole)
+                path, credential = secret_path(argument, self._env, what), not argument.startswith(("/", "~"))
+                return secret_from_file(path, credential=credential, what=what, whole=whole)
         raise AssertionError(source.kind)
 
     def _answer_of(self, argv: tuple[str, ...], seconds: float) -> Secret:

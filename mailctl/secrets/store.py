@@ -101,9 +101,12 @@ class SecretStore(Stores):
             raise self._nothing_kept(gateway, role, source.store)
         return secret
 
-    def read(self, source: SecretSource, *, seconds: float | None = None) -> Secret:
-        """The secret that a command, a variable or a file holds, whosever it is; SecretError if it can't be had."""
-        return self._sources.read(source, seconds=seconds)
+    def read(self, source: SecretSource, *, seconds: float | None = None, what: str = "password") -> Secret:
+        """The secret that a command, a variable or a file holds, whosever it is; SecretError if it can't be had.
+
+        what: what it is called in messages.
+        """
+        return self._sources.read(source, seconds=seconds, what=what)
 
     def application_secret(self, application: "Application", what: str, source: SecretSource) -> Secret:
         """The `client_secret` or the `key` (`what`) of an OAuth application. A key is the whole of its file."""

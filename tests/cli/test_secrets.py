@@ -266,6 +266,59 @@ def test_doctor_says_why_not(home: Cli) -> None:
     home.ok("secrets", "doctor", "ci")  # what others lack is no fault of this one
 
 
+def test_doctor_names_commands_that_help(home: Cli, tmp_path: Path) -> None:
+    """As somebody does who follows it: what it says next is what is missing next."""
+
+    def advice() -> str:
+        said: str = json.loads(home.run("secrets", "doctor", "home", "--json").out)["result"]["advice"]
+        return said
+
+    home.keyring = NoKeyring()
+    del home.env["MAILCTL_SECRETS_KEY"]
+    assert "`mailctl secrets key ~/.mailctl.key`, then in config.toml: [secrets] key = {file = " in advice()
+    key = home.home / ".mailctl.key"
+    home.ok("secrets", "key", str(key))
+    (home.config / "config.toml").write_text('[secrets]\nkey = {file = "~/.mailctl.key"}\n')
+    said = advice()
+    assert "its key is named already. `mailctl gateway password set home --encrypted`" in said
+    home.ok("gateway", "password", "set", "home", "--encrypted", "--password-stdin", stdin="p-home\n")
+    assert advice() == "There is no usable keyring: the encrypted file fits best, and its key is named already."
+    (home.config / "config.toml").unlink()
+    assert "`mailctl secrets key ~/.mailctl.key --change`" in advice()
+
+
+def test_a_key_that_cannot_be_had_is_called_a_key(home: Cli, tmp_path: Path) -> None:
+    home.ok(*MOVE)
+    key, check = tmp_path / "key", ("gateway", "password", "check", "work", "--imap")
+    home.env["MAILCTL_SECRETS_KEY_FILE"] = str(key)
+    del home.env["MAILCTL_SECRETS_KEY"]
+    done = home.run(*check)
+    assert f"There is no key file '{key}'" in done.err
+    assert "hint: MAILCTL_SECRETS_KEY_FILE says" in done.err
+    key.touch(0o600)
+    assert "The key from the file" in home.run(*check).err
+    key.write_text('{\n"kty": "oct"\n}\n')
+    assert "not a JWK of 256 bits on one line" in home.run(*check).err
+    home.env["MAILCTL_SECRETS_KEY_FILE"] = "key"
+    assert "The key file 'key' has no full path" in home.run(*check).err
+    del home.env["MAILCTL_SECRETS_KEY_FILE"]
+    (home.config / "config.toml").write_text('[secrets]\nkey = {env = "NOWHERE"}\n')
+    done = home.run(*check)
+    assert "The variable 'NOWHERE' is not set" in done.err
+    assert "hint: [secrets] key in config.toml says" in done.err
+
+
+def test_a_key_is_not_made_where_it_would_be_refused(home: Cli, tmp_path: Path) -> None:
+    home.ok(*MOVE)
+    before = (home.config / "secrets.jwe").read_bytes()
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    done = home.run("secrets", "key", str(tmp_path / "open/key"), "--change")
+    assert (done.code, list((tmp_path / "open").iterdir())) == (4, [])
+    assert "lies in a folder that others can write to" in done.err
+    assert (home.config / "secrets.jwe").read_bytes() == before
+
+
 def test_a_random_key_opens_what_it_made(home: Cli, tmp_path: Path) -> None:
     key = tmp_path / "key"
     home.ok("secrets", "key", str(key), "--dry-run")
