@@ -41,7 +41,7 @@ class Flows:
         show = self.context.emitter.show
         with self.context.listen_for(self.application) as listener:
             authorization = self.client.authorization(self.user, listener.port)
-            start = listener.offer(authorization.url)
+            start = listener.offer(authorization.url, authorization.answered_by)
             show(f"The browser opens {start}; sign in there as {self.user}.")
             open_browser(self.context, start)
             answer = listener.wait(self.seconds, self.context.stop)

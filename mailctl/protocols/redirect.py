@@ -1,10 +1,12 @@
 """The loopback redirect of a sign-in in the browser (RFC 8252 section 7.3): listens, takes one answer, says it's done.
 
-What the answer says is judged by whoever asked for it; here it is only carried over.
+What the answer says is judged by whoever asked for it; here it is only carried over, if it answers what was asked.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
+from socket import SHUT_RDWR
 from socketserver import TCPServer, ThreadingMixIn
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -21,7 +23,7 @@ START, DONE = "/mailctl-start", "/mailctl-done"
 LINGER = 3.0
 """Seconds for which the browser may still fetch the last page."""
 MOST_AT_ONCE = 20
-"""Connections that are answered side by side; browsers open a few ahead of need."""
+"""Connections that are answered side by side, browsers open a few ahead of need; one more ends the oldest of them."""
 _POLL = 0.2
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>mailctl</title>
 <body style="font-family:sans-serif;margin:4em auto;max-width:32em"><h1>{}</h1><p>{}</p></body></html>
@@ -32,6 +34,7 @@ _USED = _PAGE.format(
     "Opened before",
     "This link leads to the sign-in once. To use another browser, press Ctrl-C in the terminal and begin again.",
 )
+_OTHER = _PAGE.format("Not taken", "This answers another sign-in than the one that mailctl waits for.")
 _ELSE = _PAGE.format("Nothing here", "mailctl waits for the answer of a sign-in.")
 _HEADERS = {
     "Content-Type": "text/html; charset=utf-8",
@@ -46,7 +49,8 @@ _HEADERS = {
 class RedirectListener:
     """Listens on 127.0.0.1 while its `with` block runs. Whatever isn't the answer gets a page that says nothing.
 
-    port: 0 for a random one. path: that of the redirect URI. The first answer is taken, every other one is turned away.
+    port: 0 for a random one. path: that of the redirect URI. The first answer to what was offered is taken, every other
+    one is turned away.
     """
 
     def __init__(self, port: int = 0, path: str = "/") -> None:
@@ -54,6 +58,8 @@ class RedirectListener:
         self._lock, self._taken, self._shown = Lock(), Event(), Event()
         self._answer: Secret | None = None
         self._start: str | None = None
+        self._ours: Callable[[str], bool] | None = None
+        self._strays = 0
         try:
             self._server = _Server((HOST, port), _Handler)
         except OSError as error:
@@ -77,8 +83,13 @@ class RedirectListener:
         self._server.server_close()
         self._thread.join()
 
-    def offer(self, url: Secret) -> str:
-        """An address on this machine that leads to `url`, once: what a browser is started with, others can read."""
+    def offer(self, url: Secret, ours: Callable[[str], bool]) -> str:
+        """An address on this machine that leads to `url`, once: what a browser is started with, others can read.
+
+        ours: whether an address answers that, by its state; whatever page is open can send a browser here. Threads
+        call it. Nothing is an answer before this was called.
+        """
+        self._ours = ours
         self._start = ascii_argument(url.reveal(), "address")
         return f"http://{HOST}:{self.port}{START}"
 
@@ -90,8 +101,9 @@ class RedirectListener:
         end = monotonic() + seconds
         while not self._taken.wait(min(_POLL, max(0.0, end - monotonic()))):
             if monotonic() >= end or (stop is not None and stop.is_set()):
+                other = "; what came back answered another one" if self._strays else ""
                 raise AuthError(
-                    f"Nobody finished the sign-in in the browser within {seconds:g} s",
+                    f"Nobody finished the sign-in in the browser within {seconds:g} s{other}",
                     hint="Start the sign-in again; with --no-browser where this machine has none.",
                     code="oauth_timeout",
                 )
@@ -114,10 +126,14 @@ class RedirectListener:
             return 200, "", _DONE
         if path != self._path or not _is_answer(query):
             return 404, "", _ELSE
+        came = f"http://{host}{target}"
+        if self._ours is None or not self._ours(came):
+            self._strays += 1  # the wait goes on: a stranger must not be able to end it
+            return 400, "", _OTHER
         with self._lock:
             if self._taken.is_set():
                 return 410, "", _GONE
-            self._answer = Secret(f"http://{host}{target}")
+            self._answer = Secret(came)
             self._taken.set()
         return 303, DONE, ""  # so that neither the browser's address bar nor its history keeps the code
 
@@ -139,24 +155,26 @@ class _Server(ThreadingMixIn, TCPServer):
     listener: RedirectListener
 
     def __init__(self, *arguments: Any) -> None:
-        self._busy, self._lock = 0, Lock()
+        self._open: dict[Any, None] = {}  # from the oldest on
+        self._lock = Lock()
         super().__init__(*arguments)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
-            free = self._busy < MOST_AT_ONCE
-            self._busy += free
-        if free:
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+            oldest = next(iter(self._open)) if len(self._open) >= MOST_AT_ONCE else None
+            self._open.pop(oldest, None)
+            self._open[request] = None
+            if oldest is not None:  # silent ones must not shut the browser out
+                with suppress(OSError):
+                    oldest.shutdown(SHUT_RDWR)
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
             with self._lock:
-                self._busy -= 1
+                self._open.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that went away, or somebody who speaks no HTTP: nobody's concern."""

@@ -55,6 +55,15 @@ class Authorization:
         )
         return cls(Secret(url), redirect, state, verifier, service.id, service.issuer)
 
+    def answered_by(self, address: str) -> bool:
+        """Whether a redirected address answers this request: its state, once in it, is ours."""
+        try:
+            pairs = parse_qsl(address.partition("?")[2], keep_blank_values=True, max_num_fields=50)
+        except ValueError:
+            return False
+        states = [value for name, value in pairs if name == "state"]
+        return len(states) == 1 and self._has_state(states[0])
+
     def code(self, answer: str) -> Secret:
         """The code in a redirected address (or its query alone).
 
@@ -64,7 +73,7 @@ class Authorization:
         text = "".join(answer.split())
         if not text or len(text) > MOST_ANSWER:
             raise _no_answer("is empty" if not text else "is too long")
-        address, mark, query = text.rpartition("?")
+        address, mark, query = text.partition("?")
         if mark and not self._leads_here(address):
             raise _no_answer(f"doesn't begin with {self.redirect}")
         pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True, max_num_fields=50)
@@ -76,7 +85,7 @@ class Authorization:
             raise _no_answer("holds neither a code nor an error")
         if len(found) < len(pairs):
             raise _no_answer("says something twice")
-        if not hmac.compare_digest(found.get("state", "").encode(), self.state.reveal().encode()):
+        if not self._has_state(found.get("state", "")):
             raise AuthError(
                 "What came back answers another sign-in than this one: its state is not ours. It was not used",
                 hint="Start the sign-in again, and follow the new link to the end.",
@@ -95,6 +104,9 @@ class Authorization:
         if not found["code"]:
             raise _no_answer("holds an empty code")
         return Secret(found["code"])
+
+    def _has_state(self, state: str) -> bool:
+        return hmac.compare_digest(state.encode(errors="replace"), self.state.reveal().encode())
 
     def _leads_here(self, address: str) -> bool:
         """Whether it is the redirect URI, of which a loopback one's port may differ (RFC 8252 section 7.3)."""
