@@ -147,6 +147,13 @@ def test_F4_what_is_no_answer_is_refused(oauth_server: OAuthServer, certificates
     assert caught.value.code in ("oauth_redirect", "oauth_issuer")
 
 
+def test_a_question_mark_in_the_answer_is_part_of_it(oauth_server: OAuthServer, certificates: Certificates) -> None:
+    asked = client(application(oauth_server), certificates).authorization(USER)
+    answer = f"code=4/a?b&state={asked.state.reveal()}"  # RFC 3986 section 3.4 lets a query have one
+    assert asked.code(f"{asked.redirect}/?{answer}").reveal() == "4/a?b"
+    assert asked.code(answer).reveal() == "4/a?b"
+
+
 @pytest.mark.parametrize(
     "redirect",
     [

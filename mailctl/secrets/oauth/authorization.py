@@ -73,8 +73,9 @@ class Authorization:
         text = "".join(answer.split())
         if not text or len(text) > MOST_ANSWER:
             raise _no_answer("is empty" if not text else "is too long")
-        address, mark, query = text.partition("?")
-        if mark and not self._leads_here(address):
+        whole = ":" in text.partition("=")[0]
+        address, _, query = text.partition("?") if whole else ("", "", text)
+        if whole and not self._leads_here(address):
             raise _no_answer(f"doesn't begin with {self.redirect}")
         pairs = parse_qsl(query.partition("#")[0], keep_blank_values=True, max_num_fields=50)
         found = dict(pairs)
