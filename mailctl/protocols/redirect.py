@@ -94,21 +94,32 @@ class RedirectListener:
         return f"http://{HOST}:{self.port}{START}"
 
     def wait(self, seconds: float, stop: Event | None = None) -> Secret:
-        """The address at which the browser came back. AuthError (oauth_timeout) if it didn't within `seconds`.
+        """The address at which the browser came back. AuthError if it didn't within `seconds`: oauth_timeout, or
+        oauth_state where something else came back.
 
         stop: gives up when it is set, in the same way.
         """
         end = monotonic() + seconds
         while not self._taken.wait(min(_POLL, max(0.0, end - monotonic()))):
             if monotonic() >= end or (stop is not None and stop.is_set()):
-                other = "; what came back answered another one" if self._strays else ""
-                raise AuthError(
-                    f"Nobody finished the sign-in in the browser within {seconds:g} s{other}",
-                    hint="Start the sign-in again; with --no-browser where this machine has none.",
-                    code="oauth_timeout",
-                )
+                raise self._nobody(seconds)
         assert self._answer is not None  # set before the event  # noqa: S101
         return self._answer
+
+    def _nobody(self, seconds: float) -> AuthError:
+        what = f"Nobody finished the sign-in in the browser within {seconds:g} s"
+        if self._strays:
+            return AuthError(
+                f"{what}; what came back answers another sign-in: its state is not ours. It was not used",
+                hint="Start the sign-in again, and follow the new link to the end.",
+                code="oauth_state",
+                cause="sign_in_mixed_up",
+            )
+        return AuthError(
+            what,
+            hint="Start the sign-in again; with --no-browser where this machine has none.",
+            code="oauth_timeout",
+        )
 
     def answered(self, target: str, host: str) -> tuple[int, str, str]:
         """What a GET of `target` gets: status, and where to or the page. host: the Host header.

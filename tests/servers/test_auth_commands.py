@@ -216,7 +216,7 @@ def test_who_says_no_is_not_signed_in(cli: Cli) -> None:
 
 def test_F1_a_wrong_state_is_refused(cli: Cli, server: OAuthServer) -> None:
     server.wrong_state = "of another sign-in"
-    assert cli.json("auth", "login", "g", code=7)["error"]["code"] == "oauth_state"
+    assert cli.json("auth", "login", "g", "--timeout", "3s", code=7)["error"]["code"] == "oauth_state"
     assert not server.forms()
 
 

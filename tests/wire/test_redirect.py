@@ -109,7 +109,7 @@ def test_F4_what_answers_something_else_does_not_end_the_wait() -> None:
             status, location, page = get(listener, target)
             assert (status, location) == (400, "")
             assert "another sign-in" in page
-        with pytest.raises(AuthError, match="answered another one"):
+        with pytest.raises(AuthError, match="answers another sign-in"):
             listener.wait(0)
         assert get(listener, "/?code=right&state=ours")[0] == 303
         get(listener, DONE)
