@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mailctl.domain.secret import Secret
     from mailctl.journal.recorder import JournalRecorder
     from mailctl.journal.store import Journal
+    from mailctl.protocols.http import Resolve
     from mailctl.protocols.wire import Wire
     from mailctl.sync.job import SyncJob
 
@@ -121,18 +122,18 @@ class Context(Secrets):
         from mailctl.protocols.idn import a_labels
         from mailctl.providers.discovery import discover
 
-        address, dns = parse_address(email), Dns(self.config.settings.nameserver)
-        return discover(address, a_labels(address.domain), dns, self.http(), Deadline(seconds))
+        nameserver = self.config.settings.nameserver
+        address, dns = parse_address(email), Dns(nameserver)
+        http = self.http(dns.addresses if nameserver else None)
+        return discover(address, a_labels(address.domain), dns, http, Deadline(seconds))
 
-    def http(self) -> "Getter":
-        """Fetches small documents."""
+    def http(self, find: "Resolve | None" = None) -> "Getter":
+        """Fetches small documents. find: gives the addresses of hosts; None: as for all other connections."""
         from mailctl.domain.server import CertificatePolicy
-        from mailctl.protocols.dns import Dns
         from mailctl.protocols.http import Http
 
-        settings = self.config.settings
-        policy = CertificatePolicy(minimum_tls=settings.limits.minimum_tls)
-        return Http(policy, Dns(settings.nameserver).addresses) if settings.nameserver else Http(policy)
+        policy = CertificatePolicy(minimum_tls=self.config.settings.limits.minimum_tls)
+        return Http(policy, find) if find else Http(policy)
 
     @cached_property
     def journal(self) -> "Journal":

@@ -249,3 +249,11 @@ def test_an_identity_provider_of_ones_own_tells_its_endpoints(cli: Cli, issuer: 
     }
     assert not cli.json("auth", "setup", "sso", "--client-id", "mailctl")["result"]["changed"]
     assert cli.run("auth", "setup", "other", "--issuer", f"{issuer}/x", "--client-id", "x").code == 9
+
+
+def test_an_identity_provider_is_found_as_its_tokens_are_fetched_by_the_system(cli: Cli, issuer: str) -> None:
+    cli.config.mkdir(parents=True, mode=0o700)
+    (cli.config / "config.toml").touch(0o600)
+    (cli.config / "config.toml").write_text('nameserver = "127.0.0.1:1"\n')  # it is for MX, SRV and autoconfig
+    arguments = ("auth", "setup", "sso", "--issuer", issuer, "--client-id", "mailctl", "--scope", "openid")
+    assert cli.json(*arguments)["result"]["application"]["token_endpoint"] == f"{issuer}/t"
