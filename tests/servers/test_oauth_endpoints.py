@@ -178,7 +178,20 @@ def test_F10_a_bad_certificate_is_refused_before_anything_is_said(certificates: 
             with pytest.raises(TlsError) as caught:
                 client(application(server, secret=True), certificates, CLIENT_SECRET).client_credentials(Deadline(SOON))
             assert caught.value.cause.startswith("tls_")
+            assert ("SSL_CERT_FILE" in caught.value.hint) == (bad is certificates.self_signed)
             assert server.asked == []
+
+
+def test_F10_a_server_that_is_not_there_is_told_with_what_to_do(
+    oauth_server: OAuthServer, certificates: Certificates
+) -> None:
+    mine = client(application(oauth_server, secret=True), certificates, CLIENT_SECRET)
+    oauth_server.faults = {"/token": Fault(silent=True)}
+    for seconds, cause in ((0.5, "tcp_timeout"), (SOON, "tcp_refused")):
+        with pytest.raises(NetworkError) as caught:
+            mine.client_credentials(Deadline(seconds))
+        assert (caught.value.cause, "proxy or firewall" in caught.value.hint) == (cause, True)
+        oauth_server.stop()
 
 
 def test_lifetimes_that_make_no_sense_do_not_hurt(oauth_server: OAuthServer, certificates: Certificates) -> None:

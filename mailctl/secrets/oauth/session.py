@@ -8,12 +8,19 @@ from urllib.parse import quote, urlencode
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.oauth import HttpAnswer, HttpPoster
 from mailctl.domain.secret import Secret
-from mailctl.errors import ProtocolError
+from mailctl.errors import NetworkError, ProtocolError, TlsError
 from mailctl.secrets.oauth.answers import RefusalError, facts_of
 
 Read = Callable[[HttpAnswer, str, str], dict[str, Any]]
 """Reads an answer, as `answers.facts_of` does."""
 HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+_ISSUERS = frozenset({"tls_unknown_issuer", "tls_self_signed"})
+_AUTHORITY = (
+    "If it is of an organisation's own authority, add that to those that this machine trusts (Debian: "
+    "/usr/local/share/ca-certificates, then update-ca-certificates), or name its file in SSL_CERT_FILE."
+)
+"""A server's `ca_file` is for its mail protocols alone."""
+_AWAY = "Try again later; if it goes on, see whether a proxy or firewall keeps this machine from it."
 
 
 def revoked(answer: HttpAnswer, url: str, doing: str) -> dict[str, Any]:
@@ -69,6 +76,14 @@ class Session:
             answer = self._post(url, body.encode("ascii"), headers, self._deadline)
         except ProtocolError as error:
             error.cause = error.cause or "protocol_violation"
+            raise
+        except TlsError as error:
+            if error.cause in _ISSUERS:
+                error.hint = error.hint or _AUTHORITY
+            raise
+        except NetworkError as error:
+            if error.cause.startswith(("tcp_", "connection_")):
+                error.hint = error.hint or _AWAY
             raise
         self.facts = self._read(answer, url, self._doing)
 
