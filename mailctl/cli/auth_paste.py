@@ -28,10 +28,10 @@ def pasted(context: Context, question: str) -> str:
     mode[3] &= ~off
     mode[6][termios.VMIN], mode[6][termios.VTIME] = 1, 0
     typed = bytearray()
-    context.stderr.write(f"{question}: ")
-    context.stderr.flush()
     try:
-        termios.tcsetattr(handle, termios.TCSADRAIN, mode)
+        termios.tcsetattr(handle, termios.TCSADRAIN, mode)  # first: nothing that follows the question may be shown
+        context.stderr.write(f"{question}: ")
+        context.stderr.flush()
         with unseen(f"{question}: ", off):
             while len(typed) < MOST and (octet := os.read(handle, 1)) and octet not in _END:
                 if octet[0] in _BACK:

@@ -579,9 +579,13 @@ def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(cli: Cli) -> None:
     words = ("auth", "login", "g", "--no-browser")
     with subprocess_of(cli, *words, stdin=theirs, stdout=theirs, stderr=theirs, **more) as process:
         shown = read_until(ours, b"not shown): ")
-        assert not termios.tcgetattr(ours)[3] & termios.ECHO
+        hidden = not termios.tcgetattr(ours)[3] & termios.ECHO
         os.write(ours, b"half of it\x03")
-        process.wait(30)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+        assert hidden
         assert termios.tcgetattr(ours)[3] == before[3]
     os.close(theirs)
     shown += read_until(ours, None)
