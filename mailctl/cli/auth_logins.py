@@ -27,9 +27,13 @@ class TokenLogin:
 
 
 def token_logins(context: Context, name: str, roles: Sequence[LoginRole] = ()) -> list[TokenLogin]:
-    """Those of a gateway, of all its logins or of `roles`. UsageError (not_oauth) if there is none."""
+    """Those of a gateway, of all its logins or of `roles`; SMTP's is the main one where it has none of its own.
+
+    UsageError (not_oauth) if there is none.
+    """
     joined = context.gateway(name)
     gateway = joined.gateway
+    roles = [role if role in gateway.logins else LoginRole.LOGIN for role in roles]
     found = [
         TokenLogin(
             name,

@@ -69,10 +69,7 @@ def logout(
     error = failed[0] if failed else None
     if error:
         error.hint = "The tokens are forgotten here. Remove the application's access in the account's settings."
-    rows = [
-        (each.gateway, each.login.value, each.user, each.forgotten, "can't" if each.revoked is None else each.revoked)
-        for each in done
-    ]
+    rows = [(each.gateway, each.login.value, each.user, each.forgotten, _revoked(each)) for each in done]
     table = Table(columns("gateway", "login", "user", "forgotten", "revoked"), rows)
     context.emit(Outcome(done, table, error=error, notes=notes))
 
@@ -94,6 +91,13 @@ def _revoke(context: Context, login: TokenLogin, token: "Token") -> bool | None:
     except SecretError:
         return None
     return context.tokens.client(application).revoke(token, Deadline(SECONDS)) or None
+
+
+def _revoked(done: SignOut) -> bool | str | None:
+    """Nothing where there was nothing to revoke, or nothing was done."""
+    if done.dry_run or not done.forgotten:
+        return None
+    return "can't" if done.revoked is None else done.revoked
 
 
 def _said(done: SignOut) -> str:

@@ -139,6 +139,7 @@ def test_a_dry_run_asks_nobody(cli: Cli, server: OAuthServer) -> None:
     cli.ok("auth", "login", "g")
     (out,) = cli.json("auth", "logout", "g", "--dry-run")["result"]
     assert (out["forgotten"], out["revoked"], out["dry_run"]) == (True, None, True)
+    assert cli.ok("auth", "logout", "g", "--dry-run").rows == [["g", "login", ALICE, "yes", ""]]
     assert cli.json("auth", "status")["result"][0]["state"] == "signed in"
     assert not server.forms("/revoke")
 
@@ -152,6 +153,7 @@ def test_logging_out_revokes_and_forgets(cli: Cli, server: OAuthServer) -> None:
     assert cli.json("auth", "token", "g", code=4)["error"]["code"] == "oauth_not_signed_in"
     (out,) = cli.json("auth", "logout", "g")["result"]
     assert (out["forgotten"], out["revoked"]) == (False, None)
+    assert cli.ok("auth", "logout", "g").rows == [["g", "login", ALICE, "no", ""]]
 
 
 def test_the_mailer_log_has_who_signed_in_and_out(cli: Cli, server: OAuthServer) -> None:
@@ -627,3 +629,9 @@ def test_a_watch_that_gave_up_is_told_how_it_goes_on(cli: Cli) -> None:
     done = cli.ok("auth", "login", "g")
     assert f"`kill -HUP {os.getpid()}`" in done.err
     assert str(os.getppid()) not in done.err.replace(str(os.getpid()), "")
+
+
+def test_smtp_signs_in_as_the_gateway_does_unless_it_has_a_login_of_its_own(cli: Cli) -> None:
+    (row,) = cli.json("auth", "login", "g", "--smtp")["result"]
+    assert row["login"] == "login"
+    assert cli.ok("auth", "token", "g", "--smtp").out == cli.ok("auth", "token", "g").out
