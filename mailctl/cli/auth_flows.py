@@ -1,8 +1,10 @@
 """How a person signs in: in the browser of this machine, in one elsewhere, or by a code on another device."""
 
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
+from time import sleep
 from typing import Any
 
 from mailctl.cli.context import Context
@@ -10,8 +12,9 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.oauth import Application, Grant, Token
 from mailctl.domain.oauth_setup import check_grant
 from mailctl.domain.secret import Secret
-from mailctl.errors import AuthError, MailctlError, StoppedError, UsageError
+from mailctl.errors import AuthError, MailctlError, UsageError
 
+Redeem = Callable[[], Token]
 ANSWER = 30.0
 """Seconds that the authorization server may take for one answer."""
 TRIES = 3
@@ -19,7 +22,9 @@ TRIES = 3
 
 
 class Flows:
-    """The ways of one application for one user. Each gives a token, or raises what `client` raises; Ctrl-C ends it.
+    """The ways of one application for one user. Each gives what fetches the token; Ctrl-C ends it.
+
+    Both raise what `client` raises.
 
     seconds: how long the person may take.
     """
@@ -28,7 +33,7 @@ class Flows:
         self.context, self.application, self.user, self.seconds = context, application, user, seconds
         self.client = context.tokens.client(application)
 
-    def chosen(self, *, no_browser: bool, device: bool) -> Token:
+    def chosen(self, *, no_browser: bool, device: bool) -> Redeem:
         """Sign in by the way that the options, the application and the machine call for."""
         if device or (self.application.grant is Grant.DEVICE_CODE and not no_browser):
             return self.by_device()
@@ -36,7 +41,7 @@ class Flows:
             return self.by_pasting()
         return self.by_browser()
 
-    def by_browser(self) -> Token:
+    def by_browser(self) -> Redeem:
         """The browser of this machine comes back to a port of ours (RFC 8252)."""
         show = self.context.emitter.show
         with self.context.listen_for(self.application) as listener:
@@ -44,11 +49,11 @@ class Flows:
             start = listener.offer(authorization.url, authorization.answered_by)
             show(f"The browser opens {start}; sign in there as {self.user}.")
             open_browser(self.context, start)
-            answer = listener.wait(self.seconds, self.context.stop)
+            answer = listener.wait(self.seconds)
         code = authorization.code(answer.reveal())
-        return self.client.redeem(authorization, code, Deadline(ANSWER))
+        return lambda: self.client.redeem(authorization, code, Deadline(ANSWER))
 
-    def by_pasting(self) -> Token:
+    def by_pasting(self) -> Redeem:
         """The browser is elsewhere: the person takes the link there and brings back where it led."""
         show = self.context.emitter.show
         authorization = self.client.authorization(self.user)
@@ -66,9 +71,9 @@ class Flows:
                 if error.code != "oauth_redirect" or not left or not self.context.interactive:
                     raise
                 self.context.emitter.error(error)
-        return self.client.redeem(authorization, code, Deadline(ANSWER))
+        return lambda: self.client.redeem(authorization, code, Deadline(ANSWER))
 
-    def by_device(self) -> Token:
+    def by_device(self) -> Redeem:
         """The person enters a code on another device (RFC 8628)."""
         check_grant(self.application.service, Grant.DEVICE_CODE)
         code = self.client.device_code(Deadline(ANSWER))
@@ -87,11 +92,11 @@ class Flows:
                 while seconds > 0:
                     waiting.left(left)
                     step = min(1.0, seconds)
-                    if self.context.stop.wait(step):
-                        raise StoppedError("interrupted")
+                    sleep(step)
                     seconds, left = seconds - step, left - step
 
-            return self.context.token_of_device(self.client, code, pause)
+            token = self.context.token_of_device(self.client, code, pause)
+        return lambda: token
 
     def give_back(self, token: Token) -> None:
         """Have a token revoked that is of no use, where that can be."""

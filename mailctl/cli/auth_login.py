@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_logins import TokenLogin, check_store, note, token_logins
+from mailctl.cli.auth_logins import TokenLogin, check_store, kept_for, note, token_logins
 from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
@@ -121,17 +121,27 @@ def _signed_in(
 ) -> tuple[SignIn, list[str]]:
     """Let the person sign in, look at what was granted, keep it; and what there is to warn of."""
     application = flows.application
-    token = flows.chosen(no_browser=no_browser, device=device)
-    lacks = _shortfalls(login, application, token)
-    if lacks and lacks[0].certain:
-        flows.give_back(token)
-        raise AuthError(
-            f"{lacks[0].message}; the sign-in was not kept",
-            hint=_remedy(context, lacks[0].cause, login.gateway),
-            code="oauth_grant",
-            cause=lacks[0].cause,
-        )
-    kept_in = context.tokens.keep(login.gateway, login.role, login.source, token)
+    redeem = flows.chosen(no_browser=no_browser, device=device)
+    got: list[Token] = []
+
+    def finish() -> "tuple[Token, Sequence[Shortfall], str]":
+        got.append(token := redeem())
+        lacks = _shortfalls(login, application, token)
+        if lacks and lacks[0].certain:
+            raise AuthError(
+                f"{lacks[0].message}; the sign-in was not kept",
+                hint=_remedy(context, lacks[0].cause, login.gateway),
+                code="oauth_grant",
+                cause=lacks[0].cause,
+            )
+        return token, lacks, context.tokens.keep(login.gateway, login.role, login.source, token)
+
+    try:
+        token, lacks, kept_in = context.steadily(finish)
+    except MailctlError:
+        if got and not kept_for(context, application):  # what is kept might end with it
+            flows.give_back(got[0])
+        raise
     warnings = [*(shortfall.message for shortfall in lacks), *_lapses(context, application, token)]
     return _sign_in(login, application, token, kept_in, lacks), warnings
 

@@ -1,6 +1,7 @@
 """The logins that sign in by token, and what their tokens tell of themselves."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ from mailctl.cli.context import Context
 from mailctl.domain.gateway import LoginRole, SecretSource, SourceKind
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
-from mailctl.errors import SecretError, UsageError
+from mailctl.errors import MailctlError, UsageError
 
 if TYPE_CHECKING:
     from mailctl.domain.oauth import Application, Token
@@ -82,15 +83,41 @@ def certain_end(token: "Token") -> datetime | None:
 
 def check_store(context: Context, login: TokenLogin) -> None:
     """SecretError or StorageError where the tokens could not be kept, before anybody signs in for nothing."""
-    with context.tokens.held(login.gateway, login.role):
-        pass
     if login.source.store is SourceKind.ENCRYPTED:
         context.encrypted.make_ready()
-    try:
-        context.tokens.kept(login.gateway, login.role, login.source)
-    except SecretError as error:
-        if error.code != "oauth_unreadable":  # that is replaced
-            raise
+    context.tokens.try_out(login.gateway, login.role, login.source)
+
+
+def kept_for(context: Context, application: "Application") -> bool:
+    """Whether a token of that client may be kept for any gateway; so, too, where that can't be told.
+
+    Revoking one token may end all that the account has granted to the client (Google's does).
+    """
+    for gateway in context.load_gateways()[0]:
+        for role, login in gateway.logins.items():
+            if login.secret.kind is not SourceKind.OAUTH:
+                continue
+            try:
+                token = context.tokens.kept(gateway.name, role, login.secret)
+            except MailctlError:
+                return True
+            if token and token.client_id == application.client_id:
+                return True
+    return False
+
+
+def sharing(context: Context, login: TokenLogin, application: "Application") -> list[str]:
+    """The other gateways that sign in the same user by the same client."""
+    found = []
+    for gateway in context.load_gateways()[0]:
+        for each in gateway.logins.values():
+            if gateway.name == login.gateway or each.secret.kind is not SourceKind.OAUTH:
+                continue
+            with suppress(MailctlError):  # one whose application isn't there shares none
+                other = context.application_of(gateway.name, each.secret)
+                if (other.client_id, each.user.lower()) == (application.client_id, login.user.lower()):
+                    found.append(gateway.name)
+    return list(dict.fromkeys(found))
 
 
 def note(context: Context, login: TokenLogin, event: str, message: str, **fields: object) -> None:

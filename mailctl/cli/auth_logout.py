@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_logins import TokenLogin, note, token_logins
+from mailctl.cli.auth_logins import TokenLogin, note, sharing, token_logins
 from mailctl.cli.chosen import named
 from mailctl.cli.context import Context
 from mailctl.cli.lazy import App
@@ -16,7 +16,7 @@ from mailctl.output.emitter import Outcome
 from mailctl.output.view import Table, columns
 
 if TYPE_CHECKING:
-    from mailctl.domain.oauth import Token
+    from mailctl.domain.oauth import Application, Token
 
 SECONDS = 30.0
 app = App()
@@ -24,13 +24,17 @@ app = App()
 
 @dataclass(frozen=True, slots=True)
 class SignOut:
-    """What became of a login's tokens. forgotten: whether there were any. revoked: null where the provider can't."""
+    """What became of a login's tokens. forgotten: whether there were any. revoked: null where the provider can't.
+
+    sharing: other gateways that sign in the same user by the same application, and may have been signed out with it.
+    """
 
     gateway: str
     login: LoginRole
     user: str
     forgotten: bool
     revoked: bool | None
+    sharing: list[str]
     dry_run: bool
 
 
@@ -45,27 +49,40 @@ def logout(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be forgotten, and do nothing.")] = False,
 ) -> None:
-    """Sign out: have the tokens revoked where the provider can, and forget them here."""
+    """Sign out: have the tokens revoked where the provider can, and forget them here.
+
+    A provider may withdraw all that the account granted to the application: other gateways that sign in the same user
+    by it are named, and may have to sign in again.
+    """
     context = Context.of(ctx)
     done: list[SignOut] = []
     failed: list[MailctlError] = []
     notes: list[str] = []
-    for name in named(context, names or []):
+    asked = named(context, names or [])
+    for name in asked:
         for login in token_logins(context, name):
             token = _kept(context, login)
-            revoked = None
+            application, revoked = _application(context, login), None
+            others = [each for each in sharing(context, login, application) if each not in asked] if application else []
             if not dry_run:
                 if token is not None:
                     try:
-                        revoked = _revoke(context, login, token)
+                        revoked = _revoke(context, application, token) if application else None
                     except MailctlError as fault:
                         failed.append(fault)
                         revoked = False
                 context.tokens.forget(name, login.role, login.source)
                 if token is not None:
                     note(context, login, "auth.signed_out", "Signed out", revoked=revoked)
-            done.append(SignOut(name, login.role, login.user, token is not None, revoked, dry_run))
+            done.append(SignOut(name, login.role, login.user, token is not None, revoked, others, dry_run))
             notes.append(_said(done[-1]))
+            if others and token is not None and (revoked or dry_run):
+                notes.append(
+                    f"{', '.join(others)}: the same user and application; a provider may have ended "
+                    "that sign-in with it, which `mailctl test` tells"
+                    if revoked
+                    else f"{', '.join(others)}: the same user and application; a provider may end that sign-in with it"
+                )
     error = failed[0] if failed else None
     if error:
         error.hint = "The tokens are forgotten here. Remove the application's access in the account's settings."
@@ -84,12 +101,16 @@ def _kept(context: Context, login: TokenLogin) -> "Token | None":
         return None
 
 
-def _revoke(context: Context, login: TokenLogin, token: "Token") -> bool | None:
-    """Whether the provider revoked it; None where it has no way to, or the application isn't there any more."""
+def _application(context: Context, login: TokenLogin) -> "Application | None":
+    """The login's application, None where it isn't there any more."""
     try:
-        application = context.application_of(login.gateway, login.source)
+        return context.application_of(login.gateway, login.source)
     except SecretError:
         return None
+
+
+def _revoke(context: Context, application: "Application", token: "Token") -> bool | None:
+    """Whether the provider revoked it; None where it has no way to."""
     return context.tokens.client(application).revoke(token, Deadline(SECONDS)) or None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailctl.cli.configured import Configured
 from mailctl.domain.gateway import SecretSource, SourceKind
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     KeyringFactory = Callable[[], Keyring]
 
+T = TypeVar("T")
 KEY_VARIABLE, KEY_FILE_VARIABLE = "MAILCTL_SECRETS_KEY", "MAILCTL_SECRETS_KEY_FILE"
 """Variables that hold the key of the encrypted file, or name the file that has it; they come before `config.toml`."""
 
@@ -94,6 +95,13 @@ class Secrets(Configured):
         from mailctl.secrets.oauth.device import wait_for
 
         return wait_for(client, code, pause)
+
+    @staticmethod
+    def steadily(work: "Callable[[], T]") -> "T":
+        """What `work` returns or raises; no interrupt, no end of the command cuts it in two."""
+        from mailctl.secrets.oauth.steady import steadily
+
+        return steadily(work)
 
     @cached_property
     def encrypted(self) -> "EncryptedFile":

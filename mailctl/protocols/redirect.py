@@ -93,15 +93,13 @@ class RedirectListener:
         self._start = ascii_argument(url.reveal(), "address")
         return f"http://{HOST}:{self.port}{START}"
 
-    def wait(self, seconds: float, stop: Event | None = None) -> Secret:
+    def wait(self, seconds: float) -> Secret:
         """The address at which the browser came back. AuthError if it didn't within `seconds`: oauth_timeout, or
         oauth_state where something else came back.
-
-        stop: gives up when it is set, in the same way.
         """
         end = monotonic() + seconds
         while not self._taken.wait(min(_POLL, max(0.0, end - monotonic()))):
-            if monotonic() >= end or (stop is not None and stop.is_set()):
+            if monotonic() >= end:
                 raise self._nobody(seconds)
         assert self._answer is not None  # set before the event  # noqa: S101
         return self._answer

@@ -21,13 +21,17 @@ import pytest
 import tomli_w
 
 from mailctl.cli.run import run_command
+from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
+from mailctl.secrets.encrypted import EncryptedFile
+from mailctl.secrets.memory import MemoryKeyring
 from tests.cli.support import Cli, Done, TerminalIO
 
 from .support import agreeing_browser
 from .support.oauth_server import Fault, OAuthServer
 
 ALICE = "alice@example.org"
+KEY = "a passphrase of the tests"
 PROGRAM = Path(agreeing_browser.__file__)
 
 
@@ -154,6 +158,19 @@ def test_logging_out_revokes_and_forgets(cli: Cli, server: OAuthServer) -> None:
     (out,) = cli.json("auth", "logout", "g")["result"]
     assert (out["forgotten"], out["revoked"]) == (False, None)
     assert cli.ok("auth", "logout", "g").rows == [["g", "login", ALICE, "no", ""]]
+
+
+def test_logging_out_names_what_may_end_with_it(cli: Cli, server: OAuthServer) -> None:
+    for name, user in (("same", ALICE.upper()), ("else", "bob@example.org")):
+        table = {"user": user, "secret": {"oauth": "own"}}
+        write(cli, f"gateways/{name}", {"server": "s", "email": ALICE, "login": table})
+    cli.run("auth", "login", "g")
+    would = cli.run("auth", "logout", "g", "--dry-run")
+    assert "same: the same user and application" in would.err
+    both = cli.json("auth", "logout", "g", "same", "--dry-run")["result"]
+    assert [each["sharing"] for each in both] == [[], []]
+    done = cli.run("auth", "logout", "g", "--json")
+    assert json.loads(done.out)["result"][0]["sharing"] == ["same"]
 
 
 def test_the_mailer_log_has_who_signed_in_and_out(cli: Cli, server: OAuthServer) -> None:
@@ -410,7 +427,7 @@ def subprocess_of(cli: Cli, *words: str, **more: Any) -> "subprocess.Popen[str]"
     """A real mailctl, whose tokens are in the encrypted file."""
     table = {"user": ALICE, "secret": {"oauth": "own", "store": "encrypted"}}
     write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": table})
-    env = {**cli.env, "PYTHONPATH": str(Path(__file__).parents[2]), "MAILCTL_SECRETS_KEY": "a passphrase of the tests"}
+    env = {**cli.env, "PYTHONPATH": str(Path(__file__).parents[2]), "MAILCTL_SECRETS_KEY": KEY}
     command = [sys.executable, "-m", "mailctl", *words]
     return subprocess.Popen(command, env=env, text=True, **more)
 
@@ -426,7 +443,9 @@ def test_ctrl_c_ends_the_wait_and_keeps_nothing(cli: Cli) -> None:
         out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
     assert "Traceback" not in err
-    assert not (cli.config / "secrets.jwe").exists()
+    kept = EncryptedFile(cli.config / "secrets.jwe", lambda new: Secret(KEY))
+    assert kept.exists, "that it can be written was tried out"
+    assert kept.names == []
 
 
 def test_what_is_pasted_on_a_terminal_is_not_shown(cli: Cli, server: OAuthServer) -> None:
@@ -471,7 +490,6 @@ def read_until(terminal: int, words: bytes | None) -> bytes:
 
 def test_nobody_signs_in_where_nothing_could_be_kept(cli: Cli, server: OAuthServer) -> None:
     from mailctl.secrets.keyring import WAYS_ON, Entry
-    from mailctl.secrets.memory import MemoryKeyring
 
     class Locked(MemoryKeyring):
         def get(self, service: str, user: str) -> Entry:
@@ -495,6 +513,55 @@ def test_nobody_signs_in_where_the_encrypted_file_could_not_be_written(
     cli.env |= {"MAILCTL_SECRETS_KEY": key} if key else {}
     done = cli.run("auth", "login", "g", "--json")
     assert (json.loads(done.out)["error"]["code"], server.asked) == (code, [])
+
+
+class Refusing(MemoryKeyring):
+    """Keeps nothing after the first `left` entries."""
+
+    left = 0
+
+    def set(self, service: str, user: str, secret: Secret) -> str:
+        if not self.left:
+            raise SecretError("The keyring takes nothing", code="keyring_refused")
+        self.left -= 1
+        return super().set(service, user, secret)
+
+
+def test_nobody_signs_in_where_the_keyring_takes_nothing(cli: Cli, server: OAuthServer) -> None:
+    cli.keyring = Refusing()
+    assert cli.json("auth", "login", "g", code=4)["error"]["code"] == "keyring_refused"
+    assert not server.asked
+
+
+def test_what_could_not_be_kept_is_given_back(cli: Cli, server: OAuthServer) -> None:
+    cli.keyring = ring = Refusing()
+    ring.left = 1  # the trial
+    assert cli.json("auth", "login", "g", code=4)["error"]["code"] == "keyring_refused"
+    assert [each.revoked for each in server.register.issued] == [True]
+
+
+def test_what_is_tried_out_leaves_nothing_and_spoils_nothing(cli: Cli) -> None:
+    cli.run("auth", "login", "g")
+    before = cli.json("auth", "status")["result"]
+    names = list(cli.keyring.names)
+    browser(cli, "deny")
+    cli.run("auth", "login", "g", "--timeout", "20s")
+    assert (cli.json("auth", "status")["result"], cli.keyring.names) == (before, names)
+
+
+@pytest.mark.parametrize("name", ["g", "other"])
+def test_what_can_not_serve_is_not_given_back_where_a_sign_in_would_end_with_it(
+    cli: Cli, server: OAuthServer, name: str
+) -> None:
+    """Google withdraws all that the account granted to the client."""
+    write(cli, "oauth/own", server.table(service="google"))
+    login = {"user": "alice@gmail.com", "secret": {"oauth": "own"}}
+    for each in ("g", "other"):
+        write(cli, f"gateways/{each}", {"server": "s", "email": "alice@gmail.com", "login": login})
+    assert cli.run("auth", "login", name).code == 0
+    server.register.claims = {"email": "bob@gmail.com"}
+    assert cli.json("auth", "login", "g", code=7)["error"]["code"] == "oauth_grant"
+    assert not any(each.revoked for each in server.register.issued)
 
 
 def test_a_sign_in_that_was_withdrawn_is_told_once_that_is_known(cli: Cli, server: OAuthServer) -> None:

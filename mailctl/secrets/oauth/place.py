@@ -5,9 +5,13 @@ from contextlib import AbstractContextManager, suppress
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.kept import token_users
 from mailctl.domain.oauth import Token
+from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
 from mailctl.secrets.keyring import Keyring, instead
 from mailctl.secrets.oauth.kept import from_text, to_text
+
+TRIAL = 3000
+"""Bytes of chance of which what is tried out is made: 4,000 characters, as Microsoft's tokens have."""
 
 
 class Place:
@@ -52,6 +56,17 @@ class Place:
         """Put it under the second name alone: what can't be kept there could not be kept at all."""
         self._put(self._next, token)
 
+    def trial(self) -> None:
+        """Put something as long as tokens are, that is none, under the second name; and remove it."""
+        from secrets import token_urlsafe
+
+        text = Secret(token_urlsafe(TRIAL))
+        with self._answering():
+            backend = self._ring.set(self._service, self._next, text)
+            given = self._ring.get(self._service, self._next).secret
+            self._ring.delete(self._service, self._next)
+        self._same(backend, given, text)
+
     def finish(self) -> Token | None:
         """What `newer` gives, put in place."""
         newer = self.newer()
@@ -71,9 +86,14 @@ class Place:
         text = to_text(token)
         with self._answering():
             backend = self._ring.set(self._service, user, text)
-            if self._ring.get(self._service, user).secret != text:
-                raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
+            given = self._ring.get(self._service, user).secret
+        self._same(backend, given, text)
         return backend
+
+    @staticmethod
+    def _same(backend: str, given: Secret | None, text: Secret) -> None:
+        if given != text:
+            raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
 
     def _answering(self) -> AbstractContextManager[None]:
         """Hints of a keyring that doesn't answer name the ways that tokens have: those of passwords would end OAuth."""

@@ -112,6 +112,14 @@ class Tokens:
         with self.held(gateway, role):
             return self._place(gateway, role, source).keep(token)
 
+    def try_out(self, gateway: str, role: LoginRole, source: SecretSource) -> None:
+        """Raises what `keep` would where nothing can be kept for a login, before anybody signs in for nothing."""
+        with self.held(gateway, role):
+            place = self._place(gateway, role, source)
+            place.finish()
+            place.main(strict=False)
+            place.trial()
+
     def kept(self, gateway: str, role: LoginRole, source: SecretSource, *, again: bool = False) -> Token | None:
         """What is kept for a login, None if nothing is. SecretError (oauth_unreadable) where it is no token.
 
