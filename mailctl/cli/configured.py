@@ -109,21 +109,22 @@ class Configured:
         service, or the only one of that service. whose: the gateway, for the message. Raises SecretError
         (oauth_no_application), or ConfigError for a broken file.
         """
+        from mailctl.domain.oauth_setup import setup_command
         from mailctl.errors import SecretError
 
         applications = self.config.applications
         name = source.argument[0] if source.argument else ""
+        provider = self.provider(server)
+        service = provider.oauth if provider else ""
         if name:
             if name in applications.names():
                 return applications.read(name)
             raise SecretError(
                 f"{whose} signs in by the OAuth application {name!r}, which isn't set up",
-                hint=f"`mailctl auth setup {name}` sets it up.",
+                hint=f"`{setup_command(name, self.oauth_services(), service)}` sets it up.",
                 code="oauth_no_application",
                 cause="application_missing",
             )
-        provider = self.provider(server)
-        service = provider.oauth if provider else ""
         if service in applications.names():
             return applications.read(service)
         of_service = [each for each in applications.listing().objects if each.service.id == service]
@@ -137,7 +138,7 @@ class Configured:
             hint = f"`mailctl auth setup {service}` walks through it."
         else:
             message = f"{whose} signs in by OAuth, and nothing tells by which application"
-            hint = f"`mailctl auth setup NAME` sets one up; then: mailctl gateway edit {whose} --oauth NAME"
+            hint = f"`{setup_command('', ())}` sets one up; then: mailctl gateway edit {whose} --oauth NAME"
         raise SecretError(message, hint=hint, code="oauth_no_application", cause="application_missing")
 
     def application_of(self, gateway: str, source: "SecretSource") -> "Application":

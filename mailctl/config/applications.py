@@ -10,6 +10,7 @@ from mailctl.config.shelf import Listing, Saved, Shelf
 from mailctl.domain.gateway import Gateway, SourceKind
 from mailctl.domain.names import nearest
 from mailctl.domain.oauth import Application
+from mailctl.domain.oauth_setup import setup_command
 from mailctl.domain.problem import Problem
 from mailctl.errors import NotFoundError
 
@@ -26,7 +27,7 @@ class Applications:
     """
 
     def __init__(self, store: "ConfigStore", services: Services) -> None:
-        self._store = store
+        self._store, self._services = store, services
 
         def parse(name: str, data: Mapping[str, Any]) -> tuple[Application, list[KeyProblem]]:
             return to_application(name, data, services)
@@ -46,7 +47,7 @@ class Applications:
             return found
         if not self._shelf.exists(name):
             match = nearest(name, self.names())
-            hint = f"Did you mean {match!r}?" if match else f"`mailctl auth setup {name}` makes one."
+            hint = f"Did you mean {match!r}?" if match else f"`{setup_command(name, self._services)}` makes one."
             raise NotFoundError(f"There is no OAuth application named {name!r}", hint=hint)
         return self._shelf.read(name)
 
@@ -91,7 +92,7 @@ class Applications:
         for gateway, role, name in named:
             if name not in known:
                 match = nearest(name, known)
-                fix = f"Did you mean {match!r}?" if match else f"mailctl auth setup {name}"
+                fix = f"Did you mean {match!r}?" if match else setup_command(name, self._services)
                 message = f"there is no OAuth application named {name!r}"
                 path = str(self._store.gateway_path(gateway.name))
                 found.append(Problem(path, f"{role}.secret", message, fix, gateway.name))

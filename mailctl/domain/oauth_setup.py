@@ -1,6 +1,7 @@
 """What registering an application with an OAuth service takes, and what is wrong with what was entered. Pure."""
 
 import re
+from collections.abc import Container
 
 from mailctl.domain.oauth import Grant
 from mailctl.domain.provider import OAuthService
@@ -17,6 +18,16 @@ def all_scopes(service: OAuthService) -> tuple[str, ...]:
     """Every scope that mail by any protocol may need, as it is registered."""
     protocols = ("imap", "pop3", "smtp")
     return tuple(dict.fromkeys(scope for name in protocols for scope in service.scopes.get(name, ())))
+
+
+def setup_command(name: str, services: Container[str], service: str = "") -> str:
+    """The command that sets an application up under `name`; "" for any name.
+
+    services: the ids of those that are known. service: of which it is, where something tells.
+    """
+    if name and name in services:
+        return f"mailctl auth setup {name}"
+    return f"mailctl auth setup {service or 'PROVIDER'} --name {name or 'NAME'}"
 
 
 def registration_steps(service: OAuthService, grant: Grant, redirect: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def test_oauth_may_be_chosen(home: Cli) -> None:
     ]
     assert found["next"] == ["mailctl auth setup google", "mailctl auth login g"]
     found = home.json("gateway", "edit", "g", "--oauth", "mine")["result"]
-    assert found["next"] == ["mailctl auth setup mine", "mailctl auth login g"]
+    assert found["next"] == ["mailctl auth setup google --name mine", "mailctl auth login g"]
     assert secret(home, "g") == {"oauth": "mine"}
     home.ok("gateway", "edit", "g", "--oauth", "mine", "--encrypted")
     assert secret(home, "g") == {"oauth": "mine", "store": "encrypted"}
@@ -61,7 +61,7 @@ def test_tokens_may_be_in_the_encrypted_file_from_the_start(home: Cli) -> None:
 def test_a_server_without_a_preset_needs_a_name(home: Cli) -> None:
     home.ok("server", "add", "s", "--imap", "mail.example.org")
     arguments = ("gateway", "add", "g", "--server", "s", "--email", "g@example.org", "--secret", "oauth")
-    assert home.json(*arguments)["result"]["next"][0] == "mailctl auth setup NAME"
+    assert home.json(*arguments)["result"]["next"][0] == "mailctl auth setup PROVIDER --name NAME"
     error = home.json("auth", "login", "g", code=4)["error"]
     assert error["code"] == "oauth_no_application"
     assert "--oauth NAME" in error["hint"]
@@ -126,7 +126,16 @@ def test_what_the_source_is_called(home: Cli) -> None:
 def test_config_check_names_the_application_that_is_missing(home: Cli) -> None:
     home.ok(*ADD, "--oauth", "mine")
     (problem,) = home.json("config", "check", code=3)["result"]["problems"]
-    assert (problem["key"], problem["fix"]) == ("login.secret", "mailctl auth setup mine")
+    assert (problem["key"], problem["fix"]) == ("login.secret", "mailctl auth setup PROVIDER --name mine")
+
+
+def test_the_command_that_is_named_sets_the_application_up(home: Cli) -> None:
+    found = home.json(*ADD, "--oauth", "mine")["result"]["next"]
+    assert found == ["mailctl auth setup microsoft --name mine", "mailctl auth login o"]
+    (row,) = home.json("auth", "status", code=4)["result"]
+    assert row["next"] == f"`{found[0]}` sets it up."
+    home.ok(*found[0].split()[1:], "--client-id", GUID)
+    assert home.json("auth", "status", code=4)["result"][0]["next"] == "mailctl auth login o"
 
 
 def test_a_code_is_not_asked_for_where_it_can_not_serve(home: Cli) -> None:

@@ -372,7 +372,10 @@ def test_without_an_application_the_next_command_is_named(cli: Cli) -> None:
     (cli.config / "oauth/own.toml").unlink()
     for command in ("login", "token"):
         error = cli.json("auth", command, "g", code=4)["error"]
-        assert (error["code"], error["hint"]) == ("oauth_no_application", "`mailctl auth setup own` sets it up.")
+        assert (error["code"], error["hint"]) == (
+            "oauth_no_application",
+            "`mailctl auth setup PROVIDER --name own` sets it up.",
+        )
     (row,) = cli.json("auth", "status", code=4)["result"]
     assert (row["state"], row["code"]) == ("not set up", "oauth_no_application")
     assert cli.ok("auth", "logout", "g").rows[0][3] == "no"
