@@ -23,12 +23,16 @@ def steadily(work: Callable[[], T]) -> T:
 
     thread = Thread(target=run, name="token", daemon=False)
     thread.start()
-    try:
-        thread.join()
-    except BaseException:  # Ctrl-C
-        thread.join()
-        raise
-    answer = answers.get()
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            answer = answers.get()  # not `join`: Python 3.11 takes a thread for ended where Ctrl-C interrupts that
+            break
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C, raised below
+            interrupt = error
+    thread.join()
+    if interrupt is not None:
+        raise interrupt
     if isinstance(answer, BaseException):
         raise answer
     return answer[0]

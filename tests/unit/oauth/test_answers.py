@@ -22,7 +22,7 @@ from tests.unit.oauth.support import APPLICATION, SERVICE, Server, answer, clien
 
 URL = "https://id.example/token"
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
-SOON = Deadline(10)
+SOON = Deadline(None)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
