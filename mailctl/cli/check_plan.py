@@ -148,7 +148,7 @@ def resolver(context: Context, plan: Plan) -> Callable[[CheckJob], Secret]:
 
     def found(job: CheckJob) -> Secret:
         if job.gateway:
-            return secrets.for_login(plan.gateways[job.gateway], job.protocol, fresh=job.token_refused)
+            return secrets.for_login(plan.gateways[job.gateway], job.protocol, refused=job.token_refused)
         given = plan.given[job.address]
         return given if isinstance(given, Secret) else secrets.get(job.address, LoginRole.LOGIN, given)
 

@@ -208,7 +208,7 @@ def check_gateway(
     return run_planned(
         context,
         planned,
-        secret or (lambda job: secrets.for_login(gateway, job.protocol, fresh=job.token_refused)),
+        secret or (lambda job: secrets.for_login(gateway, job.protocol, refused=job.token_refused)),
         options.parallel,
     )
 

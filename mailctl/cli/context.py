@@ -231,9 +231,9 @@ class Context(Secrets):
         user, plain, seconds = job.gateway.login_for(job.protocol).user, job.gateway.allow_plaintext, job.timeout
         return open_imap(job.endpoint, user, secret, allow_plaintext=plain, timeout=seconds, stop=stop, dialed=dialed)
 
-    def secret_of(self, job: "SyncJob") -> "Callable[[bool], Secret]":
-        """The secret of a job's login; given True, another token in place of one that was refused."""
-        return lambda fresh: self.secrets.for_login(job.gateway, job.protocol, fresh=fresh)
+    def secret_of(self, job: "SyncJob") -> "Callable[[str], Secret]":
+        """The secret of a job's login; given the digest of a token that was refused, another."""
+        return lambda refused: self.secrets.for_login(job.gateway, job.protocol, refused=refused)
 
     @cached_property
     def workers(self) -> "WorkerProcesses":
@@ -243,7 +243,7 @@ class Context(Secrets):
         from mailctl.cli.worker import WorkerProcesses
 
         def secret(job: "SyncJob") -> "Secret":
-            return self.secret_of(job)(False)
+            return self.secret_of(job)("")
 
         def allowed(job: "SyncJob") -> int | None:
             from mailctl.domain.limits import connections_allowed

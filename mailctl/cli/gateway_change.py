@@ -233,4 +233,4 @@ class _Change:
     def _secret(self, job: CheckJob) -> Secret:
         """The password just given, or the one that is kept."""
         given = self.secrets.given.get(self.gateway.role_for(job.protocol))
-        return given or self.context.secrets.for_login(self.gateway, job.protocol, fresh=job.token_refused)
+        return given or self.context.secrets.for_login(self.gateway, job.protocol, refused=job.token_refused)

@@ -79,9 +79,9 @@ class Climb:
             try:
                 self._climb()
             except AuthError as refusal:
-                if refusal.code != "token_refused":
+                if refusal.code != "token_refused" or not isinstance(self._secret, BearerToken):
                     raise
-                self._take_another(refusal)
+                self._take_another(refusal, self._secret)
                 self._climb()
         except MailctlError as error:
             return self.failed(error)
@@ -105,17 +105,17 @@ class Climb:
             raise
         self._late = self._session.late()
 
-    def _take_another(self, refusal: AuthError) -> None:
+    def _take_another(self, refusal: AuthError, first: BearerToken) -> None:
         """A fresh token in place of the refused one, once; `refusal` again if there is none.
 
         No account is locked by that: it is another secret, and the server said that it was about the token.
         """
-        climbed, first = self._done, self._secret
-        self.job = replace(self.job, token_refused=True)
+        climbed = self._done
+        self.job = replace(self.job, token_refused=first.digest)
         self._done = []
         self._take(self._begin)  # why there is none tells more than the refusal
         if self._secret == first:
-            self._done, self.job = climbed, replace(self.job, token_refused=False)
+            self._done, self.job = climbed, replace(self.job, token_refused="")
             raise refusal
         self._end()
 

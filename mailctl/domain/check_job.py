@@ -12,7 +12,7 @@ class CheckJob:
     gateway: its name, or "" for a bare address. server: its name, or "". provider: preset id or "". timeout: seconds
     for the whole check. facts: what else is known, in the words of the failure knowledge (`wants:app_password`).
     attachment_limit: of the gateway, in octets, None for none. relaying: whether to ask if mail is passed on elsewhere.
-    token_refused: the server refused the login's OAuth token; another one is wanted.
+    token_refused: the digest of the login's OAuth token that the server refused, another one is wanted; "" for none.
     """
 
     gateway: str
@@ -28,4 +28,4 @@ class CheckJob:
     facts: frozenset[str] = frozenset()
     attachment_limit: int | None = None
     relaying: bool = True
-    token_refused: bool = False
+    token_refused: str = ""

@@ -61,11 +61,11 @@ class SecretStore(Stores):
         self._sources = Sources(env, withheld, command_seconds)
 
     def for_login(
-        self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None, fresh: bool = False
+        self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None, refused: str = ""
     ) -> Secret:
         """The secret with which `gateway` signs in to `protocol`; as `get`.
 
-        A token is compared with what the protocol needs. fresh: the server refused the one at hand.
+        A token is compared with what the protocol needs. refused: the digest of one that the server refused.
         """
         role, source = gateway.role_for(protocol), gateway.login_for(protocol).secret
         if source.kind is not SourceKind.OAUTH or self._tokens is None:
@@ -73,7 +73,7 @@ class SecretStore(Stores):
         from mailctl.domain.oauth import Use
 
         use = Use(protocol, shared=gateway.shared)
-        return self._tokens().access_token(gateway.name, role, source, fresh=fresh, seconds=seconds, use=use)
+        return self._tokens().access_token(gateway.name, role, source, refused=refused, seconds=seconds, use=use)
 
     def get(self, gateway: str, role: LoginRole, source: SecretSource, *, seconds: float | None = None) -> Secret:
         """The secret of one login; SecretError if it can't be had.

@@ -1,8 +1,8 @@
 """One process that gets a token as mailctl does, and may end in the middle: `python -m tests.servers.refresher`.
 
-Its only argument is JSON: `url` of the server, `ca`, `folder` for the encrypted file and the locks, `fresh`, `die`: at
-which step it kills itself, counted over requests and changes of the file, before and after each; -1: never. It waits
-for a line on stdin, and prints the token, or `error CODE`.
+Its only argument is JSON: `url` of the server, `ca`, `folder` for the encrypted file and the locks, `refused`: the
+digest of a token that is no good, `die`: at which step it kills itself, counted over requests and changes of the file,
+before and after each; -1: never. It waits for a line on stdin, and prints the token, or `error CODE`.
 """
 
 import json
@@ -97,7 +97,7 @@ def main() -> None:
     tokens = make(told)
     sys.stdin.readline()
     try:
-        print(tokens.access_token("work", LoginRole.LOGIN, SOURCE, fresh=told.get("fresh", False)).reveal())
+        print(tokens.access_token("work", LoginRole.LOGIN, SOURCE, refused=told.get("refused", "")).reveal())
     except MailctlError as error:
         print(f"error {error.code}")
 

@@ -70,10 +70,10 @@ class World:
         self.lines.append(line)
         return cast(Wire, line)
 
-    def secret_of(self, job: SyncJob) -> Callable[[bool], Secret]:
-        def secret(fresh: bool) -> Secret:
+    def secret_of(self, job: SyncJob) -> Callable[[str], Secret]:
+        def secret(refused: str) -> Secret:
             self.asking()
-            return BearerToken("fresh" if fresh else "held") if self.tokens else Secret("canary")
+            return BearerToken("fresh" if refused else "held") if self.tokens else Secret("canary")
 
         return secret
 

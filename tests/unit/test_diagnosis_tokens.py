@@ -24,7 +24,7 @@ class Tokens:
         self.asked: list[bool] = []
 
     def __call__(self, job: CheckJob) -> Secret:
-        self.asked.append(job.token_refused)
+        self.asked.append(bool(job.token_refused))
         given = self.fresh if job.token_refused else self.held
         if isinstance(given, MailctlError):
             raise given

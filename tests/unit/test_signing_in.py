@@ -23,8 +23,8 @@ class Server:
         return "in"
 
 
-def held_and_fresh(fresh: bool) -> Secret:
-    return BearerToken("fresh" if fresh else "held")
+def held_and_fresh(refused: str) -> Secret:
+    return BearerToken("fresh" if refused == BearerToken("held").digest else "held")
 
 
 def test_a_token_that_works_is_shown_once() -> None:
@@ -57,7 +57,7 @@ def test_other_errors_are_no_reason_for_a_second_attempt(error: MailctlError) ->
 def test_the_same_token_again_is_not_tried() -> None:
     server = Server()
     with pytest.raises(AuthError):
-        signed_in(lambda fresh: BearerToken("held"), server)
+        signed_in(lambda refused: BearerToken("held"), server)
     assert server.shown == ["held"]
 
 
@@ -69,8 +69,8 @@ def test_the_same_token_again_is_not_tried() -> None:
     ],
 )
 def test_why_there_is_no_other_is_told(error: MailctlError, told: type[MailctlError]) -> None:
-    def secret(fresh: bool) -> Secret:
-        if fresh:
+    def secret(refused: str) -> Secret:
+        if refused:
             raise error
         return BearerToken("held")
 

@@ -70,7 +70,7 @@ class Tokens:
         self._secret, self._locks, self._now = secret, locks, now
         self._spare = {store: Spare(partial(ring, store)) for store in STORES}
         self._had: dict[str, datetime] = {}  # when this process got the token of a login
-        self._spoiled: dict[str, BearerToken] = {}  # the token of a login that a mail server refused last
+        self._spoiled: dict[str, str] = {}  # the digest of the token of a login that a mail server refused last
         self._refused: dict[str, tuple[float, Secret | None, SecretError]] = {}
         self._mutex = Lock()
         self._turns: dict[str, Turn] = {}
@@ -85,22 +85,22 @@ class Tokens:
         role: LoginRole,
         source: SecretSource,
         *,
-        fresh: bool = False,
+        refused: str = "",
         seconds: float | None = None,
         use: Use | None = None,
     ) -> BearerToken:
         """An access token that is good for long enough to sign in; got anew where the one at hand isn't.
 
-        fresh: the server refused the one at hand. seconds: the most that others are waited for. use: what it must
-        be good for (see `oauth_grants.fit`). Raises SecretError (oauth_lacks, oauth_not_signed_in, oauth_expired,
-        oauth_no_application, oauth_library), AuthError or NetworkError of the authorization server, LockedError where
-        another process takes too long.
+        refused: the digest of one that the server refused, so that another is needed. seconds: the most that others are
+        waited for. use: what it must be good for (see `oauth_grants.fit`). Raises SecretError (oauth_lacks,
+        oauth_not_signed_in, oauth_expired, oauth_no_application, oauth_library), AuthError or NetworkError of the
+        authorization server, LockedError where another process takes too long.
         """
         application, user = self._find(gateway, role, source)
         place = self._place(gateway, role, source, again=not application.grant.by_person)
         deadline = Deadline(min(seconds or LONGEST, LONGEST))
         try:
-            token = self._token(place, application, user, deadline, fresh=fresh)
+            token = self._token(place, application, user, deadline, refused)
         except MailctlError as error:
             if not application.grant.by_person:  # signing in is not what helps
                 error.detail["by_itself"] = True
@@ -137,18 +137,18 @@ class Tokens:
         """Nobody renews the token of a login meanwhile. LockedError where another process takes too long."""
         return self._locked(gateway, role, LONGEST)
 
-    def _token(self, place: Place, application: Application, user: str, deadline: Deadline, *, fresh: bool) -> Token:
+    def _token(self, place: Place, application: Application, user: str, deadline: Deadline, refused: str) -> Token:
         seen, key = place.main(strict=False), _key(place)
-        if fresh and seen:
-            self._spoiled[key] = seen.access_token
-        fresh = fresh or bool(seen and self._spoiled.get(key) == seen.access_token)
-        at_hand = seen if seen and not fresh and self._fits(seen, application) else None
+        if refused:
+            self._spoiled[key] = refused
+        spoiled = seen is not None and key in self._spoiled and self._spoiled[key] == seen.access_token.digest
+        at_hand = seen if seen and not spoiled and self._fits(seen, application) else None
         if at_hand and at_hand.usable(self._now()):
             return at_hand
         try:
             with self._turn(place, deadline):
                 held = place.finish() or place.main(strict=application.grant.by_person)
-                if held and self._fits(held, application) and self._good(place, held, seen, fresh=fresh):
+                if held and self._fits(held, application) and self._good(place, held, seen, spoiled=spoiled):
                     return held
                 return self._renewed(place, application, user, held)
         except (NetworkError, TlsError, ProtocolError, StorageError):  # a network's sign-in page is any of them
@@ -175,14 +175,14 @@ class Tokens:
         finally:
             turn.lock.release()
 
-    def _good(self, place: Place, held: Token, seen: Token | None, *, fresh: bool) -> bool:
+    def _good(self, place: Place, held: Token, seen: Token | None, *, spoiled: bool) -> bool:
         """Whether what is kept, read once more when the lock was had, serves."""
         now = self._now()
         if not held.good(now):
             return False
         if seen is None or held.access_token != seen.access_token:
             return True  # somebody got it meanwhile
-        if not fresh:
+        if not spoiled:
             return held.usable(now)
         had = self._had.get(_key(place))
         return had is not None and timedelta() <= now - had < JUST_NOW

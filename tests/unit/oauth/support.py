@@ -114,7 +114,12 @@ class Kept:
         self.tokens.keep("work", LOGIN, OAUTH, token)
         return token
 
-    def get(self, **options: Any) -> str:
+    def get(self, *, fresh: bool = False, **options: Any) -> str:
+        """A token; fresh: the one that is kept was refused."""
+        if fresh:
+            held = self.tokens.kept("work", LOGIN, OAUTH)
+            assert held is not None
+            options["refused"] = held.access_token.digest
         return self.tokens.access_token("work", LOGIN, OAUTH, **options).reveal()
 
 

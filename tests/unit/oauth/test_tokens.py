@@ -188,6 +188,14 @@ def test_F11_a_refused_token_is_renewed_once(kept: Kept) -> None:
     assert len(kept.server.forms) == 2
 
 
+def test_F11_processes_that_were_refused_one_token_renew_it_once(kept: Kept) -> None:
+    refused = kept.sign_in().access_token.digest
+    processes = [kept.other_process() for _ in range(6)]
+    found = {each.access_token("work", LOGIN, OAUTH, refused=refused).reveal() for each in processes}
+    assert found == {"access-1"}
+    assert len(kept.server.forms) == 1
+
+
 def test_no_refresh_token_is_an_end_too(kept: Kept) -> None:
     kept.sign_in(refresh_token=None)
     assert kept.get() == "access-0"
