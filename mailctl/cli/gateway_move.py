@@ -110,6 +110,8 @@ def remove(
         context.config.remove_gateway(name)  # last, so that an interrupted removal can be run again
     said = [f"Removed gateway {name}", *([f"Deleted {where}"] if deleting else [])]
     notes = [f"Its mail stays in {where}"] if where and not deleting else []
+    if any(login.secret.kind is SourceKind.OAUTH and role.value in secrets for role, login in gateway.logins.items()):
+        notes.append("Its tokens were forgotten, not revoked: the account's settings show who has access, and end it")
     value = GatewayRemoved(name, True, secrets, where, deleting, False)
     context.emit(Outcome(value, Lines(said), notes=notes, warnings=warnings))
 

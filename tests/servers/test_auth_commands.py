@@ -705,3 +705,10 @@ def test_smtp_signs_in_as_the_gateway_does_unless_it_has_a_login_of_its_own(cli:
     (row,) = cli.json("auth", "login", "g", "--smtp")["result"]
     assert row["login"] == "login"
     assert cli.ok("auth", "token", "g", "--smtp").out == cli.ok("auth", "token", "g").out
+
+
+def test_who_removes_a_gateway_is_told_that_its_tokens_live_on(cli: Cli) -> None:
+    cli.ok("auth", "login", "g")
+    assert "not revoked" in cli.ok("gateway", "remove", "g", "--yes").err
+    write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": {"user": ALICE, "secret": {"oauth": "own"}}})
+    assert "revoked" not in cli.ok("gateway", "remove", "g", "--yes").err
