@@ -70,7 +70,10 @@ class Authorization:
         Raises AuthError: oauth_state for an answer to another request, oauth_redirect for what is no answer;
         RefusalError for the server's no.
         """
-        text = "".join(answer.split())
+        text = "".join(answer.split()).strip("<>\"'`")  # as it stands in a mail, a shell or a chat
+        head = text.partition("=")[0]
+        if head.find("?") > 0 and "://" not in head:  # as browsers show it
+            text = f"{urlsplit(self.redirect).scheme}://{text}"
         if not text or len(text) > MOST_ANSWER:
             raise _no_answer("is empty" if not text else "is too long")
         whole = ":" in text.partition("=")[0]

@@ -82,6 +82,12 @@ def test_a_code_comes_out_of_our_answer_alone() -> None:
     assert asked.redirect == "http://127.0.0.1:4711"
     for text in (f"http://127.0.0.1:4711/?code=c0de&state={state}", f"code=c0de&state={state}&iss=https://id.example"):
         assert asked.code(text) == Secret("c0de")
+    whole = f"127.0.0.1:4711/?code=c0de&state={state}"
+    for text in (whole, f"<http://{whole}>", f'"http://{whole}"', f"'{whole}'"):  # as it is shown, or quoted
+        assert asked.code(text) == Secret("c0de")
+    for text in (whole.replace("127.0.0.1", "evil.example"), f"<https://{whole}>", f"//{whole}"):
+        with pytest.raises(AuthError, match="doesn't begin with"):
+            asked.code(text)
     sent = dict(parse_qsl(urlsplit(asked.url.reveal()).query))
     assert sent["scope"] == "mail offline_access send"
     assert sent["redirect_uri"] == asked.redirect
