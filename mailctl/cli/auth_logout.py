@@ -1,5 +1,6 @@
 """`mailctl auth logout`: tokens are revoked where the provider can, then forgotten."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -71,7 +72,10 @@ def logout(
                     except MailctlError as fault:
                         failed.append(fault)
                         revoked = False
-                context.tokens.forget(name, login.role, login.source)
+                gone = context.tokens.forget(name, login.role, login.source)
+                if revoked and application and gone and token and gone.access_token != token.access_token:
+                    with suppress(MailctlError):  # it was renewed meanwhile, by another process
+                        _revoke(context, application, gone)
                 if token is not None:
                     note(context, login, "auth.signed_out", "Signed out", revoked=revoked)
             done.append(SignOut(name, login.role, login.user, token is not None, revoked, others, dry_run))

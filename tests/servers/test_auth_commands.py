@@ -14,7 +14,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -712,3 +712,22 @@ def test_who_removes_a_gateway_is_told_that_its_tokens_live_on(cli: Cli) -> None
     assert "not revoked" in cli.ok("gateway", "remove", "g", "--yes").err
     write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": {"user": ALICE, "secret": {"oauth": "own"}}})
     assert "revoked" not in cli.ok("gateway", "remove", "g", "--yes").err
+
+
+def test_what_is_renewed_while_somebody_signs_out_is_revoked_too(cli: Cli, server: OAuthServer) -> None:
+    server.register.lifetime = 1
+    cli.ok("auth", "login", "g")
+    time.sleep(1.1)
+    server.register.lifetime = 3600
+    server.held["/revoke"] = Event()
+    leaving = Thread(target=cli.ok, args=("auth", "logout", "g"))
+    leaving.start()
+    end = time.monotonic() + 30
+    while not server.forms("/revoke"):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    cli.ok("auth", "token", "g")
+    server.held["/revoke"].set()
+    leaving.join(30)
+    assert [form["token"] for form in server.forms("/revoke")] == [each.refresh for each in server.register.issued]
+    assert cli.json("auth", "status", code=4)["result"][0]["state"] == "signed out"
