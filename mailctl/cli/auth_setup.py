@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mailctl.cli.auth_options import SetupOptions
+from mailctl.cli.auth_options import KeptClientSecret, SetupOptions
 from mailctl.cli.auth_service import chosen_service, default_name, users_of, usual_tenant
 from mailctl.cli.auth_setup_result import Setup, detail, fields_of
 from mailctl.cli.context import Context
@@ -65,7 +65,8 @@ def setup(
     work.refuse_settings()
     if check and work.grant is Grant.SERVICE_ACCOUNT:
         raise UsageError("A service account can only be checked with a mailbox", hint="`mailctl test GATEWAY` does it.")
-    work.explain()
+    if not work.in_settings:
+        work.explain()
     if options.client_id is None and not work.old and (dry_run or not context.interactive) and work.needs_client_id:
         missing = None if dry_run else UsageError("Nothing was saved: give what the provider shows with --client-id")
         context.emit(Outcome(work.value(None), work.steps_view(), error=missing))
@@ -77,7 +78,8 @@ def setup(
     value = work.value(application, changed=changed, recognised=error is None if check and not dry_run else None)
     known = [f"{application.service.id} knows the application."] if value.recognised else []
     following = [] if error else [f"Next: {command}" for command in value.next]
-    notes = [f"{said}: {value.path}", *known, *following]
+    what = f"the client secret of {name}" if work.in_settings else value.path
+    notes = [f"{said}: {what}", *known, *following]
     context.emit(Outcome(value, fields_of(value), error=error, notes=notes, warnings=secret.warnings))
 
 
@@ -106,7 +108,8 @@ class _Setup:
         self.context, self.options, self.name, self.dry_run = context, options, name, dry_run
         self.usual_tenant = usual_tenant
         applications = context.config.applications
-        self.path = applications.path(name)
+        self.in_settings = applications.in_settings(name)
+        self.path = context.config.root / "config.toml" if self.in_settings else applications.path(name)
         found = {each.name: each for each in applications.listing().objects}.get(name)
         self.old = found if found and found.service.id == service.id else None
         self.service = service
@@ -120,8 +123,10 @@ class _Setup:
         return self.grant is not Grant.SERVICE_ACCOUNT
 
     def refuse_settings(self) -> None:
-        """ExistsError where the user's own config.toml describes the application."""
-        if self.context.config.applications.in_settings(self.name):
+        """ExistsError where the user's own config.toml describes the application, and not only a secret is kept."""
+        only_secret = replace(self.options, name=None, client_secret_stdin=False) == SetupOptions()
+        kept = self.old and self.old.client_secret and self.old.client_secret.store
+        if self.in_settings and not (only_secret and kept):
             raise ExistsError(
                 f"config.toml describes the OAuth application {self.name!r}, and is yours to change",
                 hint=f"Edit [oauth.{self.name}] there; or choose another name with --name.",
@@ -146,6 +151,8 @@ class _Setup:
         from mailctl.config.oauth import with_tenant
 
         service, options, old = self.service, self.options, self.old
+        if self.in_settings and old:
+            return old, self._secret(old.client_secret)
         client_id, tenant = self._client_id(), ""
         if "{tenant}" in service.token_endpoint:
             tenant = self._tenant(client_id)
@@ -204,16 +211,32 @@ class _Setup:
             return TakenPassword()
         if self.dry_run and not ways.given:
             return TakenPassword(SecretSource() if needed and not kept else None)
-        if self.dry_run:
-            ways = replace(ways, stdin=False)
-        asks = self.service.wants_secret is not False or needed
-        ask = "Client secret" if needed else "Client secret (Enter if there is none)"
-        if kept or not asks or (not needed and not self.context.interactive):
-            ask = ""
         store = SourceKind(self.options.client_secret_store.value)
+        if kept and kept.store and store is SourceKind.KEYRING:
+            store = kept.store
+        if self.dry_run and ways.stdin:
+            return TakenPassword(SecretSource(store))
+        asks = self.service.wants_secret is not False or needed
+        gone = kept is not None and not ways.given and self._gone(kept)
+        needed = needed or gone
+        ask = "Client secret" if needed else "Client secret (Enter if there is none)"
+        if (kept and not gone) or not (asks or gone) or (not needed and not self.context.interactive):
+            ask = ""
         taken = take_password(self.context, ways, "client-secret", ask=ask, optional=not needed, store=store)
         doubts = doubts_of_secret(self.service, taken.secret) if taken.secret else []
         return replace(taken, warnings=(*taken.warnings, *doubts))
+
+    def _gone(self, kept: SecretSource) -> bool:
+        """Whether the store that the client secret should be in has none, or another store is named."""
+        if kept.store is None or self.old is None:
+            return False
+        if kept.store is not SourceKind.ENCRYPTED and self.options.client_secret_store is KeptClientSecret.ENCRYPTED:
+            return True
+        try:
+            self.context.secrets.application_secret(self.old, "client_secret", kept)
+        except SecretError as error:
+            return error.code == "secret_missing"
+        return False
 
     def _ask(self, question: str, check: Callable[[str], str], usual: str) -> str:
         """The checked answer to a question, which is put again if that can't be; Enter takes what is usual."""
@@ -234,14 +257,15 @@ class _Setup:
         """Keep the client secret and write the file; with --dry-run, only say whether something would change."""
         applications = self.context.config.applications
         if self.dry_run:
-            return application != self.old
+            return application != self.old or self.options.client_secret_stdin
         store = taken.source.kind if taken.source else SourceKind.KEYRING
         if taken.secret is not None and store is SourceKind.ENCRYPTED:
             self.context.encrypted.unlock()  # others wait for the lock below: not for a person who types
         with self.context.config.locked():
             if taken.secret is not None:
                 self._keep(taken.secret, store)
-            return applications.save(application).changed or taken.secret is not None
+            changed = not self.in_settings and applications.save(application).changed
+            return changed or taken.secret is not None
 
     def _keep(self, secret: Secret, store: SourceKind) -> None:
         try:

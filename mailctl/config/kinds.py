@@ -110,6 +110,13 @@ def _no_token(value: Any) -> SecretSource:
     return source
 
 
+def _elsewhere(value: Any) -> SecretSource:
+    source = _no_token(value)
+    if source.store is not None:
+        raise WrongValueError
+    return source
+
+
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]{0,254}"
 
 
@@ -248,4 +255,6 @@ STATIC_SECRET = Kind(
     '"keyring", "encrypted", {command = [...]}, {env = "..."} or {file = "..."}', _no_token, _write_secret, private=True
 )
 """The same for what is no token: the client secret with which tokens are had."""
+FOREIGN_SECRET = Kind('{command = [...]}, {env = "..."} or {file = "..."}', _elsewhere, _write_secret, private=True)
+"""The same for what mailctl only reads: a service account's key."""
 FINGERPRINT = Kind("sha256: and 64 hex digits", lambda value: parse_fingerprint(_text(value)), lambda h: f"sha256:{h}")

@@ -90,7 +90,7 @@ SPEC: Spec = {
     "redirect": Kind("an address such as http://127.0.0.1", check_url),
     "grant": kinds.choice(Grant),
     "client_secret": kinds.STATIC_SECRET,
-    "key": kinds.STATIC_SECRET,
+    "key": kinds.FOREIGN_SECRET,
     "scopes": Kind("a list of scopes, or one each for imap, pop3 and smtp", _scopes, _write_scopes),
     "sasl": kinds.several(kinds.word("XOAUTH2", "OAUTHBEARER")),
     **dict.fromkeys(_ENDPOINTS, URL),
@@ -225,4 +225,6 @@ def _without_secret(problem: KeyProblem) -> KeyProblem:
     fix = (
         'A secret never stands in a configuration file. Name where it is: client_secret = {file = "..."} or "keyring".'
     )
+    if problem.key == "key":
+        fix = 'A key never stands in a configuration file. Name the file that the service gave: key = {file = "..."}.'
     return KeyProblem(problem.key, message, fix)

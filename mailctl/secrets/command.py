@@ -18,8 +18,10 @@ MOST_OUTPUT = 1 << 20
 KEPT_STDERR = 2000
 
 
-def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, seconds: float = 30.0) -> Secret:
-    """The first line that `argv` prints, without its line end.
+def secret_from_command(
+    argv: tuple[str, ...], env: Mapping[str, str], *, seconds: float = 30.0, whole: bool = False
+) -> Secret:
+    """The first line that `argv` prints, without its line end; or all of it (`whole`).
 
     env: its whole environment. Its stdin is empty and it has no terminal. SecretError (secret_command) if it can't be
     run, fails, prints nothing or too much, or isn't done after `seconds`; the message has what it wrote on stderr.
@@ -46,7 +48,7 @@ def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, second
         raise SecretError(f"The password command {name!r} can't be run: {reason}", code="secret_command") from None
     with process:
         try:
-            first, errors, fault = _listen(process, seconds)
+            first, errors, fault = _listen(process, seconds, whole=whole)
             if fault:
                 _kill(process.pid)
         except BaseException:
@@ -68,8 +70,8 @@ def secret_from_command(argv: tuple[str, ...], env: Mapping[str, str], *, second
         raise SecretError(f"What the command {name!r} prints is not UTF-8", code="secret_invalid") from None
 
 
-def _listen(process: "Popen[bytes]", seconds: float) -> tuple[bytes | None, bytes, str]:
-    """Read both streams until they end: first line or None, beginning of stderr, and what is wrong or ""."""
+def _listen(process: "Popen[bytes]", seconds: float, *, whole: bool) -> tuple[bytes | None, bytes, str]:
+    """Read both streams until they end: first line (whole: all) or None, beginning of stderr, what is wrong or ""."""
     import select
 
     assert process.stdout is not None  # noqa: S101 - pipes, by Popen's arguments
@@ -93,7 +95,7 @@ def _listen(process: "Popen[bytes]", seconds: float) -> tuple[bytes | None, byte
             total += len(chunk)
             if stream == err:
                 texts[err] = (texts[err] + chunk)[:KEPT_STDERR]
-            elif b"\n" not in texts[out]:  # the first line is whole: the rest is not wanted
+            elif whole or b"\n" not in texts[out]:  # the first line is whole: the rest is not wanted
                 texts[out] += chunk
         if total > MOST_OUTPUT:
             return None, texts[err], f"printed more than {MOST_OUTPUT} bytes"
@@ -101,6 +103,8 @@ def _listen(process: "Popen[bytes]", seconds: float) -> tuple[bytes | None, byte
         if monotonic() > deadline:
             return None, texts[err], f"was not done after {seconds:g} s"
         select.select([], [], [], 0.02)
+    if whole:
+        return texts[out] or None, texts[err], ""
     line, _, _ = texts[out].partition(b"\n")
     return line.removesuffix(b"\r") if texts[out] else None, texts[err], ""
 

@@ -34,7 +34,7 @@ class Sources:
 
     def __init__(self, env: Mapping[str, str], withheld: Callable[[], Iterable[str]], command_seconds: float) -> None:
         self._env, self._withheld, self._command_seconds = env, withheld, command_seconds
-        self._answers: dict[tuple[str, ...], _Answer] = {}
+        self._answers: dict[tuple[bool, tuple[str, ...]], _Answer] = {}
         self._lock = Lock()
 
     def read(
@@ -42,14 +42,14 @@ class Sources:
     ) -> Secret:
         """The secret that a command, a variable or a file holds; SecretError if it can't be had.
 
-        whole: of a file, more than its first line. what: what it is called in messages.
+        whole: of a file or a command's output, more than the first line. what: what it is called in messages.
         """
         from mailctl.secrets.file import secret_from_file, secret_path
 
         argument = source.argument[0]
         match source.kind:
             case SourceKind.COMMAND:
-                return self._answer_of(source.argument, min(seconds or inf, self._command_seconds))
+                return self._answer_of(source.argument, min(seconds or inf, self._command_seconds), whole=whole)
             case SourceKind.ENV:
                 value = self._env.get(argument, "")
                 if not value:
@@ -61,19 +61,21 @@ class Sources:
                 return secret_from_file(path, credential=credential, what=what, whole=whole)
         raise AssertionError(source.kind)
 
-    def _answer_of(self, argv: tuple[str, ...], seconds: float) -> Secret:
+    def _answer_of(self, argv: tuple[str, ...], seconds: float, *, whole: bool) -> Secret:
         """What a password command prints. It is asked once: three protocols must not make a person unlock thrice."""
         from mailctl.secrets.command import secret_from_command
 
         with self._lock:
-            answer = self._answers.setdefault(argv, _Answer())
+            answer = self._answers.setdefault((whole, argv), _Answer())
         with answer.lock:
             if answer.error and monotonic() < answer.failed_at + FAILURE_HOLDS:
                 raise answer.error
             if answer.secret is None:
                 answer.error = None
                 try:
-                    answer.secret = secret_from_command(argv, child_env(self._env, self._withheld()), seconds=seconds)
+                    answer.secret = secret_from_command(
+                        argv, child_env(self._env, self._withheld()), seconds=seconds, whole=whole
+                    )
                 except SecretError as error:
                     answer.error, answer.failed_at = error, monotonic()
                     raise

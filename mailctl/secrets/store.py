@@ -109,7 +109,7 @@ class SecretStore(Stores):
         return self._sources.read(source, seconds=seconds, what=what)
 
     def application_secret(self, application: "Application", what: str, source: SecretSource) -> Secret:
-        """The `client_secret` or the `key` (`what`) of an OAuth application. A key is the whole of its file."""
+        """The `client_secret` or the `key` (`what`) of an OAuth application. A key is all that its source has."""
         if source.store is None:
             return self._sources.read(source, whole=what == "key")
         again = f"`mailctl auth setup {application.name} --client-secret-store encrypted`"

@@ -157,7 +157,7 @@ def test_no_answer_ends_it(cli: Cli) -> None:
 def test_a_dry_run_saves_nothing(cli: Cli) -> None:
     found = cli.json("auth", "setup", "google", "--client-id", GOOGLE, "--dry-run")["result"]
     assert (found["changed"], found["dry_run"]) == (True, True)
-    cli.run("auth", "setup", "google", "--client-id", GOOGLE, "--client-secret-stdin", "--dry-run", stdin="x\n")
+    cli.ok("auth", "setup", "google", "--client-id", GOOGLE, "--client-secret-stdin", "--dry-run", stdin="x\n")
     assert not (cli.config / "oauth").exists()
     assert cli.keyring.get("mailctl:oauth/google", "client_secret").secret is None
 
@@ -198,6 +198,39 @@ def test_what_config_toml_describes_is_the_users_own(cli: Cli) -> None:
     assert "config.toml describes" in done.err
     cli.ok("auth", "setup", "google", "--name", "g2", "--client-id", GOOGLE, "--client-secret-env", "X")
     assert saved(cli, "g2")["service"] == "google"
+
+
+@pytest.mark.parametrize("store", ["keyring", "encrypted"])
+def test_the_client_secret_of_what_config_toml_describes_is_kept(cli: Cli, store: str) -> None:
+    cli.env["MAILCTL_SECRETS_KEY"] = "k" * 20
+    cli.config.mkdir(parents=True)
+    text = f'[oauth.google]\nclient_id = "{GOOGLE}"\nclient_secret = "{store}"\n'
+    (cli.config / "config.toml").write_text(text)
+    done = cli.run("auth", "setup", "google")
+    assert (done.code, "--client-secret-stdin" in done.err) == (2, True)
+    setup = ("auth", "setup", "google", "--client-secret-stdin")
+    assert "Would save: the client secret of google" in cli.ok(*setup, "--dry-run", stdin=SECRET).err
+    assert "Saved: the client secret of google" in cli.ok(*setup, stdin=SECRET).err
+    assert "Nothing to change" in cli.ok("auth", "setup", "google").err
+    assert (cli.config / "config.toml").read_text() == text
+    assert not (cli.config / "oauth").exists()
+    kept = cli.keyring.get("mailctl:oauth/google", "client_secret").secret
+    assert (kept is not None) == (store == "keyring")
+    done = cli.run("auth", "setup", "google", "--client-id", GOOGLE)
+    assert (done.code, "config.toml describes" in done.err) == (3, True)
+
+
+def test_a_client_secret_that_is_gone_is_asked_for_again(cli: Cli) -> None:
+    setup = ("auth", "setup", "google", "--client-id", GOOGLE)
+    cli.ok(*setup, "--client-secret-stdin", stdin=SECRET)
+    cli.keyring.delete("mailctl:oauth/google", "client_secret")
+    done = cli.run(*setup)
+    assert (done.code, "--client-secret-stdin" in done.err) == (2, True)
+    assert "Saved" in cli.ok(*setup, "--client-secret-stdin", stdin=SECRET).err
+    assert cli.keyring.get("mailctl:oauth/google", "client_secret").secret
+    cli.env["MAILCTL_SECRETS_KEY"] = "k" * 20
+    cli.ok(*setup, "--client-secret-stdin", "--client-secret-store", "encrypted", stdin=SECRET)
+    assert saved(cli, "google")["client_secret"] == "encrypted"
 
 
 def test_grants_that_need_nobody(cli: Cli, tmp_path: Path) -> None:

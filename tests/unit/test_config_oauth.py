@@ -91,6 +91,7 @@ def test_a_service_account_has_a_key_and_no_client_id() -> None:
         ("google", {"client_id": "x", "scopes": {"jmap": []}}, "scopes", "a list of scopes"),
         ("google", {"client_id": "x", "sasl": ["PLAIN"]}, "sasl", "XOAUTH2"),
         ("google", {"grant": "service_account"}, "key", "is missing"),
+        ("google", {"grant": "service_account", "key": "keyring"}, "key", "must be {command"),
         ("microsoft", {"client_id": ID, "grant": "client_credentials", "tenant": "t"}, "client_secret", "is missing"),
         ("microsoft", {"client_id": ID, "tenant": "a/../b"}, "tenant", "a tenant's id or domain"),
         ("yahoo", {"client_id": "x", "grant": "device_code"}, "device_endpoint", "No device endpoint is known"),

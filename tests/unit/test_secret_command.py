@@ -33,6 +33,13 @@ def test_the_first_line_is_the_password() -> None:
     assert run(r"import sys; sys.stdout.buffer.write(b'hunter2\r\nx')") == Secret("hunter2")
 
 
+def test_all_of_what_is_printed_where_it_is_wanted() -> None:
+    program = (sys.executable, "-c", "print('{'); print('}')")
+    assert secret_from_command(program, ENV, whole=True) == Secret("{\n}\n")
+    with pytest.raises(SecretError, match="printed nothing"):
+        secret_from_command((sys.executable, "-c", ""), ENV, whole=True)
+
+
 def test_E15_no_shell_reads_the_arguments(tmp_path: Path) -> None:
     victim = tmp_path / "made"
     argument = f"$(touch {victim}); `touch {victim}` | touch {victim}"

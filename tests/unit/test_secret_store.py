@@ -213,6 +213,9 @@ def test_an_applications_key_is_the_whole_of_its_file(tmp_path: Path) -> None:
     application = Application("own", service, "client")
     assert store(ring).application_secret(application, "key", source) == Secret(file.read_text())
     assert store(ring).application_secret(application, "client_secret", source) == Secret("{")
+    printed = SecretSource(SourceKind.COMMAND, ("cat", str(file)))
+    assert store(ring).application_secret(application, "key", printed) == Secret(file.read_text())
+    assert store(ring).application_secret(application, "client_secret", printed) == Secret("{")
     with pytest.raises(SecretError, match="no client_secret"):
         store(ring).application_secret(application, "client_secret", KEYRING)
     ring.set("mailctl:oauth/own", "client_secret", Secret("s"))
