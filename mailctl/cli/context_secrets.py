@@ -38,6 +38,7 @@ class Secrets(Configured):
 
     _make_keyring: "KeyringFactory"
     _typed: "Secret | None" = None
+    _not_typed: SecretError | None = None
 
     if TYPE_CHECKING:  # the whole context has them
 
@@ -144,10 +145,16 @@ class Secrets(Configured):
         source = self.secrets_key
         if source is not None:
             return self.read_secrets_key(source)
+        if self._not_typed is not None:  # asked before anything was drawn, and not to be asked by each gateway again
+            raise self._not_typed
         if self._typed is None:
             from mailctl.cli.password_options import ask_passphrase
 
-            self._typed = ask_passphrase(self, new=new)  # type: ignore[arg-type]  # the whole context
+            try:
+                self._typed = ask_passphrase(self, new=new)  # type: ignore[arg-type]  # the whole context
+            except SecretError as error:
+                self._not_typed = error
+                raise
         return self._typed
 
     def read_secrets_key(self, source: SecretSource) -> "Secret":

@@ -63,7 +63,7 @@ def rename(
     context = Context.of(ctx)
     config = context.config
     check_name(new, "gateway")
-    roles = list(LoginRole)
+    roles, gateway = list(LoginRole), None
     if config.unfinished_rename() not in ((old, new), (new, old)):
         gateway = config.gateway(old)
         if config.gateway_exists(new):
@@ -71,6 +71,7 @@ def rename(
         disk.check_room(context, gateway, new)
         roles = [role for role, login in gateway.logins.items() if login.secret.kind is SourceKind.OAUTH]
     if not dry_run:
+        context.unlock_for([gateway] if gateway else [])  # others wait for the locks below: not for a person who types
         with ExitStack() as held:
             held.enter_context(disk.at_rest(context, old))
             for role in roles:  # a token that is renewed after it was copied would be lost
@@ -102,6 +103,7 @@ def remove(
     if not context.confirm(question, yes=yes):
         context.emit(Outcome(GatewayRemoved(name, False, [], where, False, False), Lines(["Nothing was removed"])))
         return
+    context.unlock_for([gateway])
     with context.config.locked(), disk.at_rest(context, name):
         secrets, warnings = _forget(context, gateway)
         disk.remove_state(context, name)

@@ -130,6 +130,9 @@ def _unlock(context: Context, target: SourceKind, sources: list[SecretSource]) -
     here = [source for source in sources if source.store is not target]
     if SourceKind.ENCRYPTED in {source.store for source in here} or (here and target is SourceKind.ENCRYPTED):
         context.encrypted.unlock()
+    elif sources and target is SourceKind.KEYRING and context.encrypted.exists:  # an earlier run may have left some
+        with suppress(SecretError):
+            context.encrypted.unlock()
 
 
 def _moved(

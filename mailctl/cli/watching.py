@@ -56,6 +56,7 @@ class Watching:
 
         with ExitStack() as stack:
             jobs = self._load(first=True)
+            self._context.unlock_for(job.gateway for job in jobs)  # a thread that asks hears no Ctrl-C
             _make_room(len(jobs))
             stack.callback(self._locks.close)
             self._locks.take_all(job.name for job in jobs)
