@@ -12,6 +12,7 @@ from mailctl.cli.gateway_checks import check_limits, check_new, named_server
 from mailctl.cli.gateway_options import GatewayOptions, PasswordOptions, unset
 from mailctl.cli.gateway_passwords import NewSecrets, forget_replaced, keep, take_secrets
 from mailctl.cli.gateway_show import GatewayDetail, detail, fields_of
+from mailctl.cli.gateway_tokens import carried, would_carry
 from mailctl.cli.lazy import App, spread
 from mailctl.domain.check import CheckJob, CheckReport
 from mailctl.domain.gateway import Gateway, Login, Mode, SourceKind
@@ -108,15 +109,18 @@ def edit(
     change = _Change(context, gateway, server, secrets, [], old)
     if dry_run:
         notes, warnings = forget_replaced(context, old, gateway, dry_run=True)
+        notes += would_carry(context, old, gateway)
         change.emit(changed=gateway != old or bool(secrets.given), dry_run=True, notes=notes, warnings=warnings)
     elif not test or change.tested():
+        context.unlock_for([old, gateway])
         with context.config.locked():
             if context.config.gateway(name) != old:
                 raise UsageError("Another mailctl changed this gateway meanwhile", hint="Look at it and try again.")
             check_limits(context, gateway, old)
-            with keep(context, gateway, secrets, undo=False):
+            with keep(context, gateway, secrets, undo=False), carried(context, old, gateway) as carries:
                 saved = context.config.save_gateway(gateway)
             notes, warnings = forget_replaced(context, old, gateway)
+            notes += carries
         change.emit(changed=saved.changed or bool(secrets.given), notes=notes, warnings=[*saved.warnings, *warnings])
 
 

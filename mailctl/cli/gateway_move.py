@@ -8,7 +8,7 @@ import typer
 
 from mailctl.cli import gateway_files as disk
 from mailctl.cli.context import Context
-from mailctl.cli.gateway_passwords import NOTHING_KEPT
+from mailctl.cli.gateway_tokens import NOTHING_KEPT
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import Gateway, Login, LoginRole, SourceKind
 from mailctl.domain.names import check_name

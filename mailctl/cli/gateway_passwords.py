@@ -6,15 +6,13 @@ from dataclasses import field, replace
 
 from mailctl.cli.context import Context
 from mailctl.cli.gateway_options import GatewayOptions, KeptSecret, PasswordOptions
+from mailctl.cli.gateway_tokens import NOTHING_KEPT, forget_tokens
 from mailctl.cli.password_options import PasswordWays, take_password
 from mailctl.domain.gateway import STORES, Gateway, Login, LoginRole, SecretSource, SourceKind
-from mailctl.domain.kept import users_of
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError, UsageError
 
-NOTHING_KEPT = ("keyring_none", "keyring_refused")
-"""Codes of SecretError where there is no keyring that could hold anything."""
 ADD_AGAIN = (
     "The gateway was not added. Unlock or start a keyring; or add it with --encrypted, which keeps the password in "
     "mailctl's encrypted file, with --password-command COMMAND, which asks a password manager, or with "
@@ -122,9 +120,7 @@ def forget_replaced(
         store = login.secret.kind
         if store is SourceKind.OAUTH:
             if not (after and after.secret.kind is store):
-                notes += _forget_tokens(context, old, role, dry_run=dry_run)
-            elif not same_store(login, after):
-                notes += _carry_tokens(context, old.name, role, login.secret, after.secret, dry_run=dry_run)
+                notes += forget_tokens(context, old, role, dry_run=dry_run)
             continue
         if store not in STORES or (after and after.secret.kind is store):
             continue
@@ -146,48 +142,6 @@ def forget_replaced(
                 where = context.secrets.where(old.name, role, login.secret)
                 notes.append(f"The password in the {where}, {'would be' if dry_run else 'was'} removed")
     return notes, warnings
-
-
-def same_store(old: Login, new: Login) -> bool:
-    """Whether what is kept for two logins is kept in the same place."""
-    return old.secret.store is new.secret.store
-
-
-def _forget_tokens(context: Context, old: Gateway, role: LoginRole, *, dry_run: bool) -> list[str]:
-    """Forget the tokens of a login that doesn't sign in by them any more, or keeps them elsewhere."""
-    from mailctl.errors import MailctlError
-
-    source = old.logins[role].secret
-    try:
-        there = context.tokens.kept(old.name, role, source) is not None
-        if there and not dry_run:
-            context.tokens.forget(old.name, role, source)
-    except MailctlError as error:
-        return [] if error.code in NOTHING_KEPT else [f"The old tokens may still be kept: {error.message}"]
-    where = "the encrypted file" if source.store is SourceKind.ENCRYPTED else "the keyring"
-    return [f"The tokens in {where} {'would be' if dry_run else 'were'} removed, and not revoked"] if there else []
-
-
-def _carry_tokens(
-    context: Context, name: str, role: LoginRole, old: SecretSource, new: SecretSource, *, dry_run: bool
-) -> list[str]:
-    """Take the tokens of a login along into the store where it looks for them now."""
-    from mailctl.errors import MailctlError
-
-    if old.store is None or new.store is None:
-        return []
-    users = users_of(role, old)
-    try:
-        with context.tokens.held(name, role):
-            if dry_run:
-                there = context.secrets.peek(name, role, old).available
-            else:
-                there = context.secrets.transfer(name, users, old.store, new.store) > 0
-                context.secrets.drop(name, users, old.store, new.store)
-    except MailctlError as error:
-        return [] if error.code in NOTHING_KEPT else [f"The tokens stay where they were: {error.message}"]
-    where = "the encrypted file" if new.store is SourceKind.ENCRYPTED else "the keyring"
-    return [f"The tokens {'would go' if dry_run else 'went'} along, into {where}"] if there else []
 
 
 def _token_source(source: SecretSource, *, encrypted: bool) -> SecretSource:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from mailctl.cli.context import Context
-from mailctl.cli.gateway_passwords import NOTHING_KEPT
+from mailctl.cli.gateway_tokens import NOTHING_KEPT
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import STORES, Gateway, SourceKind
 from mailctl.domain.kept import KeptKind, KeptSecret, is_used, kept_secret, users_of

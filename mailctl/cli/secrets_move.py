@@ -13,7 +13,7 @@ import typer
 
 from mailctl.cli.context import Context
 from mailctl.cli.gateway_files import at_rest
-from mailctl.cli.gateway_passwords import NOTHING_KEPT
+from mailctl.cli.gateway_tokens import NOTHING_KEPT
 from mailctl.cli.lazy import App
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
 from mailctl.domain.kept import users_of

@@ -1,4 +1,4 @@
-"""`mailctl secrets move`, killed at every change that it or its keyring makes: nothing is lost, and it goes on."""
+"""`secrets move`, and `gateway edit` with tokens, killed at every change of theirs or a keyring: nothing is lost."""
 
 import json
 import subprocess
@@ -16,6 +16,8 @@ from mailctl.secrets.jose import new_key
 
 ROOT = Path(__file__).parents[2]
 KEPT = {("mailctl:work", "login"): "hunter2", ("mailctl:cloud", "login:oauth"): "t" * 3000}
+EDIT = ("gateway", "edit", "cloud", "--secret", "oauth")
+
 
 TOOLS = """
 import json, os
@@ -96,8 +98,11 @@ class Home:
 
     def move(self, to: SourceKind, dies: int = 0) -> int:
         """Run the move, ended at its change number `dies`; its exit code."""
+        return self.run("secrets", "move", "--to", to.value, dies=dies)
+
+    def run(self, *words: str, dies: int = 0) -> int:
         self.count.unlink(missing_ok=True)
-        argv = [sys.executable, "-m", "mailctl", "secrets", "move", "--to", to.value]
+        argv = [sys.executable, "-m", "mailctl", *words]
         env = {**self.env, "DIES": str(dies)}
         return subprocess.run(argv, env=env, capture_output=True, check=False, timeout=60).returncode
 
@@ -138,3 +143,17 @@ def test_a_move_that_is_killed_at_any_change_loses_nothing(tmp_path: Path, old: 
         left = home.in_keyring() if target is SourceKind.ENCRYPTED else home.encrypted().names
         assert not left, at
     assert 6 <= at < 100
+
+
+@pytest.mark.parametrize(("old", "new"), [("keyring", "encrypted"), ("encrypted", "keyring")])
+def test_a_changed_gateway_that_is_killed_at_any_change_keeps_its_tokens(tmp_path: Path, old: str, new: str) -> None:
+    home, token = Home(tmp_path), ("mailctl:cloud", "login:oauth")
+    words = [*EDIT, "--encrypted"] if new == "encrypted" else EDIT
+    for at in range(1, 100):
+        home.begin(SourceKind(old))
+        code = home.run(*words, dies=at)
+        assert home.found()[token] == KEPT[token], at
+        if code == 0:
+            break
+        assert code == -9
+    assert at >= 4
