@@ -27,9 +27,12 @@ def read_private(path: Path, most: int, *, what: str, credential: bool = False) 
     except FileNotFoundError:
         raise SecretError(f"There is no {what} {str(path)!r}", code="secret_missing") from None
     except (OSError, ValueError) as error:
-        reason = "it is a symbolic link" if path.is_symlink() else getattr(error, "strerror", None) or str(error)
-        code = "secret_file_unsafe" if path.is_symlink() else "secret_unavailable"
-        raise SecretError(f"The {what} {str(path)!r} can't be opened: {reason}", code=code) from None
+        said = f"The {what} {str(path)!r} can't be opened"
+        if path.is_symlink():
+            hint = f"Name the file to which it leads: {os.path.realpath(path)}"
+            raise SecretError(f"{said}: it is a symbolic link", hint=hint, code="secret_file_unsafe") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SecretError(f"{said}: {reason}", code="secret_unavailable") from None
     try:
         _check(path, os.fstat(descriptor), os.stat(path.parent), what=what, credential=credential)
         found = b""

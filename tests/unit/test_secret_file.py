@@ -63,6 +63,9 @@ def test_D5_a_symbolic_link_is_refused(private: Path) -> None:
     link = private.with_name("link")
     link.symlink_to(private)
     assert "symbolic link" in refusal(link)
+    with pytest.raises(SecretError) as caught:
+        secret_from_file(link)
+    assert caught.value.hint == f"Name the file to which it leads: {private.resolve()}"
 
 
 def test_D5_what_is_no_file_is_refused_at_once(private: Path) -> None:
