@@ -168,8 +168,10 @@ def clear(ctx: typer.Context, name: Name, imap: Imap = False, smtp: Smtp = False
         f"The {role} of {name} takes its password from elsewhere, which stays: "
         f"{context.secrets.where(name, role, login.secret)}."
         for role, login in gateway.logins.items()
-        if role in roles and login.secret.kind not in STORES
+        if role in roles and login.secret.kind not in (*STORES, SourceKind.OAUTH)
     ]
+    if any(role in roles and login.secret.kind is SourceKind.OAUTH for role, login in gateway.logins.items()):
+        notes.append(f"The tokens of {name} stay: `mailctl auth logout {name}` revokes and forgets them.")
     context.emit(Outcome(changes, _changes(done, "removed"), notes=notes))
 
 

@@ -176,6 +176,14 @@ def test_an_old_copy_that_cannot_be_removed_is_told_until_it_is(home: Cli, monke
     assert in_keyring(home).keys() & in_file(home).keys() == set()
 
 
+def test_clearing_a_password_leaves_tokens_and_says_how_they_go(home: Cli) -> None:
+    assert (
+        "`mailctl auth logout cloud` revokes and forgets them" in home.run("gateway", "password", "clear", "cloud").err
+    )
+    assert in_keyring(home) == {**PASSWORDS, **TOKENS}
+    assert "auth logout" not in home.run("gateway", "password", "clear", "ci").err
+
+
 def test_what_is_said_to_be_there_is_there(home: Cli) -> None:
     home.keyring.delete("mailctl:home", "login")
     home.keyring.delete("mailctl:cloud", "login:oauth")  # not signed in
