@@ -91,9 +91,12 @@ class Token:
     refused: datetime | None = None
 
     def usable(self, now: datetime) -> bool:
-        """Whether the access token may be used from `now` on, for long enough to sign in."""
+        """Whether the access token may be used from `now` on, for long enough to sign in.
+
+        Not one whose renewal was refused: it was tried since a mail server had refused the token.
+        """
         early = min(EARLY, (self.expires - self.issued) / 5) if self.expires and self.issued else EARLY
-        return self.good(now + early) and self._of_the_past(now)
+        return self.refused is None and self.good(now + early) and self._of_the_past(now)
 
     def good(self, now: datetime) -> bool:
         """Whether it has not lapsed yet."""

@@ -169,6 +169,18 @@ def test_F8_a_sign_in_that_has_ended_is_asked_about_once(kept: Kept) -> None:
     assert kept.get() == "access-2"
 
 
+def test_F11_a_token_that_was_refused_and_not_renewed_is_given_to_no_other_program(kept: Kept) -> None:
+    kept.sign_in()
+    kept.server.reply = lambda url, form: error("invalid_grant")
+    with pytest.raises(SecretError):
+        kept.get(fresh=True)
+    with pytest.raises(SecretError) as caught:
+        kept.other_process().access_token("work", LOGIN, OAUTH)
+    assert caught.value.code == "oauth_expired"
+    kept.server.reply = kept.server.tokens
+    assert kept.other_process().access_token("work", LOGIN, OAUTH).reveal() == "access-3"
+
+
 def test_F8_a_sign_in_that_is_renewed_after_all_has_not_ended(kept: Kept) -> None:
     kept.sign_in(refused=kept.clock())
     kept.clock.pass_(hours=2)
