@@ -1,6 +1,7 @@
 """`mailctl gateway rename|remove`."""
 
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -69,13 +70,10 @@ def rename(
         if config.gateway_exists(new):
             raise ExistsError(f"There is a gateway named {new!r} already", hint="`mailctl gateway list` shows all.")
         disk.check_room(context, gateway, new)
-        roles = [role for role, login in gateway.logins.items() if login.secret.kind is SourceKind.OAUTH]
+        roles = _by_token(gateway)
     if not dry_run:
         context.unlock_for([gateway] if gateway else [])  # others wait for the locks below: not for a person who types
-        with ExitStack() as held:
-            held.enter_context(disk.at_rest(context, old))
-            for role in roles:  # a token that is renewed after it was copied would be lost
-                held.enter_context(context.tokens.held(old, role))
+        with disk.at_rest(context, old), _held(context, old, roles):
             config.rename_gateway(old, new, _Belongings(context))
     said = f"{'Would rename' if dry_run else 'Renamed'} gateway {old} to {new}"
     context.emit(Outcome(GatewayRenamed(old, new, dry_run), Lines([said])))
@@ -104,7 +102,7 @@ def remove(
         context.emit(Outcome(GatewayRemoved(name, False, [], where, False, False), Lines(["Nothing was removed"])))
         return
     context.unlock_for([gateway])
-    with context.config.locked(), disk.at_rest(context, name):
+    with context.config.locked(), disk.at_rest(context, name), _held(context, name, _by_token(gateway)):
         secrets, warnings = _forget(context, gateway)
         disk.remove_state(context, name)
         if deleting and mail:
@@ -144,6 +142,19 @@ class _Belongings:
     def forget(self, gateway: Gateway) -> None:
         """Remove its secrets."""
         _forget(self.context, gateway)
+
+
+def _by_token(gateway: Gateway) -> list[LoginRole]:
+    return [role for role, login in gateway.logins.items() if login.secret.kind is SourceKind.OAUTH]
+
+
+@contextmanager
+def _held(context: Context, name: str, roles: Iterable[LoginRole]) -> Iterator[None]:
+    """Nobody renews a token of the gateway meanwhile: one kept after the rest was copied or removed would be lost."""
+    with ExitStack() as held:
+        for role in roles:
+            held.enter_context(context.tokens.held(name, role))
+        yield
 
 
 def _forget(context: Context, gateway: Gateway) -> tuple[list[str], list[str]]:

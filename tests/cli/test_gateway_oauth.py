@@ -2,11 +2,15 @@
 
 import json
 import tomllib
+from io import StringIO
 from typing import Any
 
 import pytest
 
+from mailctl.cli.context import Context
+from mailctl.domain.gateway import LoginRole
 from mailctl.domain.secret import Secret
+from mailctl.secrets.oauth import tokens
 from tests.cli.support import Cli
 
 GUID = "00001111-aaaa-2222-bbbb-3333cccc4444"
@@ -107,6 +111,22 @@ def test_E16_tokens_of_a_gateway_that_takes_a_password_are_forgotten(home: Cli) 
     assert "The tokens in the keyring would be removed" in done.err
     done = home.ok("gateway", "edit", "o", "--secret", "keyring")
     assert "The tokens in the keyring were removed, and not revoked" in done.err
+    assert home.keyring.get("mailctl:o", "login:oauth").secret is None
+
+
+def test_E16_a_gateway_is_not_removed_while_its_token_is_renewed(home: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.ok("auth", "setup", "microsoft", "--client-id", GUID)
+    home.ok(*ADD)
+    kept = {"version": 1, "access_token": "x", "refresh_token": "y", "client_id": GUID, "tenant": "common"}
+    home.keyring.set("mailctl:o", "login:oauth", Secret(json.dumps(kept)))
+    monkeypatch.setattr(tokens, "LONGEST", 0.1)
+    beside = Context(StringIO(), StringIO(), StringIO(), home.env, keyring=lambda: home.keyring).tokens
+    with beside.held("o", LoginRole.LOGIN):
+        error = home.run("gateway", "remove", "o", "--yes", "--json")
+        assert json.loads(error.out)["error"]["code"] == "locked"
+    assert home.keyring.get("mailctl:o", "login:oauth").secret
+    done = home.ok("gateway", "remove", "o", "--yes")
+    assert "not revoked" in done.err
     assert home.keyring.get("mailctl:o", "login:oauth").secret is None
 
 
