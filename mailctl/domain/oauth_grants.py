@@ -27,6 +27,11 @@ _NOT_OF_MAIL = frozenset({"openid", "profile", "email", "address", "phone", "off
 """Scopes of OpenID Connect: no mail server asks for them, and not every answer lists them."""
 _ALSO = {"https://mail.google.com": frozenset({"https://www.googleapis.com/auth/gmail.imap_admin"})}
 """Scopes that serve as well."""
+_CERTAIN = {
+    "google": frozenset({"https://mail.google.com"}),
+    "microsoft": frozenset({"imap.accessasuser.all", "pop.accessasuser.all", "smtp.send"}),
+}
+"""Scopes without which the service's mail servers take no token, as `_plain` has them; others are the user's own."""
 _GRAPH = frozenset({"00000003-0000-0000-c000-000000000000", "https://graph.microsoft.com"})
 """Microsoft Graph, whose permissions bear the same names as Outlook's; its tokens open no mailbox."""
 _ROLES = {Protocol.IMAP: "IMAP.AccessAsApp", Protocol.POP3: "POP.AccessAsApp", Protocol.SMTP: "SMTP.SendAsApp"}
@@ -163,7 +168,8 @@ def _rights(token: Token, claims: Claims, application: Application, protocol: Pr
             )
         return
     given_scopes = claims.scopes or token.scopes
-    needed = [scope for scope in service.scopes.get(protocol.value, ()) if scope.lower() not in _NOT_OF_MAIL]
+    asked = (scope for scope in service.scopes.get(protocol.value, ()) if scope.lower() not in _NOT_OF_MAIL)
+    needed = [scope for scope in asked if not scope.lower().endswith("/.default")]  # stands for what it doesn't name
     if not given_scopes or not needed:
         return
     granted = {_plain(scope, service.id) for scope in given_scopes}
@@ -172,7 +178,11 @@ def _rights(token: Token, claims: Claims, application: Application, protocol: Pr
     ]
     if missing:
         text = f"The token doesn't grant {', '.join(missing)}, which {protocol.upper()} needs"
-        yield Shortfall("scope_missing", text, certain=service.id in ("google", "microsoft"))
+        yield Shortfall(
+            "scope_missing",
+            text,
+            certain={_plain(each, service.id) for each in missing} <= _CERTAIN.get(service.id, frozenset()),
+        )
 
 
 def _plain(scope: str, service: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,6 +79,15 @@ def test_microsofts_scopes_count_by_their_last_part(granted: tuple[str, ...]) ->
     assert lacking(token(scopes=granted), known, Protocol.POP3) == [("scope_missing", True)]
     assert lacking(token(jwt(scp="IMAP.AccessAsUser.All SMTP.Send")), known) == []
     assert lacking(token(jwt(scp="SMTP.Send")), known) == [("scope_missing", True)]
+
+
+def test_scopes_of_the_users_own_lock_nobody_out() -> None:
+    known = application("microsoft", tenant="common")
+    default: dict[str, tuple[str, ...]] = dict.fromkeys(Protocol, (f"{OUTLOOK}/.default", "offline_access"))
+    assert lacking(token(scopes=SCOPES), replace(known, service=replace(known.service, scopes=default))) == []
+    own: dict[str, tuple[str, ...]] = dict.fromkeys(Protocol, (f"{OUTLOOK}/Mail.ReadWrite",))
+    held = replace(known, service=replace(known.service, scopes=own))
+    assert lacking(token(scopes=SCOPES), held) == [("scope_missing", False)]
 
 
 def test_what_a_jwt_says_goes_before_what_the_answer_said() -> None:
