@@ -23,6 +23,8 @@ Services = Mapping[str, OAuthService]
 
 REDIRECT = "http://127.0.0.1"
 _ENDPOINTS = ("issuer", "authorization_endpoint", "token_endpoint", "device_endpoint", "revocation_endpoint")
+NAMES_ISSUER = "authorization_response_iss_parameter_supported"
+"""The metadata's word (RFC 9207 section 3) for `OAuthService.names_issuer`."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _ANY_TENANT = ("common", "organizations", "consumers")
 _OWN = OAuthService("", "", "", "", sasl=("OAUTHBEARER", "XOAUTH2"))
@@ -94,6 +96,7 @@ SPEC: Spec = {
     "scopes": Kind("a list of scopes, or one each for imap, pop3 and smtp", _scopes, _write_scopes),
     "sasl": kinds.several(kinds.word("XOAUTH2", "OAUTHBEARER")),
     **dict.fromkeys(_ENDPOINTS, URL),
+    NAMES_ISSUER: kinds.FLAG,
 }
 
 
@@ -111,7 +114,7 @@ def to_application(name: str, data: Mapping[str, Any], services: Services) -> tu
     own = {key: values[key] for key in (*_ENDPOINTS, "scopes", "sasl") if key in values}
     application = Application(
         name=name,
-        service=replace(base, **own),
+        service=replace(base, **own, names_issuer=values.get(NAMES_ISSUER, base.names_issuer)),
         client_id=values.get("client_id", ""),
         grant=values.get("grant", Grant.AUTHORIZATION_CODE),
         tenant=tenant,
@@ -153,6 +156,7 @@ def from_application(application: Application, services: Services) -> dict[str, 
         "grant": None if application.grant is Grant.AUTHORIZATION_CODE else application.grant,
         "client_secret": application.client_secret,
         "key": application.key,
+        NAMES_ISSUER: None if service.names_issuer == base.names_issuer else service.names_issuer,
     }
     for key in (*_ENDPOINTS, "scopes", "sasl"):
         value = getattr(service, key)

@@ -110,6 +110,7 @@ class OAuthService:
     client_id_form: a regular expression that client ids match, "" if none is known; client_id_example: one in words.
     wants_secret: whether a program on a desktop has a client secret; None if some have.
     others: client ids that belong to others, by the first 16 hex digits of their SHA-256: id → whose.
+    names_issuer: whether every answer to a sign-in names the issuer (RFC 9207), so that one without is refused.
     refresh_days: days after which a refresh token that isn't used lapses, None if not known.
     """
 
@@ -135,6 +136,7 @@ class OAuthService:
     client_id_example: str = ""
     wants_secret: bool | None = None
     others: dict[str, str] = field(default_factory=dict)
+    names_issuer: bool = False
     refresh_days: int | None = None
 
 

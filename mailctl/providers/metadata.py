@@ -53,7 +53,7 @@ def service_of(id_: str, issuer: str, document: bytes) -> OAuthService:
     if not isinstance(found, dict):
         raise _refused(issuer, "is no JSON object")
     said = found.get("issuer")
-    if not isinstance(said, str) or said.rstrip("/") != issuer.rstrip("/"):
+    if said != issuer:  # "identical", by code points: RFC 8414 section 3.3
         raise _refused(issuer, f"is of another issuer: {str(said)[:200]!r}")
     endpoints: dict[str, Any] = {ours: _endpoint(issuer, found, theirs) for theirs, ours in _ENDPOINTS.items()}
     if not endpoints["token_endpoint"]:
@@ -62,10 +62,11 @@ def service_of(id_: str, issuer: str, document: bytes) -> OAuthService:
     scopes = tuple(each for each in _USUAL_SCOPES if each in offered) if isinstance(offered, list) else ()
     return OAuthService(
         id=id_,
-        issuer=said,
+        issuer=issuer,
         **endpoints,
         scopes=dict.fromkeys((each.value for each in Protocol), scopes) if scopes else {},
         sasl=("OAUTHBEARER", "XOAUTH2"),
+        names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
     )
 
 

@@ -137,14 +137,35 @@ def test_F4_a_code_is_good_once(oauth_server: OAuthServer, certificates: Certifi
         "https://127.0.0.1/?code=a&state={state}",
         "http://[/?code=a&state={state}",
         "http://127.0.0.1/?code=a&state={state}&iss=https://evil.example",
+        "http://127.0.0.1/?code=a&state={state}&iss={issuer}/other",
         "http://127.0.0.1/?code=" + "a" * 20_000,
     ],
 )
 def test_F4_what_is_no_answer_is_refused(oauth_server: OAuthServer, certificates: Certificates, answer: str) -> None:
     asked = client(application(oauth_server), certificates).authorization(USER)
     with pytest.raises(AuthError) as caught:
-        asked.code(answer.replace("{state}", asked.state.reveal()))
+        asked.code(answer.replace("{state}", asked.state.reveal()).replace("{issuer}", oauth_server.url))
     assert caught.value.code in ("oauth_redirect", "oauth_issuer")
+
+
+def test_F4_a_server_that_names_itself_always_does(oauth_server: OAuthServer, certificates: Certificates) -> None:
+    known = application(oauth_server)
+    asked = client(replace(known, service=replace(known.service, names_issuer=True)), certificates).authorization(USER)
+    answer = f"code=a&state={asked.state.reveal()}"
+    assert asked.code(f"{answer}&iss={oauth_server.url}").reveal() == "a"
+    with pytest.raises(AuthError) as caught:
+        asked.code(answer)
+    assert caught.value.code == "oauth_issuer"
+
+
+def test_F4_a_service_of_many_tenants_answers_as_the_users_own(
+    oauth_server: OAuthServer, certificates: Certificates
+) -> None:
+    asked = client(replace(application(oauth_server), tenant="common"), certificates).authorization(USER)
+    answer = f"code=a&state={asked.state.reveal()}&iss="
+    assert asked.code(f"{answer}{oauth_server.url}/b0c1d2e3/v2.0").reveal() == "a"
+    with pytest.raises(AuthError):
+        asked.code(f"{answer}https://evil.example/b0c1d2e3/v2.0")
 
 
 def test_a_question_mark_in_the_answer_is_part_of_it(oauth_server: OAuthServer, certificates: Certificates) -> None:

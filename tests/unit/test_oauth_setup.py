@@ -131,11 +131,14 @@ def test_metadata_describe_a_service() -> None:
         asked.append(url)
         return None if "openid" in url else Page(url, json.dumps(METADATA).encode())
 
-    service = discover_issuer("sso", ISSUER + "/", get, Deadline(5))
+    service = discover_issuer("sso", ISSUER, get, Deadline(5))
     assert len(asked) == 2
     assert service.device_endpoint == f"{ISSUER}/device"
     assert service.revocation_endpoint == f"{ISSUER}/revoke"
     assert service.scopes["smtp"] == ("openid", "email", "offline_access")
+    assert not service.names_issuer
+    said = json.dumps({**METADATA, "authorization_response_iss_parameter_supported": True}).encode()
+    assert service_of("sso", ISSUER, said).names_issuer
     with pytest.raises(NotFoundError):
         discover_issuer("sso", ISSUER, lambda url, deadline: None, Deadline(5))
 
@@ -145,6 +148,7 @@ def test_metadata_describe_a_service() -> None:
     [
         b"<html>", b"[]", b"[" * 100_000, b"{}",
         json.dumps({**METADATA, "issuer": "https://evil.example"}).encode(),
+        json.dumps({**METADATA, "issuer": ISSUER + "/"}).encode(),
         json.dumps({**METADATA, "token_endpoint": ""}).encode(),
         json.dumps({**METADATA, "token_endpoint": "http://sso.example.org/token"}).encode(),
         json.dumps({**METADATA, "token_endpoint": ["x"]}).encode(),

@@ -25,7 +25,8 @@ _EXTRA = {"google": {"access_type": "offline", "prompt": "consent"}}
 class Authorization:
     """One authorization request. url: where the browser goes; it holds the state, so it isn't logged.
 
-    redirect: the redirect URI in it. issuer: who must have answered, "" if nothing tells.
+    redirect: the redirect URI in it. issuer: who must have answered, "" if nothing tells. any_tenant: it answers as the
+    user's own tenant, so that only its host is known. names_issuer: an answer without its issuer is another's.
     """
 
     url: Secret
@@ -34,6 +35,8 @@ class Authorization:
     verifier: Secret
     service: str
     issuer: str = ""
+    any_tenant: bool = False
+    names_issuer: bool = False
 
     @classmethod
     def begin(cls, application: Application, redirect: str, user: str, library: Any) -> Self:
@@ -53,7 +56,16 @@ class Authorization:
         url, _ = client.create_authorization_url(
             service.authorization_endpoint, state=state.reveal(), code_verifier=verifier.reveal(), **extra
         )
-        return cls(Secret(url), redirect, state, verifier, service.id, service.issuer)
+        return cls(
+            Secret(url),
+            redirect,
+            state,
+            verifier,
+            service.id,
+            service.issuer,
+            bool(application.tenant),
+            service.names_issuer,
+        )
 
     def answered_by(self, address: str) -> bool:
         """Whether a redirected address answers this request: its state, once in it, is ours."""
@@ -123,9 +135,13 @@ class Authorization:
         return same_port and (came.scheme, came.hostname) == (asked.scheme, asked.hostname) and paths[0] == paths[1]
 
     def _issued(self, issuer: str) -> bool:
-        """RFC 9207 section 2.4; by host, since a service with many tenants answers as the user's own."""
+        """RFC 9207 section 2.4: simple string comparison."""
+        if not issuer or not self.issuer:
+            return not (self.names_issuer and not issuer)
+        if not self.any_tenant:
+            return issuer == self.issuer
         try:
-            return not issuer or not self.issuer or urlsplit(issuer).hostname == urlsplit(self.issuer).hostname
+            return urlsplit(issuer).hostname == urlsplit(self.issuer).hostname
         except ValueError:
             return False
 
