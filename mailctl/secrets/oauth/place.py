@@ -1,13 +1,14 @@
 """The place of one login's token in a keyring: two names, so that an end in the middle leaves a whole token."""
 
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from mailctl.domain.gateway import LoginRole
 from mailctl.domain.kept import token_users
 from mailctl.domain.oauth import Token
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
-from mailctl.secrets.keyring import Keyring, instead
+from mailctl.secrets.keyring import Keyring, instead, naming
 from mailctl.secrets.oauth.kept import from_text, to_text
 
 TRIAL = 3000
@@ -95,9 +96,12 @@ class Place:
         if given != text:
             raise SecretError(f"{backend} did not give the token back as it was kept", code="keyring_refused")
 
-    def _answering(self) -> AbstractContextManager[None]:
-        """Hints of a keyring that doesn't answer name the ways that tokens have: those of passwords would end OAuth."""
-        return instead(
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Hints name the gateway, and the ways that tokens have: those of passwords would end the sign-in by OAuth."""
+        ways = (
             "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
             f"`mailctl gateway edit {self.gateway} --oauth '{self._application}' --encrypted`."
         )
+        with naming(self.gateway), instead(ways):
+            yield

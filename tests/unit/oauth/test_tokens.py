@@ -229,6 +229,13 @@ def test_a_server_that_is_not_well_costs_nothing_while_the_token_is_good(kept: K
     assert caught.value.code == code
 
 
+def test_what_is_kept_and_no_token_is_told_with_the_gateway(kept: Kept) -> None:
+    kept.ring.set("mailctl:work", "login:oauth", Secret("rubbish"))
+    with pytest.raises(SecretError) as caught:
+        kept.get()
+    assert (caught.value.code, "`mailctl auth login work`" in caught.value.hint) == ("oauth_unreadable", True)
+
+
 def test_a_keyring_that_does_not_answer_is_said_with_the_ways_of_tokens(tmp_path: Path) -> None:
     class Locked(MemoryKeyring):
         def get(self, service: str, user: str) -> Entry:
