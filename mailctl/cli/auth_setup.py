@@ -297,7 +297,9 @@ class _Setup:
     def _next(self) -> list[str]:
         verb = "auth login" if self.grant.by_person else "test"
         names = dict.fromkeys(gateway.name for gateway, _ in users_of(self.context, self.name))
-        return [f"mailctl {verb} {name}" for name in names or ("GATEWAY",)]
+        if names:
+            return [f"mailctl {verb} {name}" for name in names]
+        return ["mailctl gateway add GATEWAY --server SERVER --email ADDRESS", f"mailctl {verb} GATEWAY"]
 
 
 def _full(path: str) -> str:

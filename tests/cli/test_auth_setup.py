@@ -238,7 +238,8 @@ def test_grants_that_need_nobody(cli: Cli, tmp_path: Path) -> None:
     key.write_text("{}")
     key.chmod(0o600)
     arguments = ("auth", "setup", "google", "--grant", "service_account", "--key-file", str(key))
-    assert cli.json(*arguments)["result"]["next"] == ["mailctl test GATEWAY"]
+    add = "mailctl gateway add GATEWAY --server SERVER --email ADDRESS"
+    assert cli.json(*arguments)["result"]["next"] == [add, "mailctl test GATEWAY"]
     assert saved(cli, "google") == {"grant": "service_account", "key": {"file": str(key)}}
     daemon = ("--client-id", GUID, "--tenant", TENANT, "--grant", "client_credentials", "--client-secret-file", "/s")
     cli.ok("auth", "setup", "microsoft", *daemon)
