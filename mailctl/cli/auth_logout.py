@@ -25,7 +25,7 @@ app = App()
 
 @dataclass(frozen=True, slots=True)
 class SignOut:
-    """What became of a login's tokens. forgotten: whether there were any. revoked: null where the provider can't.
+    """What became of a login's tokens. forgotten: whether there were any. revoked: null where nobody could be asked to.
 
     sharing: other gateways that sign in the same user by the same application, and may have been signed out with it.
     """
@@ -79,7 +79,7 @@ def logout(
                 if token is not None:
                     note(context, login, "auth.signed_out", "Signed out", revoked=revoked)
             done.append(SignOut(name, login.role, login.user, token is not None, revoked, others, dry_run))
-            notes.append(_said(done[-1]))
+            notes.append(_said(done[-1], known=application is not None))
             if others and token is not None and (revoked or dry_run):
                 notes.append(
                     f"{', '.join(others)}: the same user and application; a provider may have ended "
@@ -125,10 +125,14 @@ def _revoked(done: SignOut) -> bool | str | None:
     return "can't" if done.revoked is None else done.revoked
 
 
-def _said(done: SignOut) -> str:
+def _said(done: SignOut, *, known: bool) -> str:
+    """known: whether its application is there."""
     who = f"{done.gateway} ({done.login})"
     if not done.forgotten:
         return f"{who}: nobody was signed in"
+    if not known:
+        would = "would be " if done.dry_run else ""
+        return f"{who}: {would}forgotten here, but not revoked: its application isn't set up any more"
     if done.dry_run:
         return f"{who}: would be revoked where the provider can, and forgotten"
     if done.revoked is None:

@@ -36,6 +36,17 @@ def token_users(role: LoginRole) -> tuple[str, str]:
     return f"{role}:oauth", f"{role}:oauth:next"
 
 
+def way_into_file(gateway: str, role: LoginRole, application: str) -> str:
+    """How the tokens of a login come to be kept in the encrypted file: what to do, as part of a sentence.
+
+    application: the name that its source has, or "". No option of `gateway edit` is about the tokens of SMTP's login.
+    """
+    if role is LoginRole.LOGIN:
+        return f"`mailctl gateway edit {gateway} --oauth '{application}' --encrypted`"
+    table = f'{{oauth = "{application}", store = "encrypted"}}'
+    return f"secret = {table} under [{role}] in the file that `mailctl gateway show {gateway}` names"
+
+
 def users_of(role: LoginRole, source: SecretSource) -> tuple[str, ...]:
     """The user names under which a store keeps what a login signs in with, the main one first."""
     return token_users(role) if source.kind is SourceKind.OAUTH else (role.value,)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import STORES, Gateway, LoginRole, SecretSource, SourceKind
-from mailctl.domain.kept import users_of
+from mailctl.domain.kept import users_of, way_into_file
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol
@@ -156,8 +156,7 @@ class SecretStore(Stores):
         except SecretError as error:
             if store is SourceKind.KEYRING:
                 name = source.argument[0] if source.argument else ""
-                way = f"mailctl gateway edit {gateway} --oauth '{name}' --encrypted"
-                error.hint = f"`{way}` keeps its tokens in a file."
+                error.hint = f"To keep its tokens in a file: {way_into_file(gateway, role, name)}."
             return SecretCheck(source, where, error=error)
         if entry.secret:
             return SecretCheck(source, where, entry.backend, available=True, kept_at=entry.kept_at)

@@ -214,6 +214,10 @@ def test_logging_out_where_nothing_can_be_revoked(cli: Cli, server: OAuthServer)
     done = cli.ok("auth", "logout", "g")
     assert "the provider has no way to revoke" in done.err
     assert done.rows == [["g", "login", ALICE, "yes", "can't"]]
+    cli.ok("auth", "login", "g")
+    (cli.config / "oauth/own.toml").unlink()
+    for options in (("--dry-run",), ()):
+        assert "its application isn't set up any more" in cli.ok("auth", "logout", "g", *options).err
 
 
 def test_logging_out_forgets_also_what_could_not_be_revoked(cli: Cli, server: OAuthServer) -> None:
@@ -504,6 +508,12 @@ def test_nobody_signs_in_where_nothing_could_be_kept(cli: Cli, server: OAuthServ
     assert not server.asked
     (row,) = cli.json("auth", "status", code=4)["result"]
     assert (row["state"], row["code"], row["next"]) == ("unreadable", "keyring_locked", error["hint"])
+    login = {"user": ALICE, "secret": {"oauth": "own", "store": "encrypted"}}
+    smtp = {"user": "sender@example.org", "secret": {"oauth": "own"}}
+    write(cli, "gateways/g", {"server": "s", "email": ALICE, "login": login, "smtp_login": smtp})
+    hint = cli.json("auth", "login", "g", "--smtp", code=4)["error"]["hint"]
+    assert "--encrypted" not in hint
+    assert 'secret = {oauth = "own", store = "encrypted"} under [smtp_login]' in hint
 
 
 @pytest.mark.parametrize(("key", "code"), [("", "secrets_key_missing"), ("k3y-" * 12, "storage")])

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from mailctl.domain.gateway import LoginRole
-from mailctl.domain.kept import token_users
+from mailctl.domain.kept import token_users, way_into_file
 from mailctl.domain.oauth import Token
 from mailctl.domain.secret import Secret
 from mailctl.errors import SecretError
@@ -101,7 +101,7 @@ class Place:
         """Hints name the gateway, and the ways that tokens have: those of passwords would end the sign-in by OAuth."""
         ways = (
             "Unlock or start a keyring; or keep the tokens in mailctl's encrypted file: "
-            f"`mailctl gateway edit {self.gateway} --oauth '{self._application}' --encrypted`."
+            f"{way_into_file(self.gateway, self.role, self._application)}."
         )
         with naming(self.gateway), instead(ways):
             yield
