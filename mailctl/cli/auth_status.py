@@ -38,7 +38,7 @@ class State(StrEnum):
     UNREADABLE = "unreadable"
 
 
-_COLUMNS = ("gateway", "login", "user", "application", "state", "ends", "scopes", "next")
+_COLUMNS = ("gateway", "login", "user", "account", "application", "state", "ends", "scopes", "next")
 _FINE = (State.SIGNED_IN, State.BY_ITSELF)
 SOON = 7
 """Days left from which on it is said that a sign-in ends."""
@@ -161,5 +161,7 @@ def _row(found: AuthStatus) -> tuple[str | Styled | None, ...]:
         shown = f"in {counted(found.days_left, 'day')}" if found.days_left else "today"
         ends = Styled(shown, "warn" if soon else "", plain=found.lapses.isoformat(timespec="seconds"))
     state = Styled(found.state.value, "good" if found.state in _FINE else "bad")
-    who, scopes = found.account or found.user, " ".join(found.scopes)
-    return found.gateway, found.login.value, who, found.application, state, ends, scopes, found.next
+    scopes = " ".join(found.scopes)
+    unknown = Styled("not known", "dim") if found.expires or found.scopes else None  # a token that doesn't tell
+    who = found.account or unknown
+    return found.gateway, found.login.value, found.user, who, found.application, state, ends, scopes, found.next

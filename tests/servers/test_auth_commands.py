@@ -419,6 +419,16 @@ def test_a_sign_in_that_ended_needs_another(cli: Cli, server: OAuthServer) -> No
     assert (row["state"], row["next"]) == ("ended", "mailctl auth login g")
 
 
+def test_an_account_of_which_the_token_does_not_tell_is_not_known(cli: Cli, server: OAuthServer) -> None:
+    assert "not known" not in cli.run("auth", "status").out
+    cli.run("auth", "login", "g")
+    assert cli.json("auth", "status")["result"][0]["account"] == ""
+    assert f"{ALICE}\tnot known" in cli.run("auth", "status").out
+    server.register.claims = {"email": "bob@example.org"}
+    cli.run("auth", "login", "g")
+    assert f"{ALICE}\tbob@example.org" in cli.run("auth", "status").out
+
+
 def test_days_left_are_counted(cli: Cli, server: OAuthServer) -> None:
     server.register.refreshes = False
     done = cli.run("auth", "login", "g")
