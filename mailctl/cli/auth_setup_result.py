@@ -18,7 +18,7 @@ class ApplicationDetail:
     key: SecretSource | None
     authorization_endpoint: str
     token_endpoint: str
-    device_endpoint: str
+    device_authorization_endpoint: str
     revocation_endpoint: str
 
 
@@ -47,7 +47,7 @@ class Setup:
 def detail(application: Application) -> ApplicationDetail:
     """An application for people and programs."""
     service, own = application.service, ("client_id", "tenant", "grant", "redirect", "client_secret", "key")
-    endpoints = ("authorization_endpoint", "token_endpoint", "device_endpoint", "revocation_endpoint")
+    endpoints = ("authorization_endpoint", "token_endpoint", "device_authorization_endpoint", "revocation_endpoint")
     return ApplicationDetail(
         **{name: getattr(application, name) for name in own}, **{name: getattr(service, name) for name in endpoints}
     )

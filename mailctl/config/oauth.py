@@ -22,7 +22,13 @@ Services = Mapping[str, OAuthService]
 """The shipped services by id."""
 
 REDIRECT = "http://127.0.0.1"
-_ENDPOINTS = ("issuer", "authorization_endpoint", "token_endpoint", "device_endpoint", "revocation_endpoint")
+_ENDPOINTS = (
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+)
 NAMES_ISSUER = "authorization_response_iss_parameter_supported"
 """The metadata's word (RFC 9207 section 3) for `OAuthService.names_issuer`."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -207,8 +213,11 @@ def _missing(application: Application, shipped: OAuthService) -> list[KeyProblem
         need("token_endpoint", "The identity provider's metadata has it (RFC 8414).")
     if grant is Grant.AUTHORIZATION_CODE and not service.authorization_endpoint:
         need("authorization_endpoint", "The identity provider's metadata has it (RFC 8414).")
-    if grant is Grant.DEVICE_CODE and not service.device_endpoint:
-        need("device_endpoint", service.device_flow_note or "The identity provider may not offer device codes.")
+    if grant is Grant.DEVICE_CODE and not service.device_authorization_endpoint:
+        need(
+            "device_authorization_endpoint",
+            service.device_flow_note or "The identity provider may not offer device codes.",
+        )
     if grant is Grant.CLIENT_CREDENTIALS and application.client_secret is None:
         need("client_secret", 'Name where it is: client_secret = {file = "..."} or "keyring".')
     if grant is Grant.SERVICE_ACCOUNT and application.key is None:

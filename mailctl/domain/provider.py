@@ -118,7 +118,7 @@ class OAuthService:
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
-    device_endpoint: str = ""
+    device_authorization_endpoint: str = ""
     scopes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     app_only_scope: str = ""
     tenants: dict[str, str] = field(default_factory=dict)

@@ -13,12 +13,12 @@ from mailctl.domain.provider import OAuthService
 from mailctl.domain.server import Protocol
 from mailctl.errors import NotFoundError, ProtocolError, UsageError
 
-_ENDPOINTS = {
-    "authorization_endpoint": "authorization_endpoint",
-    "token_endpoint": "token_endpoint",
-    "device_authorization_endpoint": "device_endpoint",
-    "revocation_endpoint": "revocation_endpoint",
-}
+_ENDPOINTS = (
+    "authorization_endpoint",
+    "token_endpoint",
+    "device_authorization_endpoint",
+    "revocation_endpoint",
+)
 _USUAL_SCOPES = ("openid", "email", "offline_access")
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -55,7 +55,7 @@ def service_of(id_: str, issuer: str, document: bytes) -> OAuthService:
     said = found.get("issuer")
     if said != issuer:  # "identical", by code points: RFC 8414 section 3.3
         raise _refused(issuer, f"is of another issuer: {str(said)[:200]!r}")
-    endpoints: dict[str, Any] = {ours: _endpoint(issuer, found, theirs) for theirs, ours in _ENDPOINTS.items()}
+    endpoints: dict[str, Any] = {name: _endpoint(issuer, found, name) for name in _ENDPOINTS}
     if not endpoints["token_endpoint"]:
         raise _refused(issuer, "names no token endpoint")
     offered = found.get("scopes_supported")

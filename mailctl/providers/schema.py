@@ -168,7 +168,7 @@ def oauth_service_of(id_: str, table: dict[str, Any]) -> OAuthService:
         issuer=top.text("issuer", ...),
         authorization_endpoint=top.text("authorization_endpoint", ...),
         token_endpoint=top.text("token_endpoint", ...),
-        device_endpoint=top.text("device_endpoint"),
+        device_authorization_endpoint=top.text("device_authorization_endpoint"),
         scopes={str(name): tuple(map(str, values)) for name, values in scopes.items()},
         app_only_scope=top.text("app_only_scope"),
         tenants={str(name): str(value) for name, value in tenants.items()},

@@ -105,7 +105,7 @@ def add(cli: Cli, site: Site) -> str:
     site.oauth.register.claims = {"username": user}
     given = ("--client-id", PUBLIC, "--scope", "mail", "--scope", "offline_access")
     found = cli.json("auth", "setup", "sso", "--issuer", site.oauth.url, *given)["result"]
-    assert found["application"]["device_endpoint"] == f"{site.oauth.url}/device_code"
+    assert found["application"]["device_authorization_endpoint"] == f"{site.oauth.url}/device_code"
     address = f"{user}@mail.test"
     found = cli.json("gateway", "add", "g", "--server", "own", "--email", address, "--login", user, "--oauth", "sso")
     assert found["result"]["next"] == ["mailctl auth login g"]

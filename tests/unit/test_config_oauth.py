@@ -49,7 +49,7 @@ def test_the_tenant_is_filled_in() -> None:
     found = read("work", {"service": "microsoft", "client_id": ID, "tenant": "example.org"})
     assert found.service.id == "microsoft"
     assert found.service.issuer == "https://login.microsoftonline.com/example.org/v2.0"
-    assert found.service.device_endpoint.endswith("/example.org/oauth2/v2.0/devicecode")
+    assert found.service.device_authorization_endpoint.endswith("/example.org/oauth2/v2.0/devicecode")
     assert found.redirect == "http://localhost"
 
 
@@ -94,7 +94,12 @@ def test_a_service_account_has_a_key_and_no_client_id() -> None:
         ("google", {"grant": "service_account", "key": "keyring"}, "key", "must be {command"),
         ("microsoft", {"client_id": ID, "grant": "client_credentials", "tenant": "t"}, "client_secret", "is missing"),
         ("microsoft", {"client_id": ID, "tenant": "a/../b"}, "tenant", "a tenant's id or domain"),
-        ("yahoo", {"client_id": "x", "grant": "device_code"}, "device_endpoint", "No device endpoint is known"),
+        (
+            "yahoo",
+            {"client_id": "x", "grant": "device_code"},
+            "device_authorization_endpoint",
+            "No device endpoint is known",
+        ),
         ("sso", {**OWN, "token_endpoint": "http://sso.example.org/"}, "token_endpoint", "must be https"),
         ("sso", {**OWN, "token_endpoint": "https://a@sso.example.org/"}, "token_endpoint", "user"),
         ("sso", {**OWN, "token_endpoint": "https://sso.example.org:x/"}, "token_endpoint", "an address"),

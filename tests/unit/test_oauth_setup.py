@@ -133,7 +133,7 @@ def test_metadata_describe_a_service() -> None:
 
     service = discover_issuer("sso", ISSUER, get, Deadline(5))
     assert len(asked) == 2
-    assert service.device_endpoint == f"{ISSUER}/device"
+    assert service.device_authorization_endpoint == f"{ISSUER}/device"
     assert service.revocation_endpoint == f"{ISSUER}/revoke"
     assert service.scopes["smtp"] == ("openid", "email", "offline_access")
     assert not service.names_issuer

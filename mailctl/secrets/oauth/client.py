@@ -118,7 +118,7 @@ class Client:
     def device_code(self, deadline: Deadline) -> DeviceCode:
         """A code for a person to enter on another device (RFC 8628 section 3.1)."""
         service = self.application.service
-        if not service.device_endpoint:
+        if not service.device_authorization_endpoint:
             raise ConfigError(
                 f"{service.id} has no sign-in by a code on another device",
                 hint="Without a browser on this machine: --no-browser instead of --device.",
@@ -128,8 +128,8 @@ class Client:
         data = {"scope": " ".join(self.application.wanted_scopes)}
         client = self._authlib(deadline, "the device code")
         auth = client.client_auth(client.token_endpoint_auth_method)
-        client.session.post(service.device_endpoint, data=data, headers={}, auth=auth)
-        return device_code_of(client.session.facts, service.device_endpoint)
+        client.session.post(service.device_authorization_endpoint, data=data, headers={}, auth=auth)
+        return device_code_of(client.session.facts, service.device_authorization_endpoint)
 
     def poll(self, code: DeviceCode, deadline: Deadline) -> Token:
         """The token once the person has agreed (RFC 8628 section 3.4); RefusalError `authorization_pending` before."""

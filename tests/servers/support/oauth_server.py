@@ -103,7 +103,12 @@ class OAuthServer:
 
     def table(self, **more: object) -> dict[str, object]:
         """The `[oauth.NAME]` table of an application of the public client."""
-        endpoints = {"authorization": "authorize", "token": "token", "device": "device_code", "revocation": "revoke"}
+        endpoints = {
+            "authorization": "authorize",
+            "token": "token",
+            "device_authorization": "device_code",
+            "revocation": "revoke",
+        }
         found: dict[str, object] = {f"{name}_endpoint": f"{self.url}/{path}" for name, path in endpoints.items()}
         return {"client_id": PUBLIC, "issuer": self.url, "scopes": ["mail", "offline_access"], **found, **more}
 
