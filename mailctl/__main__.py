@@ -66,6 +66,7 @@ def _end(code: int) -> None:
     gc.freeze()
     threading = sys.modules.get("threading")
     if threading and any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread()):
+        _ignore_signals()
         sys.exit(code)  # which waits for them
     try:
         atexit._run_exitfuncs()
@@ -74,6 +75,14 @@ def _end(code: int) -> None:
     except (AttributeError, OSError, ValueError, KeyboardInterrupt):  # the usual way does what it can
         sys.exit(code)
     os._exit(code)
+
+
+def _ignore_signals() -> None:
+    """What still runs keeps a token or a message that is had already; another Ctrl-C would cut it in two."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _mend_streams() -> None:
