@@ -74,23 +74,24 @@ def setup(
     application, secret = work.application()
     changed = work.save(application, secret)
     said = "Nothing to change" if not changed else "Would save" if dry_run else "Saved"
-    error = _unknown(context, application) if check and not dry_run else None
-    value = work.value(application, changed=changed, recognised=error is None if check and not dry_run else None)
-    known = [f"{application.service.id} knows the application."] if value.recognised else []
+    recognised, error = _recognised(context, application) if check and not dry_run else (None, None)
+    value = work.value(application, changed=changed, recognised=recognised)
+    known = [f"{application.service.id} knows the application."] if recognised else []
+    if check and not dry_run and recognised is None:
+        known = [f"{application.service.id} doesn't tell whether it knows the application; signing in shows it."]
     following = [] if error else [f"Next: {command}" for command in value.next]
     what = f"the client secret of {name}" if work.in_settings else value.path
     notes = [f"{said}: {what}", *known, *following]
     context.emit(Outcome(value, fields_of(value), error=error, notes=notes, warnings=secret.warnings))
 
 
-def _unknown(context: Context, application: Application) -> MailctlError | None:
-    """Why the provider doesn't take the application, or can't be asked."""
+def _recognised(context: Context, application: Application) -> tuple[bool | None, MailctlError | None]:
+    """Whether the provider knows the application, None if it doesn't tell; why not, or why it can't be asked."""
     try:
-        context.tokens.client(application).recognised(Deadline(SECONDS))
+        return context.tokens.client(application).recognised(Deadline(SECONDS)) or None, None
     except MailctlError as error:
         error.hint = error.hint or f"`mailctl auth setup {application.name}` again, with what the provider shows."
-        return error
-    return None
+        return False, error
 
 
 class _Setup:

@@ -28,7 +28,7 @@ class Setup:
 
     steps: what to click at the provider. application: None as long as there is no client id. path: its file.
     changed: whether that was (or, with dry_run, would be) written. recognised: whether the provider knows it, null if
-    it was not asked. next: the commands that come next.
+    it was not asked, or doesn't tell. next: the commands that come next.
     """
 
     name: str

@@ -658,6 +658,11 @@ def test_the_provider_says_whether_it_knows_an_application(cli: Cli, server: OAu
     assert cli.json(*setup, *right, "X_WRONG", code=7)["result"]["recognised"] is False
     by_itself = (*setup, "--grant", "client_credentials", *right)
     assert cli.json(*by_itself, "X_RIGHT")["result"]["recognised"]
+    for error in ("invalid_grant", "invalid_request"):  # whoever asks: that tells nothing
+        server.faults["/token"] = Fault(json.dumps({"error": error}).encode())
+        done = cli.ok(*setup, "--client-id", "unknown", "--grant", "authorization_code")
+        assert "sso doesn't tell whether it knows the application" in done.err
+    assert cli.json(*setup)["result"]["recognised"] is None
     server.faults["/token"] = Fault(b"<html>", 200, "text/html")
     assert cli.json(*setup, code=9)["result"]["recognised"] is False
     assert cli.json(*setup, "--dry-run")["result"]["recognised"] is None

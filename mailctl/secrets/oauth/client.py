@@ -23,6 +23,8 @@ from mailctl.secrets.oauth.session import HEADERS, NoClient, Read, Session, by_b
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 ASSERTION_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+"""A client id that no service has given."""
 ApplicationSecret = Callable[[Application, str, SecretSource], Secret]
 """Gives the `client_secret` or the `key` (the second argument) of an application from where it is."""
 
@@ -74,20 +76,34 @@ class Client:
             )
         return replace(new, scopes=new.scopes or token.scopes, user=new.user or token.user)
 
-    def recognised(self, deadline: Deadline) -> None:
-        """Ask the service whether it knows this client and its secret; raises its refusal if it doesn't.
+    def recognised(self, deadline: Deadline) -> bool:
+        """Whether the service knows this client and its secret, False where it doesn't tell; raises its refusal if not.
 
         What is shown is a refresh token that is none: that alone is refused (`invalid_grant`) where the client is right
-        (RFC 6749 section 5.2). A client that acts for itself is given a token.
+        (RFC 6749 section 5.2). A service that says so to a client that doesn't exist has looked at the token alone. A
+        client that acts for itself is given a token.
         """
         if self.application.grant is Grant.CLIENT_CREDENTIALS:
             self.client_credentials(deadline)
-            return
+            return True
+        if not self._passes(deadline):
+            return False
+        nobody = replace(self.application, client_id=NOBODY, client_secret=None)
+        try:
+            return not Client(nobody, self._post, self._secret, self._now)._passes(deadline)
+        except RefusalError:
+            return True
+
+    def _passes(self, deadline: Deadline) -> bool:
+        """Whether of client and token only the token is refused; False where it is the request itself."""
         try:
             self._token(deadline, "the application", grant_type="refresh_token", refresh_token="none")  # noqa: S106
         except RefusalError as refusal:
+            if refusal.error == "invalid_request":
+                return False
             if refusal.error != "invalid_grant":
                 raise
+        return True
 
     def client_credentials(self, deadline: Deadline) -> Token:
         """A token for the application itself (RFC 6749 section 4.4)."""
