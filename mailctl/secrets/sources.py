@@ -1,7 +1,6 @@
 """The sources that mailctl only reads: a command, a variable, a private file; and what of it no child may see."""
 
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
 from threading import Lock
 from time import monotonic
 
@@ -37,9 +36,7 @@ class Sources:
         self._answers: dict[tuple[bool, tuple[str, ...]], _Answer] = {}
         self._lock = Lock()
 
-    def read(
-        self, source: SecretSource, *, seconds: float | None = None, whole: bool = False, what: str = "password"
-    ) -> Secret:
+    def read(self, source: SecretSource, *, whole: bool = False, what: str = "password") -> Secret:
         """The secret that a command, a variable or a file holds; SecretError if it can't be had.
 
         whole: of a file or a command's output, more than the first line. what: what it is called in messages.
@@ -49,7 +46,7 @@ class Sources:
         argument = source.argument[0]
         match source.kind:
             case SourceKind.COMMAND:
-                return self._answer_of(source.argument, min(seconds or inf, self._command_seconds), whole=whole)
+                return self._answer_of(source.argument, whole=whole)
             case SourceKind.ENV:
                 value = self._env.get(argument, "")
                 if not value:
@@ -61,7 +58,7 @@ class Sources:
                 return secret_from_file(path, credential=credential, what=what, whole=whole)
         raise AssertionError(source.kind)
 
-    def _answer_of(self, argv: tuple[str, ...], seconds: float, *, whole: bool) -> Secret:
+    def _answer_of(self, argv: tuple[str, ...], *, whole: bool) -> Secret:
         """What a password command prints. It is asked once: three protocols must not make a person unlock thrice."""
         from mailctl.secrets.command import secret_from_command
 
@@ -74,7 +71,7 @@ class Sources:
                 answer.error = None
                 try:
                     answer.secret = secret_from_command(
-                        argv, child_env(self._env, self._withheld()), seconds=seconds, whole=whole
+                        argv, child_env(self._env, self._withheld()), seconds=self._command_seconds, whole=whole
                     )
                 except SecretError as error:
                     answer.error, answer.failed_at = error, monotonic()

@@ -60,53 +60,48 @@ class SecretStore(Stores):
         self._env, self._tokens = env, tokens
         self._sources = Sources(env, withheld, command_seconds)
 
-    def for_login(
-        self, gateway: Gateway, protocol: Protocol, *, seconds: float | None = None, refused: str = ""
-    ) -> Secret:
+    def for_login(self, gateway: Gateway, protocol: Protocol, *, refused: str = "") -> Secret:
         """The secret with which `gateway` signs in to `protocol`; as `get`.
 
         A token is compared with what the protocol needs. refused: the digest of one that the server refused.
         """
         role, source = gateway.role_for(protocol), gateway.login_for(protocol).secret
         if source.kind is not SourceKind.OAUTH or self._tokens is None:
-            return self.get(gateway.name, role, source, seconds=seconds)
+            return self.get(gateway.name, role, source)
         from mailctl.domain.oauth import Use
 
         use = Use(protocol, shared=gateway.shared)
-        return self._tokens().access_token(gateway.name, role, source, refused=refused, seconds=seconds, use=use)
+        return self._tokens().access_token(gateway.name, role, source, refused=refused, use=use)
 
-    def get(self, gateway: str, role: LoginRole, source: SecretSource, *, seconds: float | None = None) -> Secret:
-        """The secret of one login; SecretError if it can't be had.
-
-        seconds: the most that a password command may take, if less than usual.
-        """
+    def get(self, gateway: str, role: LoginRole, source: SecretSource) -> Secret:
+        """The secret of one login; SecretError if it can't be had."""
         try:
-            return self._secret(gateway, role, source, seconds)
+            return self._secret(gateway, role, source)
         except SecretError as error:
             error.hint = (
                 error.hint or f"`mailctl gateway password source {gateway}` shows and changes where it comes from."
             )
             raise
 
-    def _secret(self, gateway: str, role: LoginRole, source: SecretSource, seconds: float | None) -> Secret:
+    def _secret(self, gateway: str, role: LoginRole, source: SecretSource) -> Secret:
         if source.kind is SourceKind.OAUTH:
             if self._tokens is None:
                 raise SecretError("There are no OAuth tokens here", code="oauth_no_gateway")
-            return self._tokens().access_token(gateway, role, source, seconds=seconds)
+            return self._tokens().access_token(gateway, role, source)
         if source.store is None:
-            return self.read(source, seconds=seconds)
+            return self.read(source)
         with naming(gateway):
             secret = self.keeper(source.store).get(self.service(gateway), role).secret
         if not secret:
             raise self._nothing_kept(gateway, role, source.store)
         return secret
 
-    def read(self, source: SecretSource, *, seconds: float | None = None, what: str = "password") -> Secret:
+    def read(self, source: SecretSource, *, what: str = "password") -> Secret:
         """The secret that a command, a variable or a file holds, whosever it is; SecretError if it can't be had.
 
         what: what it is called in messages.
         """
-        return self._sources.read(source, seconds=seconds, what=what)
+        return self._sources.read(source, what=what)
 
     def application_secret(self, application: "Application", what: str, source: SecretSource) -> Secret:
         """The `client_secret` or the `key` (`what`) of an OAuth application. A key is all that its source has."""

@@ -118,7 +118,7 @@ def test_a_command_that_failed_long_ago_is_asked_again(tmp_path: Path, monkeypat
 def test_a_command_may_be_given_less_time() -> None:
     sleeps = SecretSource(SourceKind.COMMAND, ("sleep", "600"))
     with pytest.raises(SecretError, match=r"after 0\.5 s"):
-        SecretStore({"PATH": "/usr/bin:/bin"}, never).get("work", LoginRole.LOGIN, sleeps, seconds=0.5)
+        SecretStore({"PATH": "/usr/bin:/bin"}, never, command_seconds=0.5).get("work", LoginRole.LOGIN, sleeps)
 
 
 def test_what_can_be_no_password_is_not_kept() -> None:

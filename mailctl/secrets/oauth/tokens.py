@@ -23,8 +23,10 @@ from mailctl.secrets.oauth.place import Place
 from mailctl.secrets.oauth.steady import steadily
 from mailctl.secrets.private import locked
 
+WAIT = 60.0
+"""Seconds for which others that renew the same token are waited for."""
 LONGEST = 60.0
-"""Seconds for which others are waited for, and that an exchange of tokens may take after that.
+"""Seconds that an exchange of tokens may take after that.
 
 One that was given up early could leave the server with a new token and us with the old one.
 """
@@ -86,19 +88,18 @@ class Tokens:
         source: SecretSource,
         *,
         refused: str = "",
-        seconds: float | None = None,
         use: Use | None = None,
     ) -> BearerToken:
         """An access token that is good for long enough to sign in; got anew where the one at hand isn't.
 
-        refused: the digest of one that the server refused, so that another is needed. seconds: the most that others are
-        waited for. use: what it must be good for (see `oauth_grants.fit`). Raises SecretError (oauth_lacks,
-        oauth_not_signed_in, oauth_expired, oauth_no_application, oauth_library), AuthError or NetworkError of the
-        authorization server, LockedError where another process takes too long.
+        refused: the digest of one that the server refused, so that another is needed. use: what it must be good for
+        (see `oauth_grants.fit`). Raises SecretError (oauth_lacks, oauth_not_signed_in, oauth_expired,
+        oauth_no_application, oauth_library), AuthError or NetworkError of the authorization server, LockedError where
+        another process takes too long.
         """
         application, user = self._find(gateway, role, source)
         place = self._place(gateway, role, source, again=not application.grant.by_person)
-        deadline = Deadline(min(seconds or LONGEST, LONGEST))
+        deadline = Deadline(WAIT)
         try:
             token = self._token(place, application, user, deadline, refused)
         except MailctlError as error:
@@ -135,7 +136,7 @@ class Tokens:
 
     def held(self, gateway: str, role: LoginRole) -> AbstractContextManager[None]:
         """Nobody renews the token of a login meanwhile. LockedError where another process takes too long."""
-        return self._locked(gateway, role, LONGEST)
+        return self._locked(gateway, role, WAIT)
 
     def _token(self, place: Place, application: Application, user: str, deadline: Deadline, refused: str) -> Token:
         seen, key = place.main(strict=False), _key(place)
