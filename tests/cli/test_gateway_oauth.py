@@ -119,7 +119,7 @@ def test_E16_a_gateway_is_not_removed_while_its_token_is_renewed(home: Cli, monk
     home.ok(*ADD)
     kept = {"version": 1, "access_token": "x", "refresh_token": "y", "client_id": GUID, "tenant": "common"}
     home.keyring.set("mailctl:o", "login:oauth", Secret(json.dumps(kept)))
-    monkeypatch.setattr(tokens, "LONGEST", 0.1)
+    monkeypatch.setattr(tokens, "WAIT", 0.1)
     beside = Context(StringIO(), StringIO(), StringIO(), home.env, keyring=lambda: home.keyring).tokens
     with beside.held("o", LoginRole.LOGIN):
         error = home.run("gateway", "remove", "o", "--yes", "--json")
