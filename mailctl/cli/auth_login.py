@@ -64,7 +64,7 @@ def login(
         bool, typer.Option("--device", help="Show a code to enter on another device, where the provider allows it.")
     ] = False,
     imap: Annotated[bool, typer.Option("--imap", help="The main login, which IMAP and POP3 use.")] = False,
-    smtp: Annotated[bool, typer.Option("--smtp", help="SMTP's own login.")] = False,
+    smtp: Annotated[bool, typer.Option("--smtp", help="The login of SMTP, which may be the main one.")] = False,
     timeout: Annotated[str, typer.Option(metavar="TIME", help="How long the browser is waited for.")] = "5m",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say who would sign in with what, and do nothing.")

@@ -35,7 +35,7 @@ RESULTS: dict[str, Any] = {"auth token": AccessToken}
 def token(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="[GATEWAY]", help="The gateway; the default one if left out.")] = "",
-    smtp: Annotated[bool, typer.Option("--smtp", help="SMTP's own login.")] = False,
+    smtp: Annotated[bool, typer.Option("--smtp", help="The login of SMTP, which may be the main one.")] = False,
 ) -> None:
     """Print a fresh access token and nothing else, for programs such as mutt, msmtp and mbsync.
 
