@@ -46,6 +46,7 @@ def ahead(context: "Context", jobs: "Sequence[SyncJob]") -> "Iterator[Connector]
         return
     connector = _Ahead(context, jobs[0])
     try:
+        context.prepare_mailbox()  # while the server looks at the password
         yield connector
     finally:
         connector.close()

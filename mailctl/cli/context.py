@@ -213,11 +213,16 @@ class Context(Secrets):
         return dial(job.endpoint, job.timeout, self.stop)
 
     def prepare_imap(self) -> None:
-        """Import what `open_imap` needs besides, and what reads messages."""
-        import mailctl.protocols.imap.session
-        import mailctl.protocols.imap.visits  # noqa: F401
+        """Import what signs in besides."""
+        import mailctl.protocols.imap.session  # noqa: F401
 
         _ = self.secrets
+
+    @staticmethod
+    def prepare_mailbox() -> None:
+        """Import what is signed in to, and what reads messages."""
+        import mailctl.protocols.imap.mailbox
+        import mailctl.protocols.imap.visits  # noqa: F401
 
     def open_imap(self, job: "SyncJob") -> "ImapMailbox":
         """A signed-in IMAP connection for a sync."""

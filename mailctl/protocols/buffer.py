@@ -1,8 +1,10 @@
 """The receive buffer of a connection: what came and was not yet consumed, in place, and the room behind it."""
 
 import re
+from typing import TYPE_CHECKING
 
-from mailctl.protocols.transcript import Transcript
+if TYPE_CHECKING:
+    from mailctl.protocols.transcript import Transcript
 
 ROOM = 1 << 16
 """Octets that there must be room for when more is received."""
@@ -14,7 +16,7 @@ class Buffer:
     transcript: the conversation, where it is kept: then all is consumed as lines, which are recorded.
     """
 
-    def __init__(self, room: int, transcript: Transcript | None = None) -> None:
+    def __init__(self, room: int, transcript: "Transcript | None" = None) -> None:
         self.transcript = transcript
         self.view = memoryview(bytearray(room))
         self.lo = self.hi = 0
@@ -67,3 +69,8 @@ class Buffer:
             larger = memoryview(bytearray(2 * len(self.view)))
             larger[: self.hi] = self.view[: self.hi]
             self.view = larger
+
+
+def decode(line: bytes) -> str:
+    """A line of a server as text, without its line end; octets that are no UTF-8 as `\\xNN`."""
+    return line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")

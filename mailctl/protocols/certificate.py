@@ -7,7 +7,6 @@ was not.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
 
 MOST_SENT = 10
 """Certificates of a chain that are read."""
@@ -87,6 +86,8 @@ def _hostile(facts: dict[str, object]) -> Iterator[None]:
 
 
 def _names(leaf: "x509.Certificate") -> list[str]:
+    from ipaddress import IPv4Address, IPv6Address
+
     from cryptography import x509
 
     try:

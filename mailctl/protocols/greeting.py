@@ -6,9 +6,7 @@ from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, TlsError
-from mailctl.protocols.pop3_reply import read_status
-from mailctl.protocols.second_look import speaks_tls, web_answer
-from mailctl.protocols.smtp_reply import decode, read_reply
+from mailctl.protocols.buffer import decode
 from mailctl.protocols.wire import Wire
 
 PATIENCE = 1.5
@@ -60,11 +58,15 @@ def read_greeting(wire: Wire, protocol: Protocol) -> Greeting:
             case Protocol.IMAP:
                 return _imap(wire)
             case Protocol.POP3:
+                from mailctl.protocols.pop3_reply import read_status
+
                 ok, text = read_status(wire)
                 if not ok:
                     raise _turned_away(wire, f"-ERR {text}")
                 return Greeting(text)
             case Protocol.SMTP:
+                from mailctl.protocols.smtp_reply import read_reply
+
                 reply = read_reply(wire)
                 if reply.code != 220:
                     raise _turned_away(wire, reply.text)
@@ -93,7 +95,7 @@ def turned_away_in_clear(wire: Wire, protocol: Protocol) -> MailctlError | None:
     except RefusedError as error:
         return error
     except MailctlError:
-        page = web_answer(wire, PROBE)
+        page = _web_answer(wire)
         return _another(wire, protocol, "HTTP", decode(page[:LOOK])) if page else None  # as above
     finally:
         other.close()
@@ -125,19 +127,31 @@ def _await_first_words(wire: Wire, protocol: Protocol) -> None:
     perhaps = look and not wire.encrypted
     try:
         if look and wire.lo == wire.hi and not wire.fill(PATIENCE):
-            if perhaps and speaks_tls(wire, PROBE):
+            if perhaps and _speaks_tls(wire):
                 raise _wants_tls(wire)
-            if page := web_answer(wire, PROBE):
+            if page := _web_answer(wire):
                 wire.close()
                 raise _another(wire, protocol, "HTTP", decode(page[:LOOK]))
         if wire.lo == wire.hi:
             wire.fill()
     except NetworkError as error:
-        if perhaps and error.cause == "eof_no_greeting" and speaks_tls(wire, PROBE):
+        if perhaps and error.cause == "eof_no_greeting" and _speaks_tls(wire):
             raise _wants_tls(wire) from error
         raise
     if not wire.encrypted and bytes(wire.view[wire.lo : wire.lo + 2]) in _TLS_RECORDS:
         raise _wants_tls(wire)
+
+
+def _speaks_tls(wire: Wire) -> bool:
+    from mailctl.protocols.second_look import speaks_tls
+
+    return speaks_tls(wire, PROBE)
+
+
+def _web_answer(wire: Wire) -> bytes:
+    from mailctl.protocols.second_look import web_answer
+
+    return web_answer(wire, PROBE)
 
 
 def _another(wire: Wire, protocol: Protocol, other: str, said: str) -> ProtocolError:

@@ -9,9 +9,9 @@ from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError, ProtocolError, RefusedError
 from mailctl.protocols import sasl
+from mailctl.protocols.buffer import decode
 from mailctl.protocols.pop3_reply import read_lines, read_status
 from mailctl.protocols.session import Climb, WireSession
-from mailctl.protocols.smtp_reply import decode
 from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
 

@@ -1,7 +1,7 @@
 """POP3 responses as values (RFC 1939 section 3), read within bounds."""
 
 from mailctl.errors import ProtocolError
-from mailctl.protocols.smtp_reply import decode
+from mailctl.protocols.buffer import decode
 from mailctl.protocols.wire import LINE, Wire
 
 

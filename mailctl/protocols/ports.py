@@ -10,9 +10,9 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.look import PortSeen
 from mailctl.errors import MailctlError, NetworkError
 from mailctl.protocols import tls
+from mailctl.protocols.buffer import decode
 from mailctl.protocols.dial import dial
 from mailctl.protocols.resolve import Address, resolve
-from mailctl.protocols.smtp_reply import decode
 
 WORDS = 1.2
 """Seconds that a greeting is waited for; a mail server greets at once."""

@@ -1,7 +1,6 @@
 """From a host name to the addresses of its server, both families, bounded in time."""
 
 import socket
-from queue import Empty, SimpleQueue
 from threading import Thread
 
 from mailctl.domain.deadline import Deadline
@@ -31,21 +30,20 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Address]:
     its thread: getaddrinfo can't be interrupted.
     """
     name = a_labels(host)
-    answer: SimpleQueue[list[Address] | Exception] = SimpleQueue()
+    answers: list[list[Address] | Exception] = []
 
     def look_up() -> None:
         try:
-            answer.put(_look_up(name, port))
+            answers.append(_look_up(name, port))
         except (OSError, UnicodeError) as error:
-            answer.put(error)
+            answers.append(error)
 
-    Thread(target=look_up, name=f"resolve {name}", daemon=True).start()
-    try:
-        found = answer.get(timeout=deadline.remaining(LONGEST))
-    except Empty:
-        raise NetworkError(
-            f"Looking up {host} took too long", hint="Is this machine online?", cause="dns_temporary"
-        ) from None
+    thread = Thread(target=look_up, name=f"resolve {name}", daemon=True)
+    thread.start()
+    thread.join(deadline.remaining(LONGEST))
+    if not answers:
+        raise NetworkError(f"Looking up {host} took too long", hint="Is this machine online?", cause="dns_temporary")
+    found = answers[0]
     if isinstance(found, Exception):
         raise failure(host, found) from found
     return found

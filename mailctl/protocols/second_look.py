@@ -4,12 +4,13 @@ Whatever goes wrong with a look, nothing was seen: it is for the details of an e
 """
 
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from mailctl.errors import MailctlError
-from mailctl.protocols import tls
+from mailctl.errors import MailctlError, TlsError
+from mailctl.protocols import tls, tls_faults
 from mailctl.protocols.certificate import certificate_facts, chain_facts
 
 if TYPE_CHECKING:
@@ -17,8 +18,25 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds for a look at the certificate that was not accepted, or at the version that was."""
+_PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
+"""Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
 _REQUEST = b"GET / HTTP/1.0\r\n\r\n"
 _T = TypeVar("_T")
+
+
+def tls_refused(wire: "Wire", prelude: "Callable[[Wire], object] | None", error: TlsError) -> TlsError:
+    """The error of a handshake, with what a look tells of the certificate, or of the version, that was refused.
+
+    prelude: see `Wire.start_tls`.
+    """
+    endpoint = wire.endpoint
+    if isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return tls_faults.failure(endpoint.host, error.__cause__, certificate(wire, prelude))
+    if error.cause in _PERHAPS_OLD:  # not every TLS library says so when it knows only old versions
+        version = once_more(wire, prelude, tls.agreed_version) or ""
+        if version and version < f"TLSv{endpoint.certificate.minimum_tls}":
+            return tls_faults.too_old(endpoint.host, version, error.detail)
+    return error
 
 
 def certificate(wire: "Wire", prelude: "Callable[[Wire], object] | None") -> dict[str, object]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Event
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from mailctl.domain.check_job import CheckJob
 from mailctl.domain.deadline import Deadline
@@ -11,12 +12,14 @@ from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError, TlsError
 from mailctl.protocols import tls
-from mailctl.protocols.families import OtherFamily
 from mailctl.protocols.greeting import read_greeting, turned_away_in_clear
 from mailctl.protocols.resolve import Address, resolve
-from mailctl.protocols.starttls import Prefix
-from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
+
+if TYPE_CHECKING:
+    from mailctl.protocols.families import OtherFamily
+    from mailctl.protocols.starttls import Prefix
+    from mailctl.protocols.transcript import Transcript
 
 Climb = Callable[[], Mapping[str, object]]
 
@@ -40,7 +43,7 @@ class WireSession:
         job: CheckJob,
         secret: Secret | None,
         deadline: Deadline,
-        transcript: Transcript | None = None,
+        transcript: "Transcript | None" = None,
         *,
         stop: Event | None = None,
         dialed: Wire | None = None,
@@ -104,7 +107,7 @@ class WireSession:
         return self._wire
 
     @property
-    def prefix(self) -> Prefix:
+    def prefix(self) -> "Prefix":
         """The exchange before STARTTLS; there is one from "tcp" on where the endpoint says so."""
         assert self._prefix is not None, "climbed out of order"  # noqa: S101
         return self._prefix
@@ -137,9 +140,13 @@ class WireSession:
             self._wire = Wire.connect(self.job.endpoint, self._addresses, self.deadline, self.transcript)
         self._wire.deadline, self._wire.waits.stop = self.deadline, self._stop
         if self._thorough:
+            from mailctl.protocols.families import OtherFamily
+
             ms = round((monotonic() - began) * 1000, 1)
             self._family = OtherFamily(self._addresses, self._wire.address, ms, self._wire.failed)
         if self.job.endpoint.security is Security.STARTTLS:
+            from mailctl.protocols.starttls import Prefix
+
             self._prefix = Prefix(self._wire, self.protocol)
         return {"address": self._wire.address.ip, "port": self.job.endpoint.port, "failed": self._wire.failed}
 

@@ -9,6 +9,7 @@ import re
 from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.errors import ProtocolError
+from mailctl.protocols.buffer import decode
 from mailctl.protocols.wire import Wire
 
 LINES = 200
@@ -53,8 +54,3 @@ def read_reply(wire: Wire) -> Reply:
         if found[2] != b"-":
             return Reply(int(code), tuple(lines))
     raise ProtocolError(f"{wire.endpoint} sent a reply of more than {LINES} lines", code="too_much")
-
-
-def decode(line: bytes) -> str:
-    """A line of a server as text, without its line end; octets that are no UTF-8 as `\\xNN`."""
-    return line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")

@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 from mailctl.domain.server import Protocol
 from mailctl.errors import MailctlError, ProtocolError, RefusedError, TlsError
+from mailctl.protocols.buffer import decode
 from mailctl.protocols.greeting import Greeting, read_greeting
 from mailctl.protocols.pop3_reply import read_lines, read_status
-from mailctl.protocols.smtp_reply import decode, read_reply
+from mailctl.protocols.smtp_reply import read_reply
 from mailctl.protocols.tls import Secured
 from mailctl.protocols.wire import Wire
 

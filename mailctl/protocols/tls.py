@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from threading import get_ident
 from weakref import WeakValueDictionary
@@ -12,9 +13,7 @@ from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.domain.server import CertificatePolicy
 from mailctl.errors import ConfigError, TlsError
-from mailctl.protocols.certificate import certificate_facts, fingerprint
 from mailctl.protocols.idn import a_labels
-from mailctl.protocols.tls_faults import failure
 from mailctl.protocols.tls_stream import TlsStream
 
 HANDSHAKE = 4.5
@@ -41,6 +40,8 @@ class Secured:
 
     def facts(self) -> dict[str, object]:
         """tls_version, cipher and the facts of the certificate, as JSON values."""
+        from mailctl.protocols.certificate import certificate_facts
+
         return {"tls_version": self.version, "cipher": self.cipher, **certificate_facts(self.der)}
 
 
@@ -98,18 +99,30 @@ def handshake(connection: socket.socket, host: str, policy: CertificatePolicy, s
         stream.handshake(HANDSHAKE if seconds is None else min(seconds, HANDSHAKE))
     except (OSError, ssl.SSLError) as error:
         connection.close()
+        from mailctl.protocols.tls_faults import failure
+
         raise failure(host, error, {}) from error
     der = stream.tls.getpeercert(binary_form=True) or b""
-    if policy.fingerprints and fingerprint(der) not in policy.fingerprints:
-        connection.close()
+    if policy.fingerprints:
+        try:
+            _check_pinned(host, der, policy.fingerprints)
+        except TlsError:
+            connection.close()
+            raise
+    cipher = (stream.tls.cipher() or ("",))[0]
+    return Secured(stream, der, stream.tls.version() or "", cipher, policy.verify or bool(policy.fingerprints), trust)
+
+
+def _check_pinned(host: str, der: bytes, pinned: Collection[str]) -> None:
+    from mailctl.protocols.certificate import certificate_facts, fingerprint
+
+    if fingerprint(der) not in pinned:
         raise TlsError(
             f"The certificate of {host} is not one of those pinned for it",
             hint="If the server has a new certificate, compare its fingerprint and set it anew.",
             cause="tls_verify_failed",
             detail=certificate_facts(der),
         )
-    cipher = (stream.tls.cipher() or ("",))[0]
-    return Secured(stream, der, stream.tls.version() or "", cipher, policy.verify or bool(policy.fingerprints), trust)
 
 
 def unverified(connection: socket.socket, host: str, seconds: float) -> ssl.SSLSocket | None:

@@ -9,17 +9,20 @@ import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.server import Endpoint, Security
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, StoppedError, TlsError
-from mailctl.protocols import broken, dial, second_look, tcp, tls, tls_faults
+from mailctl.protocols import dial, tcp, tls
 from mailctl.protocols.buffer import Buffer
 from mailctl.protocols.deflate import Deflated, DeflateError
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.tls_stream import TlsStream
-from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.waits import Waits
+
+if TYPE_CHECKING:
+    from mailctl.protocols.transcript import Transcript
 
 LINE = 8192
 """Octets that one line may have where the caller names no other bound."""
@@ -29,8 +32,6 @@ BRIEF = 4096
 """Octets below which what came may be the beginning of an answer whose rest waits to be asked for; see `tcp`."""
 SOON = 0.1
 """Seconds for which one `fill` goes on receiving, beyond its first wait."""
-_PERHAPS_OLD = frozenset({"tls_eof", "tls_handshake_refused"})
-"""Causes of a handshake that failed, behind which there may be a server that knows old versions only."""
 
 
 class Wire(Buffer):
@@ -48,7 +49,7 @@ class Wire(Buffer):
         address: Address,
         endpoint: Endpoint,
         deadline: Deadline,
-        transcript: Transcript | None = None,
+        transcript: "Transcript | None" = None,
         *,
         room: int = 1 << 18,
     ) -> None:
@@ -74,7 +75,7 @@ class Wire(Buffer):
         endpoint: Endpoint,
         addresses: Sequence[Address],
         deadline: Deadline,
-        transcript: Transcript | None = None,
+        transcript: "Transcript | None" = None,
         *,
         room: int = 1 << 18,
     ) -> "Wire":
@@ -128,14 +129,9 @@ class Wire(Buffer):
                 self.connection, self.endpoint.host, self.endpoint.certificate, self.deadline.remaining()
             )
         except TlsError as error:
-            if isinstance(error.__cause__, ssl.SSLCertVerificationError):
-                facts = second_look.certificate(self, prelude)
-                raise tls_faults.failure(self.endpoint.host, error.__cause__, facts) from error.__cause__
-            if error.cause in _PERHAPS_OLD:  # not every TLS library says so when it knows only old versions
-                version = second_look.once_more(self, prelude, tls.agreed_version) or ""
-                if version and version < f"TLSv{self.endpoint.certificate.minimum_tls}":
-                    raise tls_faults.too_old(self.endpoint.host, version, error.detail) from error
-            raise
+            from mailctl.protocols.second_look import tls_refused
+
+            raise tls_refused(self, prelude, error) from error.__cause__
         self.through = self.secured.stream
         self.through.push = self.waits.sendall
         self.waits.forget(self.connection)
@@ -310,6 +306,8 @@ class Wire(Buffer):
 
     def _failure(self, error: OSError) -> MailctlError:
         self.close()
+        from mailctl.protocols import broken
+
         return broken.failure(self.endpoint, error, received=self._received, begun=self.lo != self.hi)
 
     def _beyond(self, what: str, code: str) -> ProtocolError:
@@ -322,4 +320,6 @@ class Wire(Buffer):
 
     def _ended(self) -> NetworkError:
         self.close()
+        from mailctl.protocols import broken
+
         return broken.ended(self.endpoint, received=self._received)

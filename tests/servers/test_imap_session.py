@@ -8,7 +8,7 @@ from mailctl.domain.gateway import Login
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, MailctlError, NetworkError, TlsError, UsageError
-from mailctl.protocols.imap import ImapSession, imap_session, open_imap
+from mailctl.protocols.imap.session import ImapSession, imap_session, open_imap
 from mailctl.protocols.transcript import Transcript
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.dovecot import ACCENTED_PASSWORD, Dovecot

@@ -16,7 +16,7 @@ from mailctl.domain.gateway import Login
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Security
 from mailctl.errors import AuthError
-from mailctl.protocols.imap import imap_session
+from mailctl.protocols.imap.session import imap_session
 from mailctl.protocols.pop3 import pop3_session
 from mailctl.protocols.smtp import smtp_session
 from mailctl.protocols.transcript import Transcript

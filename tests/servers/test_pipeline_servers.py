@@ -16,7 +16,9 @@ from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Security
 from mailctl.domain.visits import Arrived, Closed, Opened, Visit
 from mailctl.errors import RefusedError
-from mailctl.protocols.imap import Mailbox, encode_name, open_imap
+from mailctl.protocols.imap.mailbox import Mailbox
+from mailctl.protocols.imap.names import encode_name
+from mailctl.protocols.imap.session import open_imap
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.contract import Sink
 

@@ -10,7 +10,7 @@ from mailctl.domain.mailbox import Folder
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Security
 from mailctl.domain.visits import Visit
-from mailctl.protocols.imap import open_imap
+from mailctl.protocols.imap.session import open_imap
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.contract import Sink
 from tests.servers.support.mailbox import Mailbox

@@ -62,6 +62,9 @@ class World:
     def prepare_imap(self) -> None:
         pass
 
+    def prepare_mailbox(self) -> None:
+        pass
+
     def prepare_dial(self) -> None:
         pass
 

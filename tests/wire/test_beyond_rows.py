@@ -9,7 +9,8 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.protocols import pop3, smtp
-from mailctl.protocols.imap import imap_session, survey
+from mailctl.protocols.imap import survey
+from mailctl.protocols.imap.session import imap_session
 from mailctl.protocols.pop3 import pop3_session
 from mailctl.protocols.smtp import smtp_session
 from tests.wire.support.imap import answer, examine, sign_in

@@ -9,8 +9,8 @@ import pytest
 from mailctl.domain.changes import FlagChange, Placed, PlacingError, Upload
 from mailctl.domain.mailbox import Folder
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError, StorageError, UsageError
-from mailctl.protocols.imap import Mailbox
 from mailctl.protocols.imap.letter import HELD
+from mailctl.protocols.imap.mailbox import Mailbox
 from mailctl.protocols.transcript import Transcript
 from tests.wire.support.imap import INBOX, answer, signed_in
 from tests.wire.support.scripted import Peer

@@ -12,8 +12,8 @@ from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Security
 from mailctl.domain.visits import Visit
 from mailctl.errors import ProtocolError
-from mailctl.protocols.imap import open_imap
 from mailctl.protocols.imap.mailbox import Mailbox
+from mailctl.protocols.imap.session import open_imap
 from mailctl.protocols.transcript import Transcript
 from tests.wire.support.imap import INBOX, PASSWORD, USER, Sinks, answer, sign_in, signed_in
 from tests.wire.support.scripted import Peer, ScriptedServer

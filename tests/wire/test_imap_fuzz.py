@@ -12,8 +12,8 @@ from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.server import Endpoint, Security
 from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Visit
 from mailctl.errors import MailctlError
-from mailctl.protocols.imap import Mailbox
 from mailctl.protocols.imap.channel import Channel
+from mailctl.protocols.imap.mailbox import Mailbox
 from mailctl.protocols.resolve import Address
 from mailctl.protocols.wire import Wire
 from tests.wire.support.imap import INBOX, Sinks

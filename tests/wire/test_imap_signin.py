@@ -9,7 +9,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, NetworkError, ProtocolError
-from mailctl.protocols.imap import imap_session
+from mailctl.protocols.imap.session import imap_session
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
 from tests.wire.support.imap import PASSWORD, USER, answer, climb

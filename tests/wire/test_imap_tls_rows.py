@@ -7,7 +7,7 @@ import pytest
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, NetworkError, ProtocolError, RefusedError, TlsError
-from mailctl.protocols.imap import open_imap
+from mailctl.protocols.imap.session import open_imap
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
 from tests.wire.support.imap import PASSWORD, USER, answer, climb, sign_in

@@ -7,7 +7,7 @@ from time import monotonic
 import pytest
 
 from mailctl.errors import NetworkError, ProtocolError, RefusedError
-from mailctl.protocols.imap import Mailbox
+from mailctl.protocols.imap.mailbox import Mailbox
 from tests.wire.support.imap import INBOX, answer, examine, signed_in
 from tests.wire.support.scripted import Peer
 

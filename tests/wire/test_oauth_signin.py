@@ -10,7 +10,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Protocol, Security
 from mailctl.errors import AuthError, ProtocolError
-from mailctl.protocols.imap import imap_session
+from mailctl.protocols.imap.session import imap_session
 from mailctl.protocols.pop3 import pop3_session
 from mailctl.protocols.session import require_privacy
 from mailctl.protocols.smtp import smtp_session

@@ -2,29 +2,28 @@
 
 from collections.abc import Mapping
 from threading import Event
+from typing import TYPE_CHECKING
 
 from mailctl.domain.check_job import CheckJob
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.gateway import Login
-from mailctl.domain.mailbox import Folder
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.errors import ProtocolError
 from mailctl.protocols.greeting import read_greeting
 from mailctl.protocols.imap.channel import Channel
-from mailctl.protocols.imap.mailbox import LARGEST, Mailbox
 from mailctl.protocols.imap.signin import sign_in
 from mailctl.protocols.imap.status import parse_status_response
-from mailctl.protocols.imap.survey import survey
 from mailctl.protocols.session import Climb, WireSession
-from mailctl.protocols.transcript import Transcript
 from mailctl.protocols.wire import Wire
 
-INBOX = Folder("INBOX", b"INBOX")
+if TYPE_CHECKING:
+    from mailctl.protocols.imap.mailbox import Mailbox
+    from mailctl.protocols.transcript import Transcript
 
 
 def imap_session(
-    job: CheckJob, secret: Secret | None, deadline: Deadline, transcript: Transcript | None = None
+    job: CheckJob, secret: Secret | None, deadline: Deadline, transcript: "Transcript | None" = None
 ) -> "ImapSession":
     """A session for `job`; without a secret it ends before signing in. See `domain.check.Session`."""
     return ImapSession(job, secret, deadline, transcript)
@@ -37,21 +36,23 @@ def open_imap(
     *,
     allow_plaintext: bool = False,
     timeout: float | None = 30.0,
-    transcript: Transcript | None = None,
-    largest: int = LARGEST,
+    transcript: "Transcript | None" = None,
+    largest: int | None = None,
     stop: Event | None = None,
     dialed: Wire | None = None,
-) -> Mailbox:
+) -> "Mailbox":
     """Connect and sign in within `timeout` seconds, by the same stages as a check → a mailbox, no folder open.
 
-    largest: octets that one message may have. stop: see `Waits`. dialed: a connection to `endpoint` that is there
-    already. Raises what the stages raise; then nothing is left open.
+    largest: octets that one message may have; None: `mailbox.LARGEST`. stop: see `Waits`. dialed: a connection to
+    `endpoint` that is there already. Raises what the stages raise; then nothing is left open.
     """
     job = CheckJob("", "", Protocol.IMAP, endpoint, Login(user), allow_plaintext=allow_plaintext)
     session = ImapSession(job, secret, Deadline(timeout), transcript, stop=stop, dialed=dialed)
     session.sign_in()
     session.channel.bounded = True  # from here on each command has a deadline of its own
-    return Mailbox(session.channel, largest=largest)
+    from mailctl.protocols.imap.mailbox import LARGEST, Mailbox
+
+    return Mailbox(session.channel, largest=LARGEST if largest is None else largest)
 
 
 class ImapSession(WireSession):
@@ -75,8 +76,10 @@ class ImapSession(WireSession):
         assert self._channel is not None, "climbed out of order"  # noqa: S101
         return self._channel
 
-    def mailbox(self) -> Mailbox:
+    def mailbox(self) -> "Mailbox":
         """The mailbox; there is one from "authenticate" on."""
+        from mailctl.protocols.imap.mailbox import Mailbox
+
         return Mailbox(self.channel)
 
     def close(self) -> None:
@@ -123,8 +126,13 @@ class ImapSession(WireSession):
         return {"mechanism": mechanism, "capabilities": sorted(self.channel.capabilities), **warnings}
 
     def _select(self) -> Mapping[str, object]:
-        status = Mailbox(self.channel).select(INBOX, read_only=True)
-        return {"folder": INBOX.name, "messages": status.messages}
+        from mailctl.domain.mailbox import Folder
+
+        inbox = Folder("INBOX", b"INBOX")
+        status = self.mailbox().select(inbox, read_only=True)
+        return {"folder": inbox.name, "messages": status.messages}
 
     def _folders(self) -> Mapping[str, object]:
+        from mailctl.protocols.imap.survey import survey
+
         return survey(self.channel)

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from mailctl.domain.mailbox import BodySink, Folder, MessageMeta
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Security
-from mailctl.protocols.imap import encode_name, open_imap
 from mailctl.protocols.imap.mailbox import Mailbox as ImapMailbox
+from mailctl.protocols.imap.names import encode_name
+from mailctl.protocols.imap.session import open_imap
 from tests.servers.support.certificates import Certificates
 from tests.servers.support.dovecot import Dovecot
 from tests.servers.support.mailbox import Mailbox

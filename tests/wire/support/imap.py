@@ -10,7 +10,7 @@ from mailctl.domain.deadline import Deadline
 from mailctl.domain.mailbox import Folder, ImapMailbox, MessageMeta
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
-from mailctl.protocols.imap import imap_session, open_imap
+from mailctl.protocols.imap.session import imap_session, open_imap
 from tests.wire.support.jobs import Climbed, job
 from tests.wire.support.scripted import Peer, ScriptedServer
 
