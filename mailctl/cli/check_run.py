@@ -52,14 +52,14 @@ def run(context: Context, asked: Asked, make_options: Callable[[], CheckOptions]
         from mailctl.output.prometheus import render
 
         checks = _checks(outcome.value)
-        outcome = outcome._replace(view=None, verdict=None, told=(), text=render(checks.checks, checks.probes))
+        outcome = replace(outcome, view=None, verdict=None, told=(), text=render(checks.checks, checks.probes))
     for warning in (*map(str, plan.errors), *plan.warnings):
         context.emitter.warn(warning)
     wrote = [f"Wrote the report: {', '.join(how.files)}"] if how.files and not unwritten else []
-    outcome = outcome._replace(error=_joined(outcome.error, plan.errors), notes=[*plan.notes, *wrote])
+    outcome = replace(outcome, error=_joined(outcome.error, plan.errors), notes=[*plan.notes, *wrote])
     for problem in unwritten:  # what was asked for was not done, whatever the checks say
         before = [outcome.error.message] if outcome.error else []
-        outcome = outcome._replace(error=problem, warnings=[*outcome.warnings, *before], told=())
+        outcome = replace(outcome, error=problem, warnings=[*outcome.warnings, *before], told=())
     context.emit(outcome)
 
 
@@ -83,7 +83,7 @@ def _carried_out(
     if how.send:
         outcome = probing.probe(context, plan, reports, secret, options, how.patience, outcome)
     unwritten = _written(context, targets, _checks(outcome.value), plan)
-    return plan, outcome if options.trace else outcome._replace(value=_untraced(outcome.value)), unwritten
+    return plan, outcome if options.trace else replace(outcome, value=_untraced(outcome.value)), unwritten
 
 
 def _written(context: Context, targets: Sequence[Path], checks: Checks, plan: Plan) -> list[MailctlError]:

@@ -173,7 +173,7 @@ class _Change:
             outcome = check_outcome(self.reports)
             value = self._value(changed=False, dry_run=False)
             notes = [*outcome.notes, "Nothing was saved"]
-            self.context.emit(outcome._replace(value=value, error=error, notes=notes))
+            self.context.emit(replace(outcome, value=value, error=error, notes=notes))
         return error is None
 
     def emit(

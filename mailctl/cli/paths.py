@@ -3,12 +3,13 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from mailctl.domain.home import home_folder
+from mailctl.domain.record import dataclass
 
 
-class Paths(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Paths:
     """The folders of configuration, state (sync state, mailer log) and data (mail)."""
 
     config: Path
@@ -17,10 +18,12 @@ class Paths(NamedTuple):
 
     def realm(self, env: Mapping[str, str]) -> str:
         """Eight hex digits that tell this configuration folder's keyring entries from others', "" for the usual one."""
+        usual, here = _usual(env, "XDG_CONFIG_HOME", ".config").resolve(), self.config.resolve()
+        if here == usual:
+            return ""
         from hashlib import sha256
 
-        usual, here = _usual(env, "XDG_CONFIG_HOME", ".config").resolve(), self.config.resolve()
-        return "" if here == usual else sha256(bytes(here)).hexdigest()[:8]
+        return sha256(bytes(here)).hexdigest()[:8]
 
     def guards(self, env: Mapping[str, str]) -> Path:
         """The folder of the locks and lists of kept secrets: one for all commands that share this configuration.

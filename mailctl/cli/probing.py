@@ -102,10 +102,11 @@ def extend(outcome: "Outcome", probes: "list[ProbeReport]") -> "Outcome":
     checks, view, records, verdict = outcome.value, outcome.view, outcome.records, outcome.verdict
     assert isinstance(checks, Checks)  # check_outcome makes it  # noqa: S101
     warnings = [f"{report.gateway or report.address} PROBE: {text}" for report in probes for text in report.warnings]
-    return outcome._replace(
+    return replace(
+        outcome,
         value=replace(checks, probes=probes),
         view=Stack([*([view] if view else []), *probes_view(probes)]),
-        records=records and records._replace(rows=[*records.rows, *probe_rows(probes)]),
+        records=records and replace(records, rows=[*records.rows, *probe_rows(probes)]),
         verdict=Stack([*([verdict] if verdict else []), Lines(probe_verdicts(probes))]),
         error=_error(outcome.error, probes),
         warnings=[*outcome.warnings, *warnings],

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
-from typing import NamedTuple
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, LockedError, StorageError
 
 MOST_BYTES = 1 << 20
@@ -27,7 +27,8 @@ _STRING_OR_COMMENT = (  # compiled when used: most commands only read
 _LEADING = r"(?:[ \t]*(?:#[^\n]*|\r)?\n)*"
 
 
-class Content(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Content:
     """What was read. linked: the path is a symbolic link. owner, mode: of the file itself."""
 
     text: str

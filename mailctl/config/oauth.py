@@ -145,7 +145,7 @@ def to_applications(tables: Mapping[str, Any], services: Services) -> tuple[dict
             problems.append(KeyProblem(key, f"must be a table: [oauth.NAME] with {name} in it"))
         else:
             found[name], wrong = to_application(name, table, services)
-            problems += [each._replace(key=f"{key}.{each.key}" if each.key else key) for each in wrong]
+            problems += [replace(each, key=f"{key}.{each.key}" if each.key else key) for each in wrong]
     return found, problems
 
 

@@ -4,8 +4,9 @@ Pure: plain TOML values in, typed values out, and the reverse. What is wrong is 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
+from mailctl.domain.record import dataclass
 from mailctl.errors import UsageError
 
 
@@ -17,7 +18,8 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-class Kind(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Kind:
     """A kind of value.
 
     expected: completes "must be …". read: TOML value → typed value; raises WrongValueError, or UsageError where a
@@ -34,7 +36,8 @@ Spec = Mapping[str, Kind]
 """Dotted key (`inbound.interval`) → kind, in the order in which a file lists them."""
 
 
-class KeyProblem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class KeyProblem:
     """What is wrong at one key ("" for the whole), and what to do."""
 
     key: str

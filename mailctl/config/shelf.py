@@ -3,12 +3,13 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from mailctl.config import files
 from mailctl.config.schema import KeyProblem
 from mailctl.domain.names import check_name, is_name, not_found
 from mailctl.domain.problem import Problem
+from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, ExistsError, MailctlError, StorageError, UsageError
 
 
@@ -23,14 +24,16 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
-class Listing(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[T]):
     """The good objects, sorted by name, and what is wrong with the others."""
 
     objects: list[T]
     problems: list[Problem]
 
 
-class Saved(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Saved:
     """What became of a save. changed: whether the file was written. backup: where comments were lost, the old file."""
 
     path: Path

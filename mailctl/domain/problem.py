@@ -1,9 +1,10 @@
 """What is wrong with a configuration file, as a value."""
 
-from typing import NamedTuple
+from mailctl.domain.record import dataclass
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Problem:
     """One thing wrong in one file.
 
     file: its path. key: dotted key (`inbound.interval`), "" if the whole file is meant. message: one sentence, without

@@ -1,8 +1,10 @@
 """Emits one result value: to a terminal, to a pipe, or as JSON. stdout carries data only; the rest goes to stderr."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, TextIO
 
+from mailctl.domain.record import dataclass
 from mailctl.domain.secret import mask, mask_own, mask_within
 from mailctl.errors import ExitCode, MailctlError
 from mailctl.output.escape import visible
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
     from mailctl.output.waiting import Waiting
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """What a command has to say.
 
     value: the result for programs, of the type that the command declares (`output.json.to_plain` can write it).
@@ -52,7 +55,7 @@ class Emitter:
         told: Collection[str] = ()
         if self.quiet and outcome.verdict is not None and not self.json:
             told = ("message", "hint") if outcome.told else ()
-            outcome = outcome._replace(view=outcome.verdict, records=None)
+            outcome = replace(outcome, view=outcome.verdict, records=None)
         elif not self.json and self.is_terminal(self.stdout):
             told = outcome.told
         for warning in () if "warnings" in told else outcome.warnings:

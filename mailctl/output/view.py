@@ -1,15 +1,15 @@
-"""How a result looks to people: small values that the renderers draw as tables, records or sentences.
-
-Named tuples, since every command loads them and a dataclass takes ten times as long to make.
-"""
+"""How a result looks to people: small values that the renderers draw as tables, records or sentences."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from mailctl.domain.record import dataclass
 
 Style = Literal["", "good", "bad", "warn", "dim", "strong"]
 
 
-class Styled(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Styled:
     """A text for people, with a meaning that a terminal may colour.
 
     plain: what a pipe gets instead, for programs: octets instead of `1.6 kB`, a moment instead of `3 h ago`.
@@ -24,7 +24,8 @@ Cell = str | int | float | bool | None | Styled
 """What may stand in a table: None shows as nothing, booleans as yes and no."""
 
 
-class Column(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Column:
     """A column: its heading; `right` aligns numbers; `fold` may break long texts over lines on a terminal.
 
     wide: left out on a terminal of less than 100 columns, where it would squeeze the others.
@@ -36,7 +37,8 @@ class Column(NamedTuple):
     wide: bool = False
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Table:
     """Rows under columns. To a pipe: one record a line, tab-separated, without the headings.
 
     empty: the sentence a person sees (on stderr) when there are no rows.
@@ -47,20 +49,23 @@ class Table(NamedTuple):
     empty: str = ""
 
 
-class Fields(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Fields:
     """One thing as label and value, a line each. To a pipe: `label<TAB>value`."""
 
     pairs: Sequence[tuple[str, Cell]]
     title: str = ""
 
 
-class Lines(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Lines:
     """Sentences, a line each."""
 
     lines: Sequence[str | Styled]
 
 
-class Moment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Moment:
     """A line of a timeline: its name, what became of it, how long it took, and what there is to say of it.
 
     begin, length: of its bar, as fractions (0 to 1) of the whole timeline; `outcome` colours the bar too.
@@ -74,14 +79,16 @@ class Moment(NamedTuple):
     text: str = ""
 
 
-class Timeline(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Timeline:
     """Where time went: a bar a line. To a pipe: name, outcome, time and text, tab-separated. rest: a line below it."""
 
     moments: Sequence[Moment]
     rest: str = ""
 
 
-class Stack(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stack:
     """Several views, one below the other."""
 
     parts: "Sequence[View]" = ()
