@@ -9,7 +9,8 @@ from mailctl.errors import ExitCode, MailctlError, combined_exit_code
 from mailctl.output.emitter import Outcome
 from mailctl.output.view import Cell, Styled, Table, View, columns
 from mailctl.sync.describe import Description
-from mailctl.sync.job import Failure, FolderReport, Skipped, Step, SyncReport, Task
+from mailctl.sync.job import Task
+from mailctl.sync.report import Failure, FolderReport, Skipped, Step, SyncReport
 
 MOST_LISTED = 20
 """Skipped messages, differences and repairs are listed up to here; `--json` and the mailer log have all."""

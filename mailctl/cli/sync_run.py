@@ -11,12 +11,13 @@ from mailctl.cli.garbage import working
 from mailctl.cli.sync_jobs import chosen, job_of
 from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError, UsageError
-from mailctl.sync.job import Failure, SyncJob, SyncReport, Task
+from mailctl.sync.job import SyncJob, Task
 
 if TYPE_CHECKING:
     from threading import Event
 
     from mailctl.output.progress import Progress
+    from mailctl.sync.report import SyncReport
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,19 @@ def run_sync(context: Context, wanted: Wanted) -> None:
                 )
             )
         except MailctlError as error:
-            reports.append(SyncReport(gateway.name, ok=False, error=Failure.of(error)))
+            reports.append(_failed(gateway.name, error))
     reports += _run(context, planned, parallel)
     from mailctl.cli.sync_result import outcome
 
     order = [gateway.name for gateway in gateways]
     reports.sort(key=lambda report: order.index(report.gateway))
     context.emit(outcome(reports, failed, notes, _risks(planned), task=task, dry_run=wanted.dry_run))
+
+
+def _failed(gateway: str, error: MailctlError) -> "SyncReport":
+    from mailctl.sync.report import Failure, SyncReport
+
+    return SyncReport(gateway, ok=False, error=Failure.of(error))
 
 
 def _task(*, verify: bool, content: bool, repair: bool, other: bool) -> Task:
@@ -74,7 +81,7 @@ def _task(*, verify: bool, content: bool, repair: bool, other: bool) -> Task:
     return Task.VERIFY if verify else Task.REPAIR if repair else Task.SYNC
 
 
-def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> list[SyncReport]:
+def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> "list[SyncReport]":
     if not jobs:
         return []
     import time

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mailctl.domain.when import counted
 from mailctl.output.view import Cell, Fields, Lines, Stack, Style, Styled, Table, View, columns
-from mailctl.sync.job import SyncReport
+from mailctl.sync.report import SyncReport
 from mailctl.sync.verify.differences import Difference, Mended, Outlook
 
 _STYLES: dict[Outlook, Style] = {Outlook.STAYS: "bad", Outlook.NEXT_SYNC: "warn", Outlook.WANTED: "dim"}

@@ -14,7 +14,8 @@ from mailctl.domain.when import counted
 from mailctl.errors import ConfigError, ExitCode, LockedError, MailctlError, NotFoundError, StoppedError
 
 if TYPE_CHECKING:
-    from mailctl.sync.job import Failure, SyncJob
+    from mailctl.sync.job import SyncJob
+    from mailctl.sync.report import Failure
     from mailctl.sync.run import Tools
     from mailctl.sync.watch.plan import Standing
     from mailctl.sync.watch.watcher import Watcher, WatchTools

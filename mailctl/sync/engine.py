@@ -9,10 +9,11 @@ from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ConfigError, ExitCode, MailctlError, StoppedError, StorageError, combined_exit_code
-from mailctl.sync.job import Failure, SyncJob, SyncReport, Task, done
+from mailctl.sync.job import SyncJob, Task
 from mailctl.sync.local.files import storing
 from mailctl.sync.local.lock import Lock
 from mailctl.sync.local.root import Root
+from mailctl.sync.report import Failure, SyncReport, done
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
 

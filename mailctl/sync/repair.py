@@ -49,7 +49,7 @@ def repair(run: Run, sync: Sync) -> Repaired:
             if account:
                 state.set_meta("account", account)
             done = _adopt(run, sync, state, mended, aside)
-            done = done._replace(mended=(*done.mended, *_date(run, state)))
+            done = replace(done, mended=(*done.mended, *_date(run, state)))
             state.set_meta(_UNFINISHED, "")
             return done
 

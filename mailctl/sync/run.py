@@ -9,13 +9,14 @@ from mailctl.domain.event import Level, Recorder
 from mailctl.domain.record import dataclass
 from mailctl.domain.standing import Standing
 from mailctl.errors import StoppedError
-from mailctl.sync.job import Connector, FolderTally, SyncJob, done
+from mailctl.sync.job import Connector, FolderTally, SyncJob
 from mailctl.sync.local.files import Files
-from mailctl.sync.verify.differences import Repaired, Verified
+from mailctl.sync.report import done
 
 if TYPE_CHECKING:
     from mailctl.sync.bulk.crew import Crew, Workers
     from mailctl.sync.bulk.pace import Pace
+    from mailctl.sync.verify.differences import Repaired, Verified
 
 ProgressCallback = Callable[[str, Standing, str, Standing], None]
 """Takes gateway, how far it is in all, the folder in hand ("" if none), how far that is. It must not keep them."""
@@ -62,8 +63,8 @@ class Run:
     tallies: list[FolderTally] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    verified: Verified | None = None
-    repaired: Repaired | None = None
+    verified: "Verified | None" = None
+    repaired: "Repaired | None" = None
     _total: Standing = field(default_factory=Standing)
     _tallies: dict[str, FolderTally] = field(default_factory=dict)
     _parts: dict[str, Standing] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import pytest
 
 from mailctl.cli.sync_result import outcome
 from mailctl.output.plain import plain_lines
-from mailctl.sync.job import SyncReport
+from mailctl.sync.report import SyncReport
 from tests.cli.support import Cli
 
 

@@ -17,11 +17,11 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from mailctl.domain.gateway import Mode
-from mailctl.sync.job import SyncReport
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords, from_letters
 from mailctl.sync.local.lineends import decode
 from mailctl.sync.local.names import parse_name
+from mailctl.sync.report import SyncReport
 from mailctl.sync.state import Agreed, State
 from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mailctl.sync.job import SyncReport, Task
+from mailctl.sync.job import Task
 from mailctl.sync.local.files import Files
+from mailctl.sync.report import SyncReport
 from tests.crash.test_sync_faults import REGULAR, Killed, StrikingFiles, server
 from tests.doubles.imap import MemoryServer
 from tests.doubles.syncs import Place

@@ -10,11 +10,12 @@ from mailctl.domain.gateway import INBOUND_DEFAULTS, Gateway, Inbound, Login
 from mailctl.domain.server import Endpoint, Protocol, Security
 from mailctl.sync.bulk.crew import Workers
 from mailctl.sync.engine import sync_gateway
-from mailctl.sync.job import Connector, SyncJob, SyncReport
+from mailctl.sync.job import Connector, SyncJob
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.flags import Keywords, from_letters
 from mailctl.sync.local.lineends import decode
 from mailctl.sync.local.names import parse_name
+from mailctl.sync.report import SyncReport
 from mailctl.sync.run import Tools
 
 

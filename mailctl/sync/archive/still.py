@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import FolderStatus
-from mailctl.sync.job import Skipped, SyncJob
+from mailctl.sync.job import SyncJob
+from mailctl.sync.report import Skipped
 from mailctl.sync.state import FolderState
 
 _STAYING = frozenset({"too_large", "too_old"})

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from mailctl.sync.job import Step
 from mailctl.sync.mirror.folders import FolderFate
 from mailctl.sync.mirror.strays import Fate, Way
 from mailctl.sync.mirror.work import Found, Work
+from mailctl.sync.report import Step
 from mailctl.sync.run import Run
 
 _FOLDERS = {

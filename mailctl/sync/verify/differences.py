@@ -1,12 +1,8 @@
-"""What `sync --verify` tells: differences between the server and the Maildir, and what becomes of each. Values.
-
-Named tuples, since every sync loads them.
-"""
+"""What `sync --verify` tells: differences between the server and the Maildir, and what becomes of each. Values."""
 
 from collections import Counter
 from dataclasses import field
 from enum import StrEnum
-from typing import NamedTuple
 
 from mailctl.domain.record import dataclass
 
@@ -40,7 +36,8 @@ class Outlook(StrEnum):
     STAYS = "stays"
 
 
-class Difference(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Difference:
     """One message, file or folder that differs.
 
     uid: POP3: the message number; 0 where there is none. detail: for people. file: below the Maildir root, or "".
@@ -54,7 +51,8 @@ class Difference(NamedTuple):
     file: str = ""
 
 
-class FolderVerified(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FolderVerified:
     """One folder. there, here: messages on the server, and here. same: on both sides, and nothing differs."""
 
     name: str
@@ -67,7 +65,8 @@ class FolderVerified(NamedTuple):
     stays: int
 
 
-class Verified(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Verified:
     """One gateway. content: whether all bodies were compared. kinds: how many differences of each kind."""
 
     content: bool
@@ -81,7 +80,8 @@ class Verified(NamedTuple):
         return sum(folder.stays for folder in self.folders)
 
 
-class Mended(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Mended:
     """Something that `sync --repair` did, or would do. folder, file: below the Maildir root, or "".
 
     action: stable word (remove_copy, keep_copies, remove_litter, mode, make_folder, date). detail: for people.
@@ -93,7 +93,8 @@ class Mended(NamedTuple):
     file: str = ""
 
 
-class Repaired(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Repaired:
     """What was done to one gateway.
 
     mended: in the Maildir. adopted: messages that the new state knows. flagged: messages here that got flags of the

@@ -17,7 +17,7 @@ from math import inf
 from mailctl.domain.heartbeat import WatchState
 from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode
-from mailctl.sync.job import Failure
+from mailctl.sync.report import Failure
 
 COALESCE = 1.0
 """Seconds from the first news to the sync: what comes in a burst is fetched in one go."""

@@ -13,7 +13,8 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.heartbeat import WatchState
 from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode, MailctlError
-from mailctl.sync.job import Failure, SyncJob, SyncReport
+from mailctl.sync.job import SyncJob
+from mailctl.sync.report import Failure, SyncReport
 from mailctl.sync.run import Tools
 from mailctl.sync.watch import plan, work
 from mailctl.sync.watch.connection import Parked

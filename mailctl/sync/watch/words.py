@@ -6,7 +6,7 @@ from math import inf
 from mailctl.domain.event import Level
 from mailctl.domain.heartbeat import WatchState
 from mailctl.domain.when import counted, show_age
-from mailctl.sync.job import Failure, SyncReport
+from mailctl.sync.report import Failure, SyncReport
 from mailctl.sync.watch.plan import WAITING, Standing
 
 _WAITS = {

@@ -9,8 +9,9 @@ from mailctl.domain.heartbeat import WatchState
 from mailctl.domain.record import dataclass
 from mailctl.errors import ExitCode, LockedError, MailctlError, NetworkError
 from mailctl.sync.engine import sync_gateway
-from mailctl.sync.job import Failure, SyncJob, SyncReport
+from mailctl.sync.job import SyncJob
 from mailctl.sync.local.lock import Lock
+from mailctl.sync.report import Failure, SyncReport
 from mailctl.sync.run import Tools
 from mailctl.sync.state import FolderState, State
 from mailctl.sync.watch.connection import Parked

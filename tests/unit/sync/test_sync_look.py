@@ -26,10 +26,10 @@ from mailctl.sync.archive.look import (
     stands,
 )
 from mailctl.sync.archive.still import fingerprint, grew, nothing_asked, read_left_out, takes_all, write_left_out
-from mailctl.sync.job import Skipped
 from mailctl.sync.local.files import Files
 from mailctl.sync.local.maildir import MaildirFolder
 from mailctl.sync.local.paths import FolderPath
+from mailctl.sync.report import Skipped
 from mailctl.sync.state import FolderState
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place

@@ -10,8 +10,9 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
 from mailctl.errors import ExitCode
-from mailctl.sync.job import SyncReport, Task
+from mailctl.sync.job import Task
 from mailctl.sync.local.files import Files
+from mailctl.sync.report import SyncReport
 from mailctl.sync.verify.differences import Kind, Outlook
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.pop3 import MemoryDrop
@@ -115,7 +116,7 @@ def test_copies_of_a_message_become_one_with_the_flags_of_all(place: Place) -> N
     assert copy.exists(), "somebody made it"
     assert place.file(2) == second, "and what it was made of stays the message that the server has"
     assert report.repaired is not None
-    assert repair(place).repaired == report.repaired._replace(mended=())
+    assert repair(place).repaired == replace(report.repaired, mended=())
     assert place.sync().fetched == 0
 
 

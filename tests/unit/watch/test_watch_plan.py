@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailctl.domain.heartbeat import WatchState
 from mailctl.errors import AuthError, ConfigError, ExitCode, MailctlError, NetworkError, SafetyError, SecretError
-from mailctl.sync.job import Failure
+from mailctl.sync.report import Failure
 from mailctl.sync.watch import plan
 from mailctl.sync.watch.plan import Ended, Standing, Step
 

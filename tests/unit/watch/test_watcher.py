@@ -14,8 +14,9 @@ from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
 from mailctl.domain.heartbeat import WatchState
 from mailctl.sync.engine import sync_gateway
-from mailctl.sync.job import SyncJob, SyncReport
+from mailctl.sync.job import SyncJob
 from mailctl.sync.local.lock import Lock
+from mailctl.sync.report import SyncReport
 from mailctl.sync.run import Tools
 from mailctl.sync.watch import plan
 from mailctl.sync.watch.local import directory_times

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mailctl.domain.gateway import Mode
-from mailctl.sync.job import SyncReport
 from mailctl.sync.mirror.doubt import doubtful
 from mailctl.sync.mirror.intents import Intent, Intents
 from mailctl.sync.mirror.strays import Likeness, Origin
+from mailctl.sync.report import SyncReport
 from mailctl.sync.state import State
 from tests.crash.test_sync_faults import Killed
 from tests.doubles.imap import MemoryFolder, MemoryServer

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder, FolderStatus, MessageMeta
 from mailctl.domain.visits import Opened, Visit
-from mailctl.sync.job import SyncReport
 from mailctl.sync.mirror.flight import changed, within
+from mailctl.sync.report import SyncReport
 from mailctl.sync.state import Agreed
 from tests.doubles.imap import MemoryFolder, MemoryServer, Message
 from tests.doubles.syncs import Place

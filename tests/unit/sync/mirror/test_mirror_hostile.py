@@ -9,10 +9,10 @@ import pytest
 
 from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode
-from mailctl.sync.job import SyncReport
 from mailctl.sync.local.files import Files
 from mailctl.sync.mirror import unnamed
 from mailctl.sync.mirror.octets import open_message
+from mailctl.sync.report import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 

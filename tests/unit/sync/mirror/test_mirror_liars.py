@@ -11,7 +11,7 @@ from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder, FolderListing
 from mailctl.domain.visits import Shown
 from mailctl.errors import NetworkError
-from mailctl.sync.job import SyncReport
+from mailctl.sync.report import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer
 from tests.doubles.syncs import Place
 

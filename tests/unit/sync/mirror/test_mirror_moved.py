@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailctl.domain.gateway import Mode
-from mailctl.sync.job import SyncReport
+from mailctl.sync.report import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 

@@ -10,8 +10,8 @@ import pytest
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import Folder
 from mailctl.errors import RefusedError
-from mailctl.sync.job import SyncReport
 from mailctl.sync.local.files import Files
+from mailctl.sync.report import SyncReport
 from tests.crash.test_sync_faults import Killed, StrikingFiles
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.imap_changes import MemoryChanges

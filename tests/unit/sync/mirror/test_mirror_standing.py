@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from mailctl.domain.gateway import Mode
-from mailctl.sync.job import SyncReport
 from mailctl.sync.mirror import here
+from mailctl.sync.report import SyncReport
 from mailctl.sync.state import AT_WORK, Agreed, State
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place

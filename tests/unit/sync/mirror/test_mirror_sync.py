@@ -8,7 +8,8 @@ import pytest
 from mailctl.domain.changes import Placed, PlacingError
 from mailctl.domain.gateway import Mode
 from mailctl.errors import ExitCode, RefusedError
-from mailctl.sync.job import SyncReport, Task
+from mailctl.sync.job import Task
+from mailctl.sync.report import SyncReport
 from tests.doubles.imap import MemoryFolder, MemoryServer
 from tests.doubles.syncs import Place
 
