@@ -41,8 +41,6 @@ class Sources:
 
         whole: of a file or a command's output, more than the first line. what: what it is called in messages.
         """
-        from mailctl.secrets.file import secret_from_file, secret_path
-
         argument = source.argument[0]
         match source.kind:
             case SourceKind.COMMAND:
@@ -54,6 +52,8 @@ class Sources:
                     raise SecretError(f"The variable {argument!r} is {state}", code="secret_missing")
                 return accept(value, f"the variable {argument!r}", what)
             case SourceKind.FILE:
+                from mailctl.secrets.file import secret_from_file, secret_path
+
                 path, credential = secret_path(argument, self._env, what), not argument.startswith(("/", "~"))
                 return secret_from_file(path, credential=credential, what=what, whole=whole)
         raise AssertionError(source.kind)

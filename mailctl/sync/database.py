@@ -112,7 +112,8 @@ def seal(path: Path) -> None:
 def sealed(path: Path) -> bool:
     """Whether the file is as it was when it was sealed."""
     try:
-        return bool(_mark(path)) and _seal_of(path).read_text("ascii", "replace") == _mark(path)
+        mark = _mark(path).encode()
+        return bool(mark) and _seal_of(path).read_bytes() == mark
     except OSError:
         return False
 
