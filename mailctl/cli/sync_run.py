@@ -96,6 +96,7 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> "list[Sync
         _stopping(stop, lambda: _tell(context, progress)),
         ahead(context, jobs) as connector,
     ):
+        import mailctl.cli.sync_result  # noqa: F401 - while the server looks at the password, it costs no time
         from mailctl.sync.engine import sync_gateways
         from mailctl.sync.run import Tools
 
