@@ -63,7 +63,9 @@ def _main() -> None:
 
     import mailctl.cli.sync
     import mailctl.journal.store
-    import mailctl.protocols.imap
+    import mailctl.protocols.imap.mailbox
+    import mailctl.protocols.imap.session
+    import mailctl.protocols.imap.visits
     import mailctl.sync.engine  # noqa: F401
 
     for line in sys.stdin:
