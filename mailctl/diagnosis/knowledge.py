@@ -30,7 +30,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mailctl.diagnosis.phrase import NO_PHRASES, Phrases
+from mailctl.diagnosis.phrase import NO_PHRASES, Anchors, Phrases
 from mailctl.domain.record import dataclass
 from mailctl.errors import ConfigError, ExitCode
 
@@ -117,6 +117,17 @@ class Knowledge:
     def readings(self) -> tuple[Failure, ...]:
         """The failures that a text or code shows."""
         return tuple(failure for failure in self.failures if not failure.instead_of)
+
+    @cached_property
+    def _anchors(self) -> Anchors:
+        return Anchors([failure.pattern for failure in self.readings])
+
+    def readings_of(self, words: str) -> list[Failure]:
+        """Of `readings`, those that may match a text: all but those with a pattern of which nothing stands in it.
+
+        words: the text as `signals.words` gives it.
+        """
+        return [self.readings[number] for number in self._anchors.in_text(words)]
 
     def refining(self, cause: str) -> tuple[Failure, ...]:
         """The failures that refine a reading of `cause`."""

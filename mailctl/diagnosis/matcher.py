@@ -56,7 +56,7 @@ class _Case:
 def judge(evidence: Evidence, knowledge: Knowledge) -> Verdict:
     """The verdict on `evidence`. Never raises, whatever the text."""
     case = _case(evidence, knowledge)
-    matches = sorted(_matches(case, knowledge.readings), key=lambda match: match.rank, reverse=True)
+    matches = sorted(_matches(case, knowledge.readings_of(case.words)), key=lambda match: match.rank, reverse=True)
     hint = evidence.cause_hint if evidence.cause_hint in knowledge.causes else ""
     if hint and _settled(hint, knowledge):
         same = next((match.failure for match in matches if match.cause == hint), None)

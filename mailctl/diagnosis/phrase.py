@@ -6,6 +6,10 @@ from collections.abc import Iterator, Sequence
 
 GAP = 100
 """Characters that a ` * ` stands for at most."""
+_BEGINNING = 4
+"""Letters of an anchor by which it is looked up."""
+_OFTEN = 6
+"""Texts from which on it is worth preparing to look anchors up; a line is compared at once."""
 _GROUP = re.compile(r"\(([^()|]*\|[^()]*)\)")
 _STAR = re.compile(r"(?<=\*)(?=.)")
 
@@ -72,6 +76,43 @@ class Phrases:
 
 
 NO_PHRASES = Phrases()
+
+
+class Anchors:
+    """Which of many things may stand in a text, by the anchors of their phrases: found in one walk through the text.
+
+    A line of a log is compared with a thousand failures; one by one, that is most of what reading a log takes.
+    """
+
+    __slots__ = ("_always", "_asked", "_by_beginning", "_phrases")
+
+    def __init__(self, phrases: Sequence[Phrases]) -> None:
+        """phrases: of each thing; one without any may stand everywhere."""
+        self._phrases = phrases
+        self._asked = 0
+        self._always: list[int] = []
+        self._by_beginning: dict[str, list[tuple[str, int]]] = {}
+
+    def in_text(self, text: str) -> Sequence[int]:
+        """The numbers of those that may stand in `text`, in their order. All others don't."""
+        self._asked += 1
+        if self._asked < _OFTEN:
+            return range(len(self._phrases))
+        if self._asked == _OFTEN:
+            self._look_up()
+        found = set(self._always)
+        for beginning in {text[at : at + _BEGINNING] for at in range(len(text))} & self._by_beginning.keys():
+            found.update(number for anchor, number in self._by_beginning[beginning] if anchor in text)
+        return sorted(found)
+
+    def _look_up(self) -> None:
+        for number, each in enumerate(self._phrases):
+            anchors = {anchor for _, *anchors in each.prepared for anchor in anchors}
+            if not anchors or min(map(len, anchors)) < _BEGINNING:
+                self._always.append(number)
+                continue
+            for anchor in anchors:
+                self._by_beginning.setdefault(anchor[:_BEGINNING], []).append((anchor, number))
 
 
 def prepare(source: str) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import tools.knowledge
 from mailctl.diagnosis.knowledge import Failure, Knowledge, load_knowledge, read_causes, read_failures
 from mailctl.diagnosis.matcher import judge
-from mailctl.diagnosis.phrase import Phrase, prepare
+from mailctl.diagnosis.phrase import Anchors, Phrase, Phrases, prepare
 from mailctl.diagnosis.signals import LONGEST, codes, words
 from mailctl.diagnosis.verdict import CONFIDENCES, Evidence
 from mailctl.errors import ConfigError, ExitCode
@@ -163,6 +163,28 @@ def test_anchors_hide_no_phrase(failure: Failure) -> None:
     for table in (failure.pattern, failure.without):
         found = [Phrase(source) for source, *_ in table.prepared if Phrase(source).found_in(text)]
         assert table.longest_in(text) == max((phrase.length for phrase in found), default=0)
+
+
+def test_looking_anchors_up_hides_no_failure_either() -> None:
+    knowledge = load_knowledge()
+    for _ in range(10):
+        knowledge.readings_of("")  # from some texts on, anchors are looked up
+    for failure in EXAMPLES[::9]:
+        text = words(failure.example)
+        fitting = [each for each in knowledge.readings if not each.pattern or each.pattern.longest_in(text)]
+        found = knowledge.readings_of(text)
+        assert [each for each in found if not each.pattern or each.pattern.longest_in(text)] == fitting
+        assert len(found) < len(knowledge.readings) // 2
+
+
+@pytest.mark.parametrize("anchor", ["a", "full", "mailbox full"])
+def test_anchors_of_any_length_are_looked_up(anchor: str) -> None:
+    anchors = Anchors([Phrases([[anchor, anchor]]), Phrases(), Phrases([["no such", "no such"]])])
+    for _ in range(10):
+        anchors.in_text("")
+    assert list(anchors.in_text(f"x {anchor}")) == [0, 1]
+    assert list(anchors.in_text(f"no such {anchor}s")) == [0, 1, 2]
+    assert list(anchors.in_text("other words")) == ([1] if len(anchor) > 1 else [0, 1])
 
 
 def test_a_hostile_text_takes_no_long_search() -> None:
