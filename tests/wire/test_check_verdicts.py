@@ -22,6 +22,7 @@ from mailctl.domain.gateway import Login
 from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Protocol, Security
 from mailctl.errors import ExitCode
+from mailctl.protocols import greeting
 from tests.cli.support import Cli
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
@@ -97,9 +98,12 @@ GREETINGS: list[tuple[str, Protocol, Script, str, ExitCode]] = [
 @pytest.mark.parametrize(
     ("protocol", "script", "cause", "code"), [case[1:] for case in GREETINGS], ids=[case[0] for case in GREETINGS]
 )
-def test_a_greeting_that_is_none(protocol: Protocol, script: Script, cause: str, code: ExitCode) -> None:
+def test_a_greeting_that_is_none(
+    protocol: Protocol, script: Script, cause: str, code: ExitCode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(greeting, "PATIENCE", 0.6)  # well before the end of the time allowed, as it is by default
     with ScriptedServer(script) as server:
-        report = check(server, protocol, STARTTLS, timeout=2.0 if cause == "tcp_timeout" else 5.0)
+        report = check(server, protocol, STARTTLS, timeout=0.8 if cause == "tcp_timeout" else 5.0)
     assert (report.cause, report.exit_code) == (cause, code), report.message
     assert report.stage == ("tcp" if cause == "tcp_reset" and report.stage == "tcp" else "greeting")
 
@@ -149,7 +153,7 @@ def test_what_keeps_a_connection_from_tls_is_named(protocol: Protocol, script: S
 
 def test_a_handshake_that_is_never_answered() -> None:
     with ScriptedServer(lambda peer: peer.wait_for_end()) as server:
-        report = check(server, IMAP, TLS, timeout=2.0)
+        report = check(server, IMAP, TLS, timeout=0.6)
     assert report.stage == "tls"
     assert (report.cause, report.exit_code) == ("tls_handshake_timeout", ExitCode.TLS)
 
@@ -229,12 +233,13 @@ def test_one_sign_in_a_check(certificates: Certificates) -> None:
     assert server.inside.count(b"LOGIN") == 1
 
 
-def test_many_checks_end_though_half_of_the_servers_stall() -> None:
+def test_many_checks_end_though_half_of_the_servers_stall(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(greeting, "PATIENCE", 0.6)
     with ScriptedServer(lambda peer: peer.wait_for_end()) as stalls, ScriptedServer(closing) as closes:
-        jobs = [job_on(server, IMAP, STARTTLS, timeout=2.0) for server in (stalls, closes)]
+        jobs = [job_on(server, IMAP, STARTTLS, timeout=0.8) for server in (stalls, closes)]
         start = monotonic()
         reports = run_checks(jobs, context().open_session, lambda job: Secret(CANARY), lambda: KNOWLEDGE, 4)
-        assert monotonic() - start < 5
+        assert monotonic() - start < 3
     assert [report.cause for report in reports] == ["tcp_timeout", "eof_no_greeting"]
 
 

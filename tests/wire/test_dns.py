@@ -75,7 +75,7 @@ def code(rcode: dns.rcode.Rcode) -> Answer:
 )
 def test_failures_and_nonsense_are_temporary_failures(answer: Answer) -> None:
     with name_server(answer) as resolver, pytest.raises(NetworkError) as caught:
-        resolver.srv(NAME, Deadline(0.5))
+        resolver.srv(NAME, Deadline(0.2))
     assert caught.value.cause == "dns_temporary"
 
 

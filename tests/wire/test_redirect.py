@@ -13,6 +13,11 @@ from mailctl.protocols import redirect
 from mailctl.protocols.redirect import DONE, START, RedirectListener
 
 
+@pytest.fixture(autouse=True)
+def _ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redirect, "_POLL", 0.02)
+
+
 def ours(address: str) -> bool:
     """Whether it answers the request that the tests made."""
     return "state=ours" in address
@@ -139,6 +144,7 @@ def test_the_start_page_leads_on_once() -> None:
         get(listener, "/?code=c0de&state=ours")
         status, _, page = get(listener, START)
         assert (status, "has its answer" in page) == (410, True)
+        get(listener, DONE)  # else it lingers
 
 
 def test_nobody_comes() -> None:

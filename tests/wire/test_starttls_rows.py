@@ -4,9 +4,10 @@ import pytest
 
 from mailctl.domain.server import Security
 from mailctl.errors import NetworkError, ProtocolError, RefusedError, TlsError
+from mailctl.protocols import tls
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
-from tests.wire.support.dialects import POP3, SMTP, Dialect
+from tests.wire.support.dialects import POP3, SMTP, VERDICT, Dialect
 from tests.wire.support.jobs import Climbed
 from tests.wire.support.scripted import Peer, Script, ScriptedServer, says
 
@@ -65,7 +66,12 @@ def test_A3_a_continuation_instead_of_an_answer_is_refused_at_once(
 @pytest.mark.parametrize(
     ("dialect", "then"), [(POP3, "plain"), (SMTP, "plain"), (SMTP, "nothing"), (POP3, "end"), (SMTP, "end")]
 )
-def test_A4_agreed_and_then_no_tls_fails(dialect: Dialect, then: str, certificates: Certificates) -> None:
+def test_A4_agreed_and_then_no_tls_fails(
+    dialect: Dialect, then: str, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tls.HANDSHAKE < VERDICT
+    monkeypatch.setattr(tls, "HANDSHAKE", 0.5)
+
     def script(peer: Peer) -> None:
         dialect.until_start(peer)
         peer.line(dialect.go)

@@ -162,7 +162,7 @@ def test_a_server_that_rests_in_a_message_is_waited_for(
 
     def rests(peer: Peer) -> None:
         for _ in range(pieces):
-            peer.server.pause(0.1)
+            peer.server.pause(0.05)
             peer.send(b"x" * (BODY // 2 // pieces))
         peer.send(b")\r\n")
 

@@ -5,12 +5,19 @@ from time import monotonic
 import pytest
 
 from mailctl.domain.server import Protocol, Security
+from mailctl.protocols import greeting
 from tests.servers.support.certificates import Certificates
 from tests.wire.support.contexts import server_context
 from tests.wire.support.scripted import Peer, ScriptedServer
 from tests.wire.test_check_verdicts import check
 
 PAGE = b"HTTP/1.1 400 Bad Request\r\nServer: web\r\n\r\n<html><title>Sign in to the guest network</title></html>\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other tests of greetings wait as long as users do."""
+    monkeypatch.setattr(greeting, "PATIENCE", 0.3)
 
 
 def asked(peer: Peer) -> None:
@@ -41,7 +48,7 @@ def test_a_mail_server_that_greets_late_is_asked_nothing_on_its_own_connection(c
     def late(peer: Peer) -> None:
         if peer.number:  # of the looks
             return
-        peer.server.pause(2)
+        peer.server.pause(0.8)
         peer.line("* OK late")
         tag = peer.command("CAPABILITY")
         peer.line("* CAPABILITY IMAP4rev1 AUTH=PLAIN", f"{tag} OK")
