@@ -97,6 +97,13 @@ class Watched:
                 assert mailbox.closed, "a connection was left open"
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long news are gathered, and how soon a lost connection is tried again, is `test_watch_plan`'s."""
+    monkeypatch.setattr(plan, "COALESCE", 0.1)
+    monkeypatch.setattr(plan, "FIRST_BACKOFF", 0.1)
+
+
 @pytest.fixture
 def watched(tmp_path: Path) -> Watched:
     server = WaitingServer({"INBOX": MemoryFolder(), "Sent": MemoryFolder()})
