@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
-from mailctl.cli.schema import envelope, result_types
+from tests.cli.support import validator
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -89,9 +87,8 @@ class Watch:
         for reader in self._readers:
             reader.join()
         assert not any("Traceback" in line or "bug" in line for line in self.errors), self.errors
-        schema = envelope("watch", result_types("watch")["watch"])
         for line in self.lines:
-            jsonschema.validate(line, schema)
+            validator("watch").validate(line)
         return self.process.returncode
 
 

@@ -159,8 +159,13 @@ class Dovecot:
 
     def messages(self, user: str, folder: str) -> list[Held]:
         """What the folder holds, by UID, as `doveadm fetch` says."""
-        fields = "uid flags date.received size.physical text"
-        return _parse_fetch(self._doveadm("-f", "pager", "fetch", "-u", user, fields, *self._in(user, folder)))
+        guid = self._status(user, "guid", folder)[folder]
+        return self._fetch(user, "mailbox-guid", guid).get(guid, [])
+
+    def contents(self, user: str) -> dict[str, list[Held]]:
+        """What every folder that exists holds, as `messages` would say of each: all of it in one `doveadm fetch`."""
+        held = self._fetch(user, "ALL")
+        return {folder: held.get(guid, []) for folder, guid in self._status(user, "guid").items()}
 
     def expunge(self, user: str, folder: str, uid: int) -> None:
         """Remove one message."""
@@ -252,6 +257,11 @@ class Dovecot:
             return self._status(user, field)
         return status
 
+    def _fetch(self, user: str, *search: str) -> dict[str, list[Held]]:
+        """The messages found, by the GUID of their folder."""
+        fields = "mailbox-guid uid flags date.received size.physical text"
+        return _parse_fetch(self._doveadm("-f", "pager", "fetch", "-u", user, fields, *search))
+
     def _in(self, user: str, folder: str) -> tuple[str, str]:
         """Search arguments for one folder; by its GUID, since a name such as `*` or `-x` would mean something else."""
         return "mailbox-guid", self._status(user, "guid", folder)[folder]
@@ -266,18 +276,21 @@ class Dovecot:
         return output
 
 
-def _parse_fetch(output: bytes) -> list[Held]:
-    """The messages in the output of `doveadm -f pager fetch`; sizes tell where a text ends, whatever is in it."""
-    held: list[Held] = []
+def _parse_fetch(output: bytes) -> dict[str, list[Held]]:
+    """The messages in the output of `doveadm -f pager fetch`, by folder and UID; sizes tell where a text ends."""
+    held: dict[str, list[Held]] = {}
     position = 0
-    pattern = re.compile(rb"uid: (\d+)\nflags: (.*)\ndate\.received: (.*)\nsize\.physical: (\d+)\ntext:\n")
+    pattern = re.compile(
+        rb"mailbox-guid: (\w+)\nuid: (\d+)\nflags: (.*)\ndate\.received: (.*)\nsize\.physical: (\d+)\ntext:\n"
+    )
     while position < len(output):
         found = pattern.match(output, position)
         assert found, output[position : position + 200]
-        end = found.end() + int(found.group(4))
-        flags = frozenset(found.group(2).decode().split()) - {"\\Recent"}
-        received = dt.datetime.fromisoformat(found.group(3).decode()).replace(tzinfo=dt.UTC)
-        held.append(Held(int(found.group(1)), flags, received, output[found.end() : end].replace(b"\r\n", b"\n")))
+        end = found.end() + int(found[5])
+        flags = frozenset(found[3].decode().split()) - {"\\Recent"}
+        received = dt.datetime.fromisoformat(found[4].decode()).replace(tzinfo=dt.UTC)
+        data = output[found.end() : end].replace(b"\r\n", b"\n")
+        held.setdefault(found[1].decode(), []).append(Held(int(found[2]), flags, received, data))
         assert output[end : end + 2] in (b"\f\n", b""), output[end : end + 20]
         position = end + 2
-    return sorted(held, key=lambda each: each.uid)
+    return {guid: sorted(messages, key=lambda each: each.uid) for guid, messages in held.items()}

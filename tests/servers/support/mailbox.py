@@ -40,6 +40,10 @@ class Mailbox:
         """See `Dovecot.messages`."""
         return self.server.messages(self.user, folder)
 
+    def contents(self) -> dict[str, list[Held]]:
+        """See `Dovecot.contents`."""
+        return self.server.contents(self.user)
+
     def expunge(self, folder: str, uid: int) -> None:
         """See `Dovecot.expunge`."""
         self.server.expunge(self.user, folder, uid)
