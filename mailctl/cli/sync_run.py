@@ -91,10 +91,11 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> "list[Sync
     context.unlock_for(job.gateway for job in jobs)
     since, stop = context.now().strftime("%H:%M:%S UTC"), context.stop
 
+    progress = context.emitter.progress()
     with (
-        context.emitter.progress() as progress,
         _stopping(stop, lambda: _tell(context, progress)),
         ahead(context, jobs) as connector,
+        progress,  # what draws it on a terminal takes long to load
     ):
         import mailctl.cli.sync_result  # noqa: F401 - while the server looks at the password, it costs no time
         from mailctl.sync.engine import sync_gateways
