@@ -40,6 +40,7 @@ class FastLane:
         self._run, self._state, self._root, self._here = run, state, root, here
         self._takes_all, self._policy = takes_all(run.job), fingerprint(run.job)
         self._visited: set[str] = set()
+        self._known: dict[str, int] = {}
         self._stays: list[Stay] = []
         self._stay: Stay | None = None
         self.careful: list[FolderTask] = []
@@ -98,6 +99,7 @@ class FastLane:
         with self._state.together():
             for task in tasks:
                 if task.name in visits:
+                    self._known[task.name] = self._state.known(task.name) if task.seen else 0
                     self._run.expect(task.expected, 0, task.name)
                 elif task.name in clear:
                     self._without_visit(task)
@@ -164,7 +166,7 @@ class FastLane:
             return None
         durability = self._stays[0].writer.durability if self._stays else Durability(self._root.files, root)
         looked = self._here.times(task.path) if seen is not None else None
-        stay = Stay(run, self._state, maildir, tally, task, opened, durability, looked)
+        stay = Stay(run, self._state, maildir, tally, task, opened, durability, looked, self._known[task.name])
         self._stays.append(stay)
         maildir.clean(run.tools.clock())
         stay.begin(self._found(task))

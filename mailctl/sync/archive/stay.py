@@ -28,7 +28,8 @@ class Stay:
     """From Opened to Closed. writer: takes the bodies. renamed: whether files were. closed: all was answered.
 
     left: the folder needs a full look. timed: times of its directories are remembered. looked: the times when what
-    lies there was looked at, None if nobody asked.
+    lies there was looked at, None if nobody asked. known: messages of it that the state knows: counting those of a
+    large folder takes milliseconds, which the server needs as well before it answers.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Stay:
         opened: Opened,
         durability: Durability,
         looked: Times | None,
+        known: int,
     ) -> None:
         self._run, self._state, self.maildir, self.tally, self.task = run, state, maildir, tally, task
         self._opened, self._status = opened, opened.status
@@ -48,7 +50,7 @@ class Stay:
         self._plan = FolderPlan()
         self._files: dict[int, str | None] = {}
         self._arrived: set[int] = set()
-        self._came = 0
+        self._known, self._came = known, 0
         self.renamed = self.closed = self.left = self.timed = False
         self._times = looked or times_in(maildir.directory)
         name = task.name
@@ -95,7 +97,7 @@ class Stay:
                 date = known.internaldate if meta.internaldate is None else meta.internaldate
                 server[uid] = replace(meta, size=known.size if meta.size is None else meta.size, internaldate=date)
         flags = {uid: from_letters(file.name.letters, self.maildir.keywords) for uid, file in files.items()}
-        rest, before = state.known(name) - len(agreed), seen.messages if seen else 0
+        rest, before = self._known - len(agreed), seen.messages if seen else 0
         return files, View(server, flags, agreed.keys() - files.keys(), agreed, None, before, rest)
 
     def _name(self, meta: MessageMeta) -> MessageName | None:
