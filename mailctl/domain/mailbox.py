@@ -147,6 +147,10 @@ class ImapMailbox(Interface):
         CONDSTORE). RefusedError (code no_uidplus) without UIDPLUS: never a blind EXPUNGE.
         """
 
+    @property
+    def turn(self) -> float:
+        """Seconds of a round trip, by the quickest answer of a survey, and what the server had to do for it."""
+
     def compress(self) -> bool:
         """COMPRESS DEFLATE (RFC 4978) from here on; False where the server doesn't offer it, or refuses."""
 

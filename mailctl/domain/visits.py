@@ -4,11 +4,15 @@ Names and semantics: RFC 9051; RFC 7162 (CONDSTORE, QRESYNC); RFC 5819 (LIST-STA
 """
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
 from mailctl.domain.mailbox import BodySink, Folder, FolderListing, FolderStatus, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.errors import MailctlError
+
+if TYPE_CHECKING:
+    from array import array
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,12 @@ class ImapPipeline(Interface):
 
         The first are asked for at once. Never sets \\Seen. `since` needs QRESYNC enabled (see `quick`). The iterator
         must be exhausted before the next command, and leaves no folder selected.
+        """
+
+    def look_ahead(self, folders: Sequence[Folder]) -> "list[tuple[FolderStatus, array[int]] | None]":
+        """Of each folder its state, and the UIDs in it, ascending, in one round trip; None of one that doesn't tell.
+
+        Leaves no folder selected.
         """
 
     @property

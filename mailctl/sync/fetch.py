@@ -28,15 +28,16 @@ def fetch(
     keep: Keep,
     *,
     root: int | None,
+    enter: Callable[[], None] = lambda: None,
 ) -> None:
-    """Fetch `load` from the selected folder.
+    """Fetch `load`.
 
     load: its sizes are taken from `server`, what the server shows by UID; None: not known, what comes with the bodies
-    is kept. root: see `bring`. Raises MailctlErrors; what came whole before is kept.
+    is kept. root, enter: see `bring`. Raises MailctlErrors; what came whole before is kept.
     """
     sizes = {uid: size for uid in load.uids if (size := server[uid].size) is not None} if server is not None else {}
     run.expect(len(load.uids), sum(sizes.values()))
-    with closing(bring(run, mailbox, maildir, replace(load, sizes=sizes), tally, root=root)) as batches:
+    with closing(bring(run, mailbox, maildir, replace(load, sizes=sizes), tally, root=root, enter=enter)) as batches:
         for written in batches:
             new = {w.meta.uid: _agreed(w, server) for w in written}
             keep(new, {w.meta.uid: f"{w.subdirectory}/{w.filename}" for w in written})

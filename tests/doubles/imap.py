@@ -1,6 +1,7 @@
 """An IMAP server in memory: `MemoryServer`, and `MemoryMailbox`, which passes the contract tests of `ImapMailbox`."""
 
 import datetime as dt
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -124,6 +125,23 @@ class MemoryMailbox(MemoryChanges):
             for folder in listed
         )
         return FolderListing(tuple(folders), statuses=statuses)
+
+    def look_ahead(self, folders: Sequence[Folder]) -> "list[tuple[FolderStatus, array[int]] | None]":
+        self._command("look_ahead", [folder.name for folder in folders])
+        self._name = ""
+        found: list[tuple[FolderStatus, array[int]] | None] = []
+        for folder in folders:
+            try:
+                held = self._find(folder)
+            except RefusedError:
+                found.append(None)
+            else:
+                found.append((self._status(held, read_only=True), array("L", sorted(held.messages))))
+        return found
+
+    @property
+    def turn(self) -> float:
+        return 0.0
 
     @property
     def quick(self) -> bool:

@@ -90,6 +90,10 @@ class FakeImap:
     def noop(self) -> None:
         """Nothing to do."""
 
+    @property
+    def turn(self) -> float:
+        return 0.0
+
     def close(self) -> None:
         """Nothing to do."""
 

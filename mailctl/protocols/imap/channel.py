@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
+from math import inf
+from time import monotonic
 
 from mailctl.domain.deadline import Deadline
 from mailctl.domain.record import dataclass
@@ -94,6 +96,8 @@ class Channel:
         self.exists = 0
         """Messages that the server said the open folder has, at most, since somebody set this to 0."""
         self.in_flight = InFlight()
+        self.turn = inf
+        """Seconds that the quickest answer of a `flow` took: a round trip, and what the server had to do for it."""
         self._ahead: list[bytes] = []
 
     # -- sending
@@ -140,7 +144,10 @@ class Channel:
 
     def run(self, command: bytes, *, secret: bool = False, line: int = LINE) -> Answer:
         """Send a command and read all that answers it, refused or not; `line` bounds each line in octets."""
-        tag = self.send(command, secret=secret, most=max(ANSWER, 2 * line))
+        return self.answer(self.send(command, secret=secret, most=max(ANSWER, 2 * line)), line)
+
+    def answer(self, tag: bytes, line: int = LINE) -> Answer:
+        """Read all that answers the command `tag`, the first that is unanswered, refused or not."""
         answer = Answer()
         with self.guarded():
             while (response := self.read(line)).tag != tag:
@@ -166,6 +173,7 @@ class Channel:
         waiting: deque[bytes] = deque()
         answers: dict[bytes, Answer] = {}
         self._begin(ANSWER)
+        began = monotonic()
         with self.guarded():
             while queue or waiting:
                 if len(waiting) <= depth // 2:
@@ -178,6 +186,7 @@ class Channel:
                     raise ProtocolError("the server asked for more where a command was complete", code="unasked")
                 if response.tag in answers:
                     self.conclude(response, answers[response.tag])
+                    self.turn = min(self.turn, monotonic() - began)
                 else:
                     self.note(response, answers[waiting[0]])
                 while waiting and waiting[0] not in self.in_flight:

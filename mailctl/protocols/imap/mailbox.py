@@ -1,6 +1,5 @@
 """A signed-in IMAP connection: `Mailbox`, the `domain.mailbox.ImapMailbox` of this protocol."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,11 +16,13 @@ from mailctl.protocols.imap.listing import survey_folders
 from mailctl.protocols.imap.names import is_list, parse_listing
 from mailctl.protocols.imap.quota import parse_quota
 from mailctl.protocols.imap.scan import read_scan
-from mailctl.protocols.imap.selected import parse_selected
-from mailctl.protocols.imap.uids import format_sets, parse_search, parse_set
+from mailctl.protocols.imap.searching import parse_found, search_command
+from mailctl.protocols.imap.selected import opening, parse_selected
+from mailctl.protocols.imap.uids import format_sets
 from mailctl.protocols.imap.waiting import Waiting
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable
 
     from mailctl.domain.changes import Placed, Upload
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
 _FIELD = pattern(r"[A-Za-z0-9-]{1,76}")
-_ESEARCH = pattern(rb"\* ESEARCH (?:\(TAG [^)]*\) )?(?:UID)?(?: .*?\b(?:ALL) ([0-9:,]+).*)?", re.IGNORECASE)
 
 
 class Mailbox(Changing, FolderChanges, Waiting):
@@ -68,6 +68,18 @@ class Mailbox(Changing, FolderChanges, Waiting):
         self._selected = None
         return read_visits(self._channel, visits, sinks, self._largest)
 
+    def look_ahead(self, folders: Sequence[Folder]) -> "list[tuple[FolderStatus, array[int]] | None]":
+        """EXAMINE and UID SEARCH ALL of many; see `domain.visits.ImapPipeline.look_ahead`."""
+        from mailctl.protocols.imap.searching import look_ahead
+
+        self._selected = None
+        return look_ahead(self._channel, folders)
+
+    @property
+    def turn(self) -> float:
+        """See `domain.mailbox.ImapMailbox.turn`."""
+        return self._channel.turn
+
     @property
     def quick(self) -> bool:
         """Whether QRESYNC is enabled on this connection."""
@@ -83,11 +95,9 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
-        verb = b"EXAMINE" if read_only else b"SELECT"
         self._selected, self._channel.exists = None, 0  # a refused SELECT leaves no folder selected
-        condstore = b" (CONDSTORE)" if "CONDSTORE" in self.capabilities or "QRESYNC" in self.capabilities else b""
-        command = b"%s %s%s" % (verb, quoted(folder.wire, "folder name"), condstore)
-        answer = self._channel.run(command).checked(f"{verb.decode()} {folder.name}")
+        command = opening(self._channel, folder, read_only=read_only)
+        answer = self._channel.run(command).checked(f"{'EXAMINE' if read_only else 'SELECT'} {folder.name}")
         self._channel.folder_open = True
         with self._channel.guarded():
             lines = [response.line for response in answer.responses]
@@ -108,17 +118,10 @@ class Mailbox(Changing, FolderChanges, Waiting):
     def _search(self, criterion: bytes) -> list[int] | None:
         """UIDs, ascending; None if the server said OK and nothing else."""
         self._folder()
-        compact = b"RETURN (ALL) " if self._channel.offers("ESEARCH") else b""
-        answer = self._channel.run(b"UID SEARCH %s%s" % (compact, criterion), line=LONG_LINE).checked("UID SEARCH")
-        found: list[list[int]] = []
+        command = search_command(self._channel, criterion)
+        answer = self._channel.run(command, line=LONG_LINE).checked("UID SEARCH")
         with self._channel.guarded():
-            for response in answer.responses:
-                line = response.line
-                if line[:8].upper() == b"* SEARCH":
-                    found.append(parse_search(line[2:]))
-                elif line[:10].upper() == b"* ESEARCH ":
-                    found.append(_esearch(line, max(self._folder().messages, self._channel.exists)))
-        return sorted({uid for uids in found for uid in uids}) if found else None
+            return parse_found(answer.responses, max(self._folder().messages, self._channel.exists))
 
     def scan(self, uids: Sequence[int] | None = None, *, changed_since: int | None = None) -> Iterator[MessageMeta]:
         """UID FETCH of FLAGS, RFC822.SIZE, INTERNALDATE, and MODSEQ with CONDSTORE, of `uids` or of all messages.
@@ -191,13 +194,6 @@ class Mailbox(Changing, FolderChanges, Waiting):
     def noop(self) -> None:
         """NOOP, to keep the connection."""
         self._channel.run(b"NOOP").checked("NOOP")
-
-
-def _esearch(line: bytes, most: int) -> list[int]:
-    found = _ESEARCH.fullmatch(line)
-    if not found:
-        raise ProtocolError("the server sent an ESEARCH response that isn't one", code="bad_uid")
-    return parse_set(found[1], most) if found[1] else []
 
 
 def _search_date(iso: str) -> str:

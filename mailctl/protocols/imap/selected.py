@@ -1,11 +1,12 @@
-"""The state of a folder from the untagged responses to SELECT and EXAMINE (RFC 9051, 6.3.2 and 7; RFC 7162)."""
+"""SELECT and EXAMINE, and the state of a folder from their untagged responses (RFC 9051, 6.3.2 and 7; RFC 7162)."""
 
 import re
 from collections.abc import Iterable
 
-from mailctl.domain.mailbox import FolderStatus
+from mailctl.domain.mailbox import Folder, FolderStatus
 from mailctl.domain.pattern import pattern
 from mailctl.errors import ProtocolError
+from mailctl.protocols.imap.channel import Channel, quoted
 from mailctl.protocols.imap.rows import parse_flags
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID
@@ -17,6 +18,13 @@ OBJECT_ID = pattern(rb"[A-Za-z0-9_-]{1,255}")
 _MAILBOX_ID = pattern(rb"\* OK \[MAILBOXID \((" + OBJECT_ID.pattern + rb")\)\]", re.IGNORECASE)
 _PERMANENT = pattern(rb"\* OK \[PERMANENTFLAGS \(([^()]*)\)\]", re.IGNORECASE)
 MAX_MESSAGES = 2**32 - 1
+
+
+def opening(channel: Channel, folder: Folder, *, read_only: bool, options: bytes = b"") -> bytes:
+    """EXAMINE, or SELECT, with `options`, else with CONDSTORE where the server has that (RFC 7162 section 3.1.8)."""
+    if not options and channel.capabilities & {"CONDSTORE", "QRESYNC"}:
+        options = b" (CONDSTORE)"
+    return b"%s %s%s" % (b"EXAMINE" if read_only else b"SELECT", quoted(folder.wire, "folder name"), options)
 
 
 def parse_selected(lines: Iterable[bytes], tagged_code: bytes, asked_read_only: bool) -> FolderStatus:

@@ -16,10 +16,10 @@ from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
 from mailctl.errors import MailctlError, ProtocolError, RefusedError, UsageError
 from mailctl.protocols.imap.asked import Nothing, Onward
 from mailctl.protocols.imap.bodies import ITEMS, LINES, ROW, BodyReader, Nowhere, allowance, checked_fetch
-from mailctl.protocols.imap.channel import LINE, LONG_LINE, PACE, Answer, Channel, quoted
+from mailctl.protocols.imap.channel import LINE, LONG_LINE, PACE, Answer, Channel
 from mailctl.protocols.imap.rows import Row, is_fetch, parse_row
 from mailctl.protocols.imap.scan import read_scan
-from mailctl.protocols.imap.selected import EXISTS, parse_selected
+from mailctl.protocols.imap.selected import EXISTS, opening, parse_selected
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID, merge, parse_ranges
 
@@ -108,18 +108,15 @@ def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
 
 def _commands(channel: Channel, visit: Visit) -> list[bytes]:
     """EXAMINE or SELECT, and FETCH where rows or bodies are wanted."""
-    opening = b""
+    options = b""
     if visit.since is not None:
         uidvalidity, modseq = visit.since
         if not (1 <= uidvalidity <= MAX_UID and 1 <= modseq <= MAX_NUMBER):
             raise UsageError(f"{visit.since} is no state of a folder", code="bad_argument")
         if "QRESYNC" not in channel.enabled:
             raise RefusedError("the server can't tell what changed (QRESYNC isn't enabled)", code="no_qresync")
-        opening = b" (QRESYNC (%d %d))" % visit.since
-    elif channel.capabilities & {"CONDSTORE", "QRESYNC"}:
-        opening = b" (CONDSTORE)"
-    verb = b"EXAMINE" if visit.read_only else b"SELECT"
-    commands = [b"%s %s%s" % (verb, quoted(visit.folder.wire, "folder name"), opening)]
+        options = b" (QRESYNC (%d %d))" % visit.since
+    commands = [opening(channel, visit.folder, read_only=visit.read_only, options=options)]
     if visit.rows_from is not None and visit.bodies_from is not None:  # NOTE: Dovecot answers both before it ends one
         raise UsageError("a visit is for rows, or for bodies", code="bad_argument")
     for first, items in ((visit.rows_from, ROWS), (visit.bodies_from, ITEMS)):

@@ -9,6 +9,8 @@ from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.state import FolderState
 
 if TYPE_CHECKING:
+    from array import array
+
     from mailctl.domain.visits import Visit
 
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 class FolderTask:
     """A folder that is to be synced. hash: stands for it in file names. status: as the survey told it.
 
-    seen: what was seen of it last, None if it never was.
+    seen: what was seen of it last, None if it never was. ahead: its state and its UIDs, where they were asked for ahead
+    of its turn.
     """
 
     folder: Folder
@@ -25,6 +28,7 @@ class FolderTask:
     status: FolderStatus | None
     seen: FolderState | None = None
     done: bool = False
+    ahead: "tuple[FolderStatus, array[int]] | None" = None
 
     @property
     def name(self) -> str:
@@ -48,3 +52,8 @@ class FolderTask:
         if same_there(seen, status):
             return None
         return Visit(self.folder, (seen.uidvalidity, seen.highestmodseq or 0), seen.uidnext if self.expected else None)
+
+
+def messages(task: FolderTask) -> int:
+    """How many the survey told of."""
+    return task.status.messages if task.status else 0

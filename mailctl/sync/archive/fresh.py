@@ -5,7 +5,7 @@ memory but numbers. For gateways that simply take each message (`still.takes_all
 """
 
 from array import array
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 
 from mailctl.domain.mailbox import Folder, FolderStatus, ImapMailbox
@@ -23,7 +23,7 @@ from mailctl.sync.state import AT_WORK, Agreed, FolderState, State
 
 @dataclass(frozen=True, slots=True)
 class ByUids:
-    """Brings the folder that is selected on `mailbox`. root: see `bring`.
+    """Brings the folder that is selected on `mailbox`, or is to be. root: see `bring`.
 
     Its methods raise MailctlErrors; what came whole before is kept.
     """
@@ -42,18 +42,24 @@ class ByUids:
 
         others: files in the Maildir folder that aren't this folder's.
         """
-        state, tally, name = self.state, self.tally, self.folder.name
         try:
-            uids = self.mailbox.uids()
+            uids = array("L", self.mailbox.uids())  # a fifth of a list's memory
         except RefusedError:
             return False
         if len(uids) < status.messages:  # it hides some, or they have just gone: a scan tells more
             return False
+        self.bring_known(status, uids, others)
+        return True
+
+    def bring_known(
+        self, status: FolderStatus, uids: "array[int]", others: int, enter: Callable[[], None] = lambda: None
+    ) -> None:
+        """The same where the UIDs are known. enter: see `bring`."""
+        state, tally, name = self.state, self.tally, self.folder.name
         state.begin([name])
         state.save_folder(name, FolderState(status.uidvalidity or 0, cur=AT_WORK, new=AT_WORK))
-        wanted = array("L", tally.around(uids))  # a fifth of a list's memory
-        uids.clear()
-        self._fetch(status.uidvalidity or 0, wanted)
+        wanted = array("L", tally.around(uids))
+        self._fetch(status.uidvalidity or 0, wanted, enter)
         came = state.known(name)
         if came != len(wanted):
             tell_missing(wanted, set(state.within(name, [(1, LAST_UID)])), tally)
@@ -61,7 +67,6 @@ class ByUids:
         settled = "" if left_out is None else fingerprint(self.run.job)
         now = folder_state(status, str(self.maildir.path), settled)
         state.save_folder(name, replace(now, files=others + came, left_out=left_out or ""))
-        return True
 
     def bring_rest(self, validity: int, known: Set[int]) -> bool:
         """Bring what is not among `known`, the UIDs that are here, or were; whether that was much.
@@ -78,9 +83,9 @@ class ByUids:
         self.run.close()
         return True
 
-    def _fetch(self, validity: int, wanted: "array[int]") -> None:
+    def _fetch(self, validity: int, wanted: "array[int]", enter: Callable[[], None] = lambda: None) -> None:
         def keep(new: Mapping[int, Agreed], places: Mapping[int, str | None]) -> None:
             self.state.save_messages(self.folder.name, new, places)
 
         load = Load(self.folder, self.maildir.path, self.hash, validity, wanted)
-        fetch(self.run, self.mailbox, self.maildir, load, None, self.tally, keep, root=self.root)
+        fetch(self.run, self.mailbox, self.maildir, load, None, self.tally, keep, root=self.root, enter=enter)

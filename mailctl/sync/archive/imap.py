@@ -1,11 +1,11 @@
 """One gateway over IMAP: its folders, one after another, over one connection that is made anew once if it breaks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import FolderListing
+from mailctl.domain.mailbox import FolderListing, FolderStatus
 from mailctl.errors import (
     MailctlError,
     NetworkError,
@@ -14,12 +14,14 @@ from mailctl.errors import (
     SafetyError,
     StorageError,
 )
-from mailctl.sync.archive.folder_task import FolderTask
+from mailctl.sync.archive.folder_task import FolderTask, messages
 from mailctl.sync.archive.here import Here
 from mailctl.sync.archive.look import Difference, Times, stands
 from mailctl.sync.archive.still import fingerprint, nothing_asked, read_left_out, takes_all
+from mailctl.sync.bulk.load import WORTH_UNSIZED
 from mailctl.sync.choose import choose, none_like, unmatched
 from mailctl.sync.due import Due
+from mailctl.sync.job import FolderTally
 from mailctl.sync.local.names import folder_hash
 from mailctl.sync.local.paths import assign
 from mailctl.sync.local.root import Root
@@ -81,30 +83,43 @@ class ImapSync:
         run = self._run
         lane = FastLane(run, self._state, self._root, self._here)
         fast = [task for task in tasks if lane.fits(task, quick=self._connected().quick)]
-        self._muster([task for task in tasks if task not in fast])
+        first = self._look_ahead([task for task in tasks if task not in fast and self._is_bulk(task)])
+        if first is not None:  # workers are at it while this connection is in the fast lane
+            self._folder(first, meanwhile=lambda: self._fast(lane, fast))
+            first.done = True
         self._fast(lane, fast)
         for task in tasks:
             if not task.done:
                 run.check_stop()
                 self._folder(task)
 
-    def _muster(self, tasks: Sequence[FolderTask]) -> None:
-        """Have workers ready by the time that a folder's turn comes that is new and large."""
-        sizes = [task.status.messages if task.status and task.seen is None else 0 for task in tasks]
-        most = max(sizes, default=0)
-        if not most or not takes_all(self._run.job) or not self._here.empty((task := tasks[sizes.index(most)]).path):
-            return
+    def _is_bulk(self, task: FolderTask) -> bool:
+        """Whether a folder is new and large, and all of it is wanted."""
+        if task.seen is not None or messages(task) <= WORTH_UNSIZED or not takes_all(self._run.job):
+            return False
+        known = self._state.complete or not self._root.whole.by_folder.get(task.hash)
+        return known and self._here.empty(task.path)
+
+    def _look_ahead(self, tasks: Sequence[FolderTask]) -> FolderTask | None:
+        """Have workers sign in, and know the UIDs by the time that they are ready → the folder to begin with."""
+        if not tasks:
+            return None
+        from mailctl.sync.archive.ahead import look_ahead
         from mailctl.sync.bulk.bring import muster
         from mailctl.sync.bulk.load import Load
 
-        load = Load(task.folder, task.path, task.hash, 0, range(1, most + 1))
+        task = max(tasks, key=messages)
+        load = Load(task.folder, task.path, task.hash, 0, range(1, messages(task) + 1))
         try:
-            muster(self._run, self._connected(), load, self._root.descriptor)
+            if muster(self._run, self._connected(), load, self._root.descriptor) is None:
+                return None
+            look_ahead(self._connected(), tasks)
         except RefusedError:  # asked again for the folder, whose fault it is then
-            return
+            return None
         except (NetworkError, ProtocolError) as error:
             self._drop()
             self._lost(task, error)
+        return task if task.ahead else None
 
     def _tasks(self, listing: FolderListing) -> list[FolderTask]:
         """The chosen folders."""
@@ -200,10 +215,26 @@ class ImapSync:
             text = f"{task.name}: {error.message}"
             self._run.record("sync.connection.lost", text, level=Level.WARNING, folder=task.name, code=error.code)
 
-    def _folder(self, task: FolderTask, *, again: bool = False) -> None:
+    def _known(self, task: FolderTask, tally: FolderTally, meanwhile: Callable[[], None]) -> bool:
+        """A folder whose UIDs are known; False if it needs a full look."""
+        from mailctl.sync.archive.ahead import bring_ahead
+
+        ahead, task.ahead = task.ahead, None
+        if ahead is None:
+            return False
+
+        def enter() -> FolderStatus:
+            meanwhile()
+            run.folder(task.name, tally.path)  # the one in hand, from here on
+            return self._connected().select(task.folder, read_only=True)
+
+        run = self._run
+        return bring_ahead(run, self._connected(), self._state, self._root, task, tally, ahead, enter)
+
+    def _folder(self, task: FolderTask, *, again: bool = False, meanwhile: Callable[[], None] = lambda: None) -> None:
         """One folder as a whole. A lost connection is made again once; what concerns this folder ends this folder.
 
-        again: whether that was done.
+        again: whether that was done. meanwhile: done while workers are at work, if they are.
         """
         from mailctl.sync.archive.folder import FolderSync
 
@@ -215,7 +246,8 @@ class ImapSync:
                 tally.skipped.clear()
                 avoided = len(tally.avoid)
                 try:
-                    FolderSync(run, mailbox, self._state, self._root, self._here, task, tally).sync()
+                    if not self._known(task, tally, meanwhile):
+                        FolderSync(run, mailbox, self._state, self._root, self._here, task, tally).sync()
                 except NetworkError as error:
                     self._drop()
                     self._lost(task, error)

@@ -11,7 +11,7 @@ The caller has selected (or examined) the folder on `mailbox` and opened its Mai
 """
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, nullcontext
 from time import monotonic
 
@@ -35,14 +35,22 @@ _SUSPECTS = 500
 
 
 def bring(
-    run: Run, mailbox: ImapMailbox, maildir: MaildirFolder, load: Load, tally: FolderTally, *, root: int | None = None
+    run: Run,
+    mailbox: ImapMailbox,
+    maildir: MaildirFolder,
+    load: Load,
+    tally: FolderTally,
+    *,
+    root: int | None = None,
+    enter: Callable[[], None] = lambda: None,
 ) -> Generator[list[Written], None, None]:
     """Yield what was brought, batch by batch, each durable and in its place; messages that are gone never come.
 
-    root: descriptor of the Maildir root; without it there are no workers. Notes in `tally` what was left for its size,
-    and where the server broke the protocol: among `suspects`, which the next call asks for one by one, until it is
-    certain and in `avoid`. Raises MailctlErrors after what came whole was yielded; StoppedError if the user wants an
-    end. `mailbox` has the folder selected; after a NetworkError or ProtocolError it is dead.
+    root: descriptor of the Maildir root; without it there are no workers. enter: selects the folder on `mailbox`, if it
+    isn't selected, whatever else is done there first; the workers are at work then. Notes in `tally` what was left for
+    its size, and where the server broke the protocol: among `suspects`, which the next call asks for one by one, until
+    it is certain and in `avoid`. Raises MailctlErrors after what came whole was yielded; StoppedError if the user wants
+    an end. After a NetworkError or ProtocolError `mailbox` is dead.
     """
     run.check_stop()
     suspects, tally.suspects = set(tally.suspects), []
@@ -55,6 +63,7 @@ def bring(
         fetcher = Fetcher(mailbox, maildir, load, run.pace, lambda octets: run.beat(octets + shift.beat()))
         alone = 0
         try:
+            enter()
             for alone in sorted(suspects & set(load.uids)) if suspects else ():
                 for came in fetcher.fetch([alone]):
                     if written := _placed(maildir, load, tally, came):
@@ -91,11 +100,8 @@ def muster(run: Run, mailbox: ImapMailbox, load: Load, root: int | None) -> Crew
     if run.crew is None or not run.crew.size:
         if run.alone or connections(load, 1.0, 2, None) == 1:
             return None
-        began = monotonic()
-        mailbox.noop()
-        turn = monotonic() - began
         processors = os.cpu_count() or 1
-        more = connections(load, turn, processors, workers.allowed(run.job)) - 1
+        more = connections(load, mailbox.turn, processors, workers.allowed(run.job)) - 1
         if not more:
             return None
         run.crew = Crew(workers, run.job, root)
