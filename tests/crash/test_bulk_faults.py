@@ -15,7 +15,7 @@ import pytest
 
 from mailctl.domain.gateway import Mode
 from mailctl.errors import AuthError, ExitCode, MailctlError, NetworkError, ProtocolError, RefusedError
-from mailctl.sync.archive import fast, folder, fresh
+from mailctl.sync.archive import fast, folder, fresh, imap
 from mailctl.sync.bulk import crew, load, pace, worker
 from mailctl.sync.local import durable, writer
 from mailctl.sync.local.files import Files
@@ -47,7 +47,7 @@ class Striking(StrikingFiles):
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages are a bulk."""
-    for module in (fast, folder, fresh, load):
+    for module in (fast, folder, fresh, imap, load):
         monkeypatch.setattr(module, "WORTH_UNSIZED", 1)
     monkeypatch.setattr(load, "WORTH_OCTETS", 1)
     monkeypatch.setattr(load, "LEAST", 3)

@@ -1,5 +1,7 @@
 """What sync relies on in an `ImapPipeline`: the double in memory and the adapter on Dovecot pass the same tests."""
 
+from dataclasses import replace
+
 import pytest
 
 from mailctl.domain.mailbox import Folder
@@ -38,6 +40,24 @@ def test_survey_stands_still_until_something_changes(site: Site, box: Box) -> No
     site.expunge(uids[1])
     assert moved()
     assert not moved()
+
+
+def test_look_ahead_tells_what_is_in_several_folders_at_once(site: Site, box: Box) -> None:
+    site.make("Archive")
+    site.make("Gone")
+    uids = [site.add(SMALL, []), site.add(BARE, []), site.add(BODY, [])]
+    site.expunge(uids[1])
+    folders = {folder.name: folder for folder in box.survey().folders}
+    missing = replace(folders["Gone"], name="Never", wire=b"Never")
+    inbox_, never, archive = box.look_ahead([folders["INBOX"], missing, folders["Archive"]])
+    assert never is None
+    assert inbox_ is not None
+    assert archive is not None
+    assert (list(inbox_[1]), list(archive[1])) == ([uids[0], uids[2]], [])
+    with pytest.raises(RefusedError):
+        box.uids()
+    assert inbox_[0] == box.select(inbox(box), read_only=True)
+    assert 0 <= box.turn < 60
 
 
 def visited(box: Box, *visits: Visit) -> tuple[list[Opened | Shown | Arrived | Closed], dict[tuple[str, int], bytes]]:

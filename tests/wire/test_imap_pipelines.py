@@ -480,3 +480,38 @@ def test_a_connection_with_answers_on_their_way_is_not_kept_for_the_next_sync() 
         alive.append(mailbox.alive)
         assert sum(isinstance(event, Arrived) for event in answers) == 1
         assert [*alive, mailbox.alive] == [True, False, True]
+
+
+def ahead(script: Callable[[Peer], None]) -> tuple[list[tuple[int | None, list[int]] | None], Exception | None]:
+    """What A, B and C hold by a look ahead: UIDVALIDITY and UIDs of each."""
+    with signed_in(script, capabilities="IMAP4rev1", messages=None) as mailbox:
+        assert isinstance(mailbox, Mailbox)
+        try:
+            found = mailbox.look_ahead([A, B, C])
+        except MailctlError as error:
+            with pytest.raises(NetworkError):
+                mailbox.noop()
+            return [], error
+    return [each and (each[0].uidvalidity, list(each[1])) for each in found], None
+
+
+@pytest.mark.parametrize("refusal", ["NO gone", "BAD what"])
+def test_B15_uids_of_the_folder_before_are_never_a_refused_folders(refusal: str) -> None:
+    def script(peer: Peer) -> None:
+        tags = take(peer, *["EXAMINE", "UID SEARCH ALL"] * 3)
+        peer.line(*OPEN, f"{tags[0]} {EXAMINED}", "* SEARCH 1", f"{tags[1]} OK")
+        peer.line(f"{tags[2]} {refusal}", "* SEARCH 1 2", f"{tags[3]} OK")
+        peer.line(*OPEN, f"{tags[4]} {EXAMINED}", f"{tags[5]} {refusal}")
+
+    found, error = ahead(script)
+    assert error is None
+    assert [each and each[1] for each in found] == [[1], None, None]
+
+
+def test_a_look_ahead_whose_answers_come_in_another_order_ends_the_connection() -> None:
+    def script(peer: Peer) -> None:
+        tags = take(peer, *["EXAMINE", "UID SEARCH ALL"] * 3)
+        peer.line("* SEARCH 1", f"{tags[1]} OK", *OPEN, f"{tags[0]} {EXAMINED}")
+
+    _, error = ahead(script)
+    assert isinstance(error, ProtocolError)

@@ -50,7 +50,7 @@ def _seen(channel: Channel, folder: Folder, examine: bytes, search: bytes) -> "t
     try:
         opened.checked(f"EXAMINE {folder.name}")
         found.checked("UID SEARCH")
-    except RefusedError:
+    except (RefusedError, ProtocolError):
         return None
     with channel.guarded():
         status = parse_selected([each.line for each in opened.responses], opened.status.code.encode(), True)

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from mailctl.errors import RefusedError
-from mailctl.sync.archive import fast, folder, fresh
+from mailctl.sync.archive import fast, folder, fresh, imap
 from mailctl.sync.bulk import load
 from mailctl.sync.state import State
 from tests.doubles.imap import MemoryFolder, MemoryMailbox, MemoryServer
@@ -19,7 +19,7 @@ MESSAGES = 12
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few messages are many."""
-    for module in (fast, folder, fresh, load):
+    for module in (fast, folder, fresh, imap, load):
         monkeypatch.setattr(module, "WORTH_UNSIZED", 3)
 
 
