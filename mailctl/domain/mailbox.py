@@ -112,6 +112,13 @@ class ImapMailbox(Interface):
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE. RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
 
+    def enter(self, folder: Folder, uidvalidity: int) -> None:
+        """EXAMINE, whose answer the next `fetch` takes together with its own: that is what may follow.
+
+        That `fetch` raises, and the connection is dead then: RefusedError as of `select`; SafetyError (code
+        uidvalidity_changed) where the folder has another UIDVALIDITY than `uidvalidity` (0: none).
+        """
+
     def uids(self, *, since: str | None = None) -> list[int]:
         """UIDs of the selected folder, ascending, checked (1 to 2^32-1); `since` an ISO date for UID SEARCH SINCE."""
 

@@ -111,7 +111,7 @@ def test_nothing_is_looked_at_ahead_where_nobody_helps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [NetworkError, RefusedError, ProtocolError])
-@pytest.mark.parametrize("name", ["look_ahead", "visit", "select"])
+@pytest.mark.parametrize("name", ["look_ahead", "visit", "enter"])
 def test_what_goes_wrong_once_is_made_good(name: str, error: type[MailctlError], tmp_path: Path) -> None:
     made = server()
 
@@ -127,7 +127,7 @@ def test_what_goes_wrong_once_is_made_good(name: str, error: type[MailctlError],
     assert_whole(place, made)
 
 
-@pytest.mark.parametrize("name", ["visit", "select"])
+@pytest.mark.parametrize("name", ["visit", "enter"])
 def test_who_wants_an_end_gets_it(name: str, tmp_path: Path) -> None:
     made = server()
     place = Place(tmp_path, made, workers=ThreadWorkers(made.open_imap))
@@ -238,7 +238,7 @@ def test_a_worker_that_dies_at_once_is_done_without(tmp_path: Path) -> None:
 
     def connect(job: object) -> MemoryMailbox:
         mailbox = made.open_imap()
-        mailbox.select = dead  # type: ignore[method-assign, assignment]  # that is the fault
+        mailbox.enter = dead  # type: ignore[method-assign]  # that is the fault
         return mailbox
 
     def dead(*_: object, **__: object) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, PopMailbox, SinkFactory
 from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
-from mailctl.errors import NetworkError, ProtocolError, RefusedError
+from mailctl.errors import NetworkError, ProtocolError, RefusedError, SafetyError
 from mailctl.sync.job import SyncJob
 from tests.doubles.imap_changes import MemoryChanges
 
@@ -107,6 +107,7 @@ class MemoryMailbox(MemoryChanges):
         self._read_only = True
         self._dead = False
         self._enabled = False
+        self._entering: tuple[Folder, int] | None = None
 
     def survey(self) -> FolderListing:
         self._command("survey")
@@ -207,6 +208,19 @@ class MemoryMailbox(MemoryChanges):
         self._name, self._read_only = folder.name, read_only or found.read_only
         return self._status(found, read_only=self._read_only)
 
+    def enter(self, folder: Folder, uidvalidity: int) -> None:
+        self._command("enter", folder.name)
+        self._name, self._entering = "", (folder, uidvalidity)
+
+    def _entered(self) -> None:
+        if self._entering is None:
+            return
+        (folder, uidvalidity), self._entering = self._entering, None
+        self._dead = True
+        if self._find(folder).uidvalidity != (uidvalidity or None):
+            raise SafetyError(f"{folder.name} is another", code="uidvalidity_changed")
+        self._dead, self._name, self._read_only = False, folder.name, True
+
     def _find(self, folder: Folder) -> MemoryFolder:
         found = self._server.folders.get(folder.name)
         if found is None or found.gone or not folder.selectable:
@@ -238,6 +252,8 @@ class MemoryMailbox(MemoryChanges):
     def fetch(
         self, uids: Sequence[int], sink: SinkFactory, more: Callable[[], Sequence[int]] | None = None
     ) -> Iterator[MessageMeta]:
+        if uids:
+            self._entered()
         while uids:
             self._command("fetch", list(uids))
             for uid in uids:

@@ -6,7 +6,7 @@ import pytest
 
 from mailctl.domain.mailbox import Folder
 from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Visit
-from mailctl.errors import NetworkError, RefusedError, StorageError
+from mailctl.errors import MailctlError, NetworkError, RefusedError, SafetyError, StorageError
 from tests.servers.support.contract import BARE, BODY, SMALL, Box, Sink, Site, inbox
 
 
@@ -58,6 +58,38 @@ def test_look_ahead_tells_what_is_in_several_folders_at_once(site: Site, box: Bo
         box.uids()
     assert inbox_[0] == box.select(inbox(box), read_only=True)
     assert 0 <= box.turn < 60
+
+
+def test_enter_opens_a_folder_with_the_fetch_that_follows(site: Site, box: Box) -> None:
+    uids = [site.add(SMALL, []), site.add(BARE, [])]
+    folder = inbox(box)
+    uidvalidity = box.select(folder, read_only=True).uidvalidity
+    assert uidvalidity is not None
+    box.enter(folder, uidvalidity)
+    with pytest.raises(RefusedError):
+        box.uids()  # not yet
+    box.enter(folder, uidvalidity)
+    sink = Sink()
+    assert [meta.uid for meta in box.fetch(uids, sink)] == uids
+    assert sink.bodies == {uids[0]: SMALL, uids[1]: BARE}
+    assert box.uids() == uids
+
+
+@pytest.mark.parametrize("error", [SafetyError, RefusedError])
+def test_enter_of_another_folder_or_none_fails_the_fetch(error: type[MailctlError], site: Site, box: Box) -> None:
+    uid = site.add(SMALL, [])
+    folder = inbox(box)
+    uidvalidity = box.select(folder, read_only=True).uidvalidity or 0
+    if error is SafetyError:
+        box.enter(folder, uidvalidity + 1)
+    else:
+        box.enter(replace(folder, name="Never", wire=b"Never"), uidvalidity)
+    sink = Sink()
+    with pytest.raises(error):
+        list(box.fetch([uid], sink))
+    assert not sink.bodies
+    with pytest.raises(NetworkError):
+        box.noop()
 
 
 def visited(box: Box, *visits: Visit) -> tuple[list[Opened | Shown | Arrived | Closed], dict[tuple[str, int], bytes]]:

@@ -90,6 +90,9 @@ class FakeImap:
     def noop(self) -> None:
         """Nothing to do."""
 
+    def enter(self, folder: Folder, uidvalidity: int) -> None:
+        """Nothing to do."""
+
     @property
     def turn(self) -> float:
         return 0.0

@@ -515,3 +515,20 @@ def test_a_look_ahead_whose_answers_come_in_another_order_ends_the_connection() 
 
     _, error = ahead(script)
     assert isinstance(error, ProtocolError)
+
+
+@pytest.mark.parametrize("answered", ["NO gone", "BAD what", "OK [READ-ONLY] open"])
+def test_B15_bodies_of_the_folder_before_are_never_those_of_one_that_is_not_entered(answered: str) -> None:
+    def script(peer: Peer) -> None:
+        tags = take(peer, "EXAMINE", "UID FETCH")
+        another = () if answered.startswith("OK") else ("* 3 EXISTS", "* OK [UIDVALIDITY 8] x")
+        peer.line(*another, f"{tags[0]} {answered}", row(1), f"{tags[1]} OK")
+
+    sinks = Sinks()
+    with signed_in(script, capabilities="IMAP4rev1", messages=None) as mailbox:
+        mailbox.enter(A, 7)
+        with pytest.raises((RefusedError, ProtocolError)):
+            list(mailbox.fetch([1], sinks))
+        with pytest.raises(NetworkError):
+            mailbox.noop()
+    assert (sinks.begun, sinks.kept) == (0, {})

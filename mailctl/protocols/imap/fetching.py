@@ -7,7 +7,7 @@ from mailctl.domain.mailbox import MessageMeta, SinkFactory
 from mailctl.errors import ProtocolError, RefusedError
 from mailctl.protocols.imap.asked import Exactly
 from mailctl.protocols.imap.bodies import ITEMS, BodyReader, Nowhere, allowance, checked_fetch
-from mailctl.protocols.imap.channel import Answer, Channel
+from mailctl.protocols.imap.channel import ANSWER, Answer, Channel
 from mailctl.protocols.imap.uids import SET_OCTETS, format_sets
 
 IN_FLIGHT = 2
@@ -19,9 +19,11 @@ def fetch_bodies(
     sink: SinkFactory,
     largest: int,
     more: Callable[[], Sequence[int]] | None = None,
+    entered: Callable[[], None] | None = None,
 ) -> Iterator[MessageMeta]:
     """Yield each of `uids` after its sink was finished. largest: octets that one body may have.
 
+    entered: reads what answers the command that opens the folder, where that was sent just before; None: it is open.
     more: asked for further UIDs whenever one more command may be sent, so that the line is never idle; empty: none.
     Raises what the first command was refused with that was not carried out in full, after all were answered.
     """
@@ -29,7 +31,7 @@ def fetch_bodies(
     sent: deque[bytes] = deque()
     asked = Exactly()
     refused: RefusedError | ProtocolError | None = None
-    channel.wire.allowance = 0
+    channel.wire.allowance = 0 if entered is None else ANSWER
     while True:
         while refused is None and len(sent) < IN_FLIGHT:
             following = next(sets, None)
@@ -44,6 +46,9 @@ def fetch_bodies(
             asked.add(held)
         if not sent:
             break
+        if entered is not None:
+            entered()
+            entered = None
         tag = sent.popleft()
         answer = Answer()
         if refused is not None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
 from mailctl.domain.pattern import pattern
-from mailctl.errors import ProtocolError, RefusedError, UsageError
+from mailctl.errors import ProtocolError, RefusedError, SafetyError, UsageError
 from mailctl.protocols.imap.bodies import allowance, checked_fetch, read_rows
 from mailctl.protocols.imap.changes import Changing
 from mailctl.protocols.imap.channel import LONG_LINE, STRING, Answer, Channel, quoted
@@ -40,6 +40,7 @@ class Mailbox(Changing, FolderChanges, Waiting):
         super().__init__(channel)
         self._largest = largest
         self._surveyed: FolderListing | None = None
+        self._entering: Callable[[], None] | None = None
 
     def folders(self) -> FolderListing:
         """LIST "" "*" (RFC 9051 section 6.3.9); names that can't be decoded are set aside."""
@@ -95,14 +96,31 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
-        self._selected, self._channel.exists = None, 0  # a refused SELECT leaves no folder selected
+        self._selected, self._entering, self._channel.exists = None, None, 0  # a refused SELECT leaves none selected
         command = opening(self._channel, folder, read_only=read_only)
         answer = self._channel.run(command).checked(f"{'EXAMINE' if read_only else 'SELECT'} {folder.name}")
+        return self._opened(answer, read_only=read_only)
+
+    def _opened(self, answer: Answer, *, read_only: bool) -> FolderStatus:
         self._channel.folder_open = True
         with self._channel.guarded():
             lines = [response.line for response in answer.responses]
             self._selected = parse_selected(lines, answer.status.code.encode(), read_only)
         return self._selected
+
+    def enter(self, folder: Folder, uidvalidity: int) -> None:
+        """EXAMINE, answered with the next `fetch`; see `domain.mailbox.ImapMailbox.enter`."""
+        self._selected, self._channel.exists = None, 0
+        tag = self._channel.send(opening(self._channel, folder, read_only=True))
+
+        def entered() -> None:
+            self._entering = None
+            with self._channel.guarded():  # bodies of another folder may be on their way: it can't be gone on with
+                answer = self._channel.answer(tag).checked(f"EXAMINE {folder.name}")
+                if (self._opened(answer, read_only=True).uidvalidity or 0) != uidvalidity:
+                    raise SafetyError(f"{folder.name} has another UIDVALIDITY by now", code="uidvalidity_changed")
+
+        self._entering = entered
 
     def uids(self, *, since: str | None = None) -> list[int]:
         """UID SEARCH ALL, or SINCE an ISO date (by INTERNALDATE's day); as ESEARCH where the server has it."""
@@ -160,8 +178,9 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
         Yields each message after its sink was finished; see `domain.mailbox.ImapMailbox.fetch`.
         """
-        self._folder()
-        yield from fetch_bodies(self._channel, uids, sink, self._largest, more)
+        if self._entering is None:
+            self._folder()
+        yield from fetch_bodies(self._channel, uids, sink, self._largest, more, self._entering)
 
     def headers(self, uids: Sequence[int], names: Sequence[str]) -> Iterator[tuple[int, bytes]]:
         """UID FETCH of BODY.PEEK[HEADER.FIELDS (names)] of `uids`: (UID, those lines, raw, at most 64 KiB)."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import FolderStatus, ImapMailbox
 from mailctl.domain.visits import ImapPipeline
-from mailctl.errors import SafetyError
 from mailctl.sync.archive.folder_task import FolderTask, messages
 from mailctl.sync.archive.fresh import ByUids
 from mailctl.sync.archive.look import read_names
@@ -41,12 +40,11 @@ def bring_ahead(
     task: FolderTask,
     tally: FolderTally,
     ahead: "tuple[FolderStatus, array[int]]",
-    enter: Callable[[], FolderStatus],
+    enter: Callable[[], None],
 ) -> bool:
     """Bring all of a folder in whose Maildir nothing is; False if there is by now: nothing was done.
 
-    ahead: what the server told of it. enter: opens it on `mailbox`, once the workers are at work. Raises MailctlErrors;
-    what came whole is kept.
+    ahead: what the server told of it. enter: see `bulk.bring.bring`. Raises MailctlErrors; what came whole is kept.
     """
     status, uids = ahead
     assert root.descriptor is not None  # noqa: S101 - only a dry run may have none
@@ -56,11 +54,6 @@ def bring_ahead(
             return False
         maildir.clean(run.tools.clock())
         tally.messages = status.messages
-
-        def check() -> None:
-            if enter().uidvalidity != status.uidvalidity:
-                raise SafetyError(f"{task.name} has another UIDVALIDITY by now", code="uidvalidity_changed")
-
         by_uids = ByUids(run, mailbox, state, maildir, task.folder, task.hash, tally, root.descriptor)
-        by_uids.bring_known(status, uids, 0, check)
+        by_uids.bring_known(status, uids, 0, enter)
     return True

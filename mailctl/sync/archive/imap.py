@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from mailctl.domain.event import Level
-from mailctl.domain.mailbox import FolderListing, FolderStatus
+from mailctl.domain.mailbox import FolderListing
 from mailctl.errors import (
     MailctlError,
     NetworkError,
@@ -223,13 +223,17 @@ class ImapSync:
         if ahead is None:
             return False
 
-        def enter() -> FolderStatus:
+        def enter() -> None:
             meanwhile()
             run.folder(task.name, tally.path)  # the one in hand, from here on
-            return self._connected().select(task.folder, read_only=True)
+            self._connected().enter(task.folder, ahead[0].uidvalidity or 0)
 
         run = self._run
-        return bring_ahead(run, self._connected(), self._state, self._root, task, tally, ahead, enter)
+        try:
+            return bring_ahead(run, self._connected(), self._state, self._root, task, tally, ahead, enter)
+        except (RefusedError, SafetyError):
+            self._drop()  # who can't enter has no connection any more
+            raise
 
     def _folder(self, task: FolderTask, *, again: bool = False, meanwhile: Callable[[], None] = lambda: None) -> None:
         """One folder as a whole. A lost connection is made again once; what concerns this folder ends this folder.

@@ -46,11 +46,11 @@ def bring(
 ) -> Generator[list[Written], None, None]:
     """Yield what was brought, batch by batch, each durable and in its place; messages that are gone never come.
 
-    root: descriptor of the Maildir root; without it there are no workers. enter: selects the folder on `mailbox`, if it
-    isn't selected, whatever else is done there first; the workers are at work then. Notes in `tally` what was left for
-    its size, and where the server broke the protocol: among `suspects`, which the next call asks for one by one, until
-    it is certain and in `avoid`. Raises MailctlErrors after what came whole was yielded; StoppedError if the user wants
-    an end. After a NetworkError or ProtocolError `mailbox` is dead.
+    root: descriptor of the Maildir root; without it there are no workers. enter: has the folder selected on
+    `mailbox`, if it isn't, whatever else is done there first; the workers are at work then. Notes in `tally` what was
+    left for its size, and where the server broke the protocol: among `suspects`, which the next call asks for one by
+    one, until it is certain and in `avoid`. Raises MailctlErrors after what came whole was yielded; StoppedError if the
+    user wants an end. After a NetworkError or ProtocolError `mailbox` is dead.
     """
     run.check_stop()
     suspects, tally.suspects = set(tally.suspects), []

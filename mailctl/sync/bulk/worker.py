@@ -17,7 +17,7 @@ from mailctl import errors
 from mailctl.domain.mailbox import ImapMailbox, MessageMeta
 from mailctl.domain.record import dataclass
 from mailctl.domain.secret import mask
-from mailctl.errors import MailctlError, SafetyError, StoppedError
+from mailctl.errors import MailctlError, StoppedError
 from mailctl.sync.bulk.fetcher import Came, Fetcher
 from mailctl.sync.bulk.load import Load
 from mailctl.sync.bulk.pace import Pace
@@ -130,9 +130,7 @@ class _Worker:
     def _serve(self, mailbox: ImapMailbox, pace: Pace, order: Order) -> SyncJob | Order | None:
         """Fetch from one folder until another is ordered, or the end."""
         load = order.load
-        status = mailbox.select(load.folder, read_only=True)
-        if (status.uidvalidity or 0) != load.uidvalidity:
-            raise SafetyError(f"{load.folder.name} has another UIDVALIDITY by now", code="uidvalidity_changed")
+        mailbox.enter(load.folder, load.uidvalidity)
         with MaildirFolder(self._files, order.root, load.path, create=False) as maildir:
             fetcher = Fetcher(mailbox, maildir, load, pace, self._beat, first=order.first)
             self._answers.say("ready", order.number)
