@@ -158,9 +158,11 @@ class State(Store):
         """Messages that are, or were, in the Maildir, in all folders."""
         return int(self._all("SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM unique_id)")[0][0])
 
-    def any_missing(self) -> bool:
-        """IMAP: whether the file of a known message was moved away, or deleted here."""
-        return bool(self._all("SELECT 1 FROM message WHERE file IS NULL LIMIT 1"))
+    def any_missing(self, folder: str | None = None) -> bool:
+        """IMAP: whether the file of a known message, of `folder` or of any, was moved away, or deleted here."""
+        if folder is None:
+            return bool(self._all("SELECT 1 FROM message WHERE file IS NULL LIMIT 1"))
+        return bool(self._all("SELECT 1 FROM message WHERE folder = ? AND file IS NULL LIMIT 1", self._id(folder)))
 
     def folders(self) -> dict[str, FolderState]:
         """Every folder by name."""

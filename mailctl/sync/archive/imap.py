@@ -163,6 +163,10 @@ class ImapSync:
             return False
         if not nothing_asked(seen, status, path, fingerprint(self._run.job)):
             return False
+        if self._run.job.inbound.propagate_deletes and self._state.any_missing(task.name):
+            return (
+                False  # it may have been deleted where it was moved to, of which this folder's directories tell nothing
+            )
         if not stands(Times(seen.cur, seen.new), self._here.times(task.path)):
             found = self._here.found(task.name, seen, task.path)
             if found is None or found.difference != Difference():

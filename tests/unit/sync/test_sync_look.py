@@ -220,3 +220,27 @@ def test_G12_a_clock_that_jumps_hides_no_change(tmp_path: Path) -> None:
     place.file(1).unlink()
     os.utime(place.mail / "INBOX/new", ns=(NOW, NOW))
     assert place.sync(propagate_deletes=True).removed == 1
+
+
+def test_what_was_deleted_in_the_folder_that_it_was_moved_to_goes_from_the_server(tmp_path: Path) -> None:
+    """Nothing changed in the folder that it came from since the last run."""
+    server = MemoryServer({name: MemoryFolder() for name in ("INBOX", "Work")})
+    server.folders["INBOX"].add(b"a\r\n", b"b\r\n", b"c\r\n")
+    place = Place(tmp_path, server)
+
+    def settled() -> None:
+        for _ in range(2):
+            report = place.sync(propagate_deletes=True)
+            for folder in ("INBOX", "Work"):
+                for each in ("cur", "new"):
+                    os.utime(place.mail / folder / each, ns=(NOW, NOW))
+        assert (report.ok, report.fetched, report.flagged, report.removed) == (True, 0, 0, 0)
+
+    settled()
+    file = place.file(1)
+    moved = file.rename(place.mail / "Work/cur" / f"{file.name}:2,")
+    settled()
+    moved.unlink()
+    assert place.sync(propagate_deletes=True).removed == 1
+    assert sorted(server.folders["INBOX"].messages) == [2, 3]
+    assert place.sync(propagate_deletes=True).removed == 0
