@@ -262,7 +262,7 @@ def issuer() -> Iterator[str]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Metadata)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()

@@ -35,6 +35,11 @@ KEY = "a passphrase of the tests"
 PROGRAM = Path(agreeing_browser.__file__)
 
 
+@pytest.fixture(autouse=True)
+def _ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailctl.protocols.redirect._POLL", 0.02)
+
+
 @pytest.fixture
 def server() -> Iterator[OAuthServer]:
     with OAuthServer() as started:
