@@ -12,7 +12,7 @@ from threading import Event
 import pytest
 
 from mailctl.errors import MailctlError, NetworkError, ProtocolError, RefusedError
-from mailctl.sync.archive import fast, folder, fresh, imap
+from mailctl.sync.archive import ahead, fast, folder, fresh, imap
 from mailctl.sync.bulk import load
 from mailctl.sync.local import writer
 from mailctl.sync.local.files import Files
@@ -107,6 +107,15 @@ def test_nothing_is_looked_at_ahead_where_nobody_helps(tmp_path: Path) -> None:
     place = Place(tmp_path, made)
     assert place.sync().ok
     assert "look_ahead" not in asked(made)
+    assert_here(place, made)
+
+
+def test_not_too_many_uids_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "MOST_MESSAGES", 50)
+    made = server()
+    place = Place(tmp_path, made, workers=ThreadWorkers(made.open_imap))
+    assert place.sync().ok
+    assert ("look_ahead", ["INBOX"]) in made.commands
     assert_here(place, made)
 
 

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 MOST = 8
 """Folders of which the UIDs are in memory at a time: the largest ones."""
+MOST_MESSAGES = 500_000
+"""Messages in all of them, unless it is one folder: 4 MB."""
 
 
 def look_ahead(mailbox: ImapPipeline, tasks: Sequence[FolderTask]) -> None:
     """Ask for what is in the folders; those of which it is not told are left for the full look."""
-    tasks = sorted(tasks, key=messages, reverse=True)[:MOST]
-    for task, found in zip(tasks, mailbox.look_ahead([task.folder for task in tasks]), strict=True):
+    largest = sorted(tasks, key=messages, reverse=True)[:MOST]
+    while len(largest) > 1 and sum(map(messages, largest)) > MOST_MESSAGES:
+        largest.pop()
+    for task, found in zip(largest, mailbox.look_ahead([task.folder for task in largest]), strict=True):
         if found is not None and found[0].uidvalidity and len(found[1]) >= found[0].messages:
             task.ahead = found
 

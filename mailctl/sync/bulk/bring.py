@@ -1,6 +1,7 @@
 """Brings messages of one folder down, over this connection and, where that pays, over workers' besides.
 
-The caller has selected (or examined) the folder on `mailbox` and opened its Maildir. It alone keeps the state:
+The caller has selected (or examined) the folder on `mailbox`, or sees to it (`enter`), and opened its Maildir. It alone
+keeps the state:
 
     with closing(bring(run, mailbox, maildir, load, tally, root=root)) as batches:
         for written in batches:       # a list of `Written`: durable, in their places
