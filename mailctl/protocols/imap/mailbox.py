@@ -66,14 +66,14 @@ class Mailbox(Changing, FolderChanges, Waiting):
         """Read folders, several in flight; see `domain.visits.ImapPipeline.visit`."""
         from mailctl.protocols.imap.visits import read_visits
 
-        self._selected = None
+        self._leave()
         return read_visits(self._channel, visits, sinks, self._largest)
 
     def look_ahead(self, folders: Sequence[Folder]) -> "list[tuple[FolderStatus, array[int]] | None]":
         """EXAMINE and UID SEARCH ALL of many; see `domain.visits.ImapPipeline.look_ahead`."""
         from mailctl.protocols.imap.searching import look_ahead
 
-        self._selected = None
+        self._leave()
         return look_ahead(self._channel, folders)
 
     @property
@@ -96,10 +96,13 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
     def select(self, folder: Folder, *, read_only: bool) -> FolderStatus:
         """SELECT or EXAMINE; RefusedError (cause no_such_mailbox, no_permission, …) if it can't be."""
-        self._selected, self._entering, self._channel.exists = None, None, 0  # a refused SELECT leaves none selected
+        self._leave()  # a refused SELECT leaves no folder selected
         command = opening(self._channel, folder, read_only=read_only)
         answer = self._channel.run(command).checked(f"{'EXAMINE' if read_only else 'SELECT'} {folder.name}")
         return self._opened(answer, read_only=read_only)
+
+    def _leave(self) -> None:
+        self._selected, self._entering, self._channel.exists = None, None, 0
 
     def _opened(self, answer: Answer, *, read_only: bool) -> FolderStatus:
         self._channel.folder_open = True
@@ -110,7 +113,7 @@ class Mailbox(Changing, FolderChanges, Waiting):
 
     def enter(self, folder: Folder, uidvalidity: int) -> None:
         """EXAMINE, answered with the next `fetch`; see `domain.mailbox.ImapMailbox.enter`."""
-        self._selected, self._channel.exists = None, 0
+        self._leave()
         tag = self._channel.send(opening(self._channel, folder, read_only=True))
 
         def entered() -> None:
