@@ -9,6 +9,8 @@ def starting() -> None:
 
 
 def working() -> None:
-    """What comes from now on may be garbage soon; what was imported is none, and is looked through no more."""
-    gc.freeze()
+    """What comes from now on may be garbage soon.
+
+    Nothing is frozen (`gc.freeze`): in a process that goes on, garbage would be kept for good, and what it holds open.
+    """
     gc.set_threshold(5_000, 20, 20)
