@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
 from mailctl.domain.secret import Secret, accept
@@ -72,37 +72,40 @@ def secret_from_command(
 
 def _listen(process: "Popen[bytes]", seconds: float, *, whole: bool) -> tuple[bytes | None, bytes, str]:
     """Read both streams until they end: first line (whole: all) or None, beginning of stderr, what is wrong or ""."""
-    import select
+    import selectors
 
     assert process.stdout is not None  # noqa: S101 - pipes, by Popen's arguments
     assert process.stderr is not None  # noqa: S101
     out, err = process.stdout.fileno(), process.stderr.fileno()
     texts = {out: b"", err: b""}
-    open_streams, total, deadline = {out, err}, 0, monotonic() + seconds
-    while open_streams:
-        left = deadline - monotonic()
-        if left <= 0:
-            return None, texts[err], f"was not done after {seconds:g} s"
-        ended = process.poll() is not None
-        # what it left running in the background may hold the streams open: after its end, only what is there counts
-        ready = select.select(list(open_streams), [], [], 0 if ended else min(left, 0.1))[0]
-        if ended and not ready:
-            break
-        for stream in ready:
-            chunk = os.read(stream, 65536)
-            if not chunk:
-                open_streams.discard(stream)
-            total += len(chunk)
-            if stream == err:
-                texts[err] = (texts[err] + chunk)[:KEPT_STDERR]
-            elif whole or b"\n" not in texts[out]:  # the first line is whole: the rest is not wanted
-                texts[out] += chunk
-        if total > MOST_OUTPUT:
-            return None, texts[err], f"printed more than {MOST_OUTPUT} bytes"
+    total, deadline = 0, monotonic() + seconds
+    with selectors.DefaultSelector() as selector:
+        for stream in (out, err):
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            left = deadline - monotonic()
+            if left <= 0:
+                return None, texts[err], f"was not done after {seconds:g} s"
+            ended = process.poll() is not None
+            # what it left running in the background may hold the streams open: after its end, only what is there counts
+            ready = selector.select(0 if ended else min(left, 0.1))
+            if ended and not ready:
+                break
+            for key, _ in ready:
+                chunk = os.read(key.fd, 65536)
+                if not chunk:
+                    selector.unregister(key.fd)
+                total += len(chunk)
+                if key.fd == err:
+                    texts[err] = (texts[err] + chunk)[:KEPT_STDERR]
+                elif whole or b"\n" not in texts[out]:  # the first line is whole: the rest is not wanted
+                    texts[out] += chunk
+            if total > MOST_OUTPUT:
+                return None, texts[err], f"printed more than {MOST_OUTPUT} bytes"
     while process.poll() is None:  # it closed its streams and goes on
         if monotonic() > deadline:
             return None, texts[err], f"was not done after {seconds:g} s"
-        select.select([], [], [], 0.02)
+        sleep(0.02)
     if whole:
         return texts[out] or None, texts[err], ""
     line, _, _ = texts[out].partition(b"\n")

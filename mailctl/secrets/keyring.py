@@ -230,19 +230,21 @@ def _answer(child: "Popen[bytes]", seconds: float) -> dict[str, Any]:
     """The child's next line as an object; TimeoutError, or ValueError where it ended or wrote something else."""
     import json
     import os
-    import select
+    import selectors
 
     assert child.stdout is not None  # noqa: S101 - a pipe, by Popen's arguments
     line, deadline = b"", monotonic() + seconds
-    while not line.endswith(b"\n"):
-        if not select.select([child.stdout], [], [], max(0.0, deadline - monotonic()))[0]:
-            raise TimeoutError
-        chunk = os.read(child.stdout.fileno(), 65536)
-        if not chunk:
-            raise ValueError("ended")
-        line += chunk
-        if len(line) > 4 << 20:
-            raise ValueError("too long")
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            if not selector.select(max(0.0, deadline - monotonic())):
+                raise TimeoutError
+            chunk = os.read(child.stdout.fileno(), 65536)
+            if not chunk:
+                raise ValueError("ended")
+            line += chunk
+            if len(line) > 4 << 20:
+                raise ValueError("too long")
     answer = json.loads(line)
     if not isinstance(answer, dict):
         raise ValueError("not an object")  # noqa: TRY004 - for the caller it is one fault: no usable answer

@@ -99,25 +99,26 @@ class Hook:
 
     def _listen(self, process: "Popen[bytes]", deadline: float) -> tuple[bytes, bool]:
         """Read its stderr until it has ended: the last octets of it, and whether it took too long."""
-        import select
+        import selectors
 
         assert process.stderr is not None  # a pipe, by Popen's argument  # noqa: S101
         said, source = b"", process.stderr.fileno()
-        sources = [source]
-        while True:
-            end = deadline if self._ending is None else min(deadline, self._ending)
-            if monotonic() > end:
-                return said, True
-            ended = process.poll() is not None
-            # what it left running may hold the stream open: after its end, only what is there counts
-            ready = select.select(sources, [], [], 0 if ended else 0.1)[0]
-            if ended and not ready:
-                return said, False
-            if ready:
-                chunk = os.read(source, 65536)
-                said = (said + chunk)[-KEPT:]
-                if not chunk:
-                    sources = []
+        with selectors.DefaultSelector() as selector:
+            selector.register(source, selectors.EVENT_READ)
+            while True:
+                end = deadline if self._ending is None else min(deadline, self._ending)
+                if monotonic() > end:
+                    return said, True
+                ended = process.poll() is not None
+                # what it left running may hold the stream open: after its end, only what is there counts
+                ready = selector.select(0 if ended else 0.1)
+                if ended and not ready:
+                    return said, False
+                if ready:
+                    chunk = os.read(source, 65536)
+                    said = (said + chunk)[-KEPT:]
+                    if not chunk:
+                        selector.unregister(source)
 
 
 def _kill(process: "Popen[bytes]") -> None:
