@@ -69,14 +69,14 @@ def _read(
             if here.refused is not None:
                 yield Closed(here.visit, here.refused)
                 continue
-            opening = _Opening(channel, here)
-            opened = opening.read()
+            looking = _Opening(channel, here)
+            opened = looking.read()
             if isinstance(opened, Opened):
                 yield opened
                 sink = partial(sinks, here.visit)
-                yield Closed(here.visit, (yield from _asked_for(channel, here, opening.messages, sink, largest)))
+                yield Closed(here.visit, (yield from _asked_for(channel, here, looking.messages, sink, largest)))
                 continue
-            for _ in _asked_for(channel, here, opening.messages, lambda octets: Nowhere(), largest):
+            for _ in _asked_for(channel, here, looking.messages, lambda octets: Nowhere(), largest):
                 pass  # of a folder that is not this one, or whose state isn't known
             yield Closed(here.visit, opened)
 
