@@ -51,8 +51,7 @@ class FastLane:
         if not self._takes_all or status is None or not status.uidvalidity:
             return False
         if seen is None:  # a large one is worth several connections
-            known = self._state.complete or not self._root.whole.by_folder.get(task.hash)
-            return known and status.messages <= WORTH_UNSIZED and self._here.empty(task.path)
+            return status.messages <= WORTH_UNSIZED and self._here.untouched(task.path, task.hash)
         if seen.at_work or seen.settled != self._policy or seen.path != str(task.path) or not grew(seen, status):
             return False
         return quick or same_there(seen, status)

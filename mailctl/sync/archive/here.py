@@ -82,6 +82,10 @@ class Here:
                 self._found[folder] = self._read(folder, seen, path)
         return self._found[folder]
 
+    def untouched(self, path: FolderPath, hashed: str) -> bool:
+        """Whether nothing lies in a folder, and no message of it anywhere. hashed: stands for it in file names."""
+        return (self._state.complete or not self._root.whole.by_folder.get(hashed)) and self.empty(path)
+
     def empty(self, path: FolderPath) -> bool:
         """Whether nothing at all lies in a folder, or it isn't there."""
         if self._root.descriptor is None:

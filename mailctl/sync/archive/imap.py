@@ -97,8 +97,7 @@ class ImapSync:
         """Whether a folder is new and large, and all of it is wanted."""
         if task.seen is not None or messages(task) <= WORTH_UNSIZED or not takes_all(self._run.job):
             return False
-        known = self._state.complete or not self._root.whole.by_folder.get(task.hash)
-        return known and self._here.empty(task.path)
+        return self._here.untouched(task.path, task.hash)
 
     def _look_ahead(self, tasks: Sequence[FolderTask]) -> FolderTask | None:
         """Have workers sign in, and know the UIDs by the time that they are ready → the folder to begin with."""
