@@ -1,6 +1,6 @@
 """A sign-in that goes on while the rest of a command is made ready: one waits for the server, the other for nobody."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -26,6 +26,8 @@ GRACE = 6.0
 """Seconds for which a connection is waited for when the user wants an end: a little more than it waits by itself."""
 LOOK_UP = 0.5
 """Seconds between two looks for signals: one that strikes just before a thread waits is only heard when it wakes."""
+SOON = 0.02
+"""Seconds in which a near server answers: what could be done meanwhile takes about half as long."""
 
 
 class _Surveyed(Interface):
@@ -34,29 +36,33 @@ class _Surveyed(Interface):
 
 
 @contextmanager
-def ahead(context: "Context", jobs: "Sequence[SyncJob]") -> "Iterator[Connector]":
+def ahead(
+    context: "Context", jobs: "Sequence[SyncJob]", meanwhile: Callable[[], None] = lambda: None
+) -> "Iterator[Connector]":
     """A connector that is signing in already, where one IMAP mailbox alone is to be synced.
 
     Not while another run has it: a person must not be asked for a password, nor a server for one more connection, every
-    minute of a long first run.
+    minute of a long first run. meanwhile: called when a server is waited for, or else at once.
     """
     alone = len(jobs) == 1 and jobs[0].protocol is Protocol.IMAP and jobs[0].task is Task.SYNC
     if not alone or held(Path(jobs[0].state).with_suffix(".lock")):
+        meanwhile()
         yield context
         return
-    connector = _Ahead(context, jobs[0])
+    connector = _Ahead(context, jobs[0], meanwhile)
     try:
         context.prepare_mailbox()  # while the server looks at the password
         yield connector
     finally:
         connector.close()
+        meanwhile()
 
 
 class _Ahead:
     """Its first connection is being made, and the folders asked for, since it was made; others are made as usual."""
 
-    def __init__(self, context: "Context", job: "SyncJob") -> None:
-        self._context, self._job = context, job
+    def __init__(self, context: "Context", job: "SyncJob", meanwhile: Callable[[], None]) -> None:
+        self._context, self._job, self._meanwhile = context, job, meanwhile
         self._mailbox: ImapMailbox | None = None
         self._error: BaseException | None = None
         self._unwanted = False
@@ -120,6 +126,12 @@ class _Ahead:
         thread, self._thread = self._thread, None
         if thread is None or job is not self._job:
             return self._context.open_imap(job)
+        if thread.is_alive():
+            import mailctl.sync.archive.fast  # noqa: F401 - most of what changed goes this way
+
+            thread.join(SOON)
+        if thread.is_alive():
+            self._meanwhile()
         waited = 0.0
         while thread.is_alive():
             thread.join(LOOK_UP)

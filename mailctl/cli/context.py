@@ -153,7 +153,8 @@ class Context(Secrets):
         from mailctl.journal.recorder import JournalRecorder
 
         run = new_run_id(self.now(), os.urandom(3).hex())
-        return JournalRecorder(self.journal, run, self.now, self.config.settings.log_keep_days, self.emitter.warn)
+        keep_days = self.config.settings.log_keep_days
+        return JournalRecorder(lambda: self.journal, run, self.now, keep_days, self.emitter.warn)
 
     @cached_property
     def knowledge(self) -> "Knowledge":

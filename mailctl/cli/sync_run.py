@@ -87,29 +87,32 @@ def _run(context: Context, jobs: Sequence[SyncJob], parallel: int) -> "list[Sync
     import time
 
     from mailctl.cli.ahead import ahead
+    from mailctl.cli.meanwhile import Meanwhile
 
     context.unlock_for(job.gateway for job in jobs)
     since, stop = context.now().strftime("%H:%M:%S UTC"), context.stop
 
-    progress = context.emitter.progress()
+    shown: list[Progress] = []
+    meanwhile = Meanwhile(context)
     with (
-        _stopping(stop, lambda: _tell(context, progress)),
-        ahead(context, jobs) as connector,
-        progress,  # what draws it on a terminal takes long to load
+        _stopping(stop, lambda: _tell(context, shown)),
+        ahead(context, jobs, meanwhile) as connector,
+        context.emitter.progress() as progress,  # what draws it on a terminal takes long to load
     ):
-        import mailctl.cli.sync_result  # noqa: F401 - while the server looks at the password, it costs no time
+        shown.append(progress)
         from mailctl.sync.engine import sync_gateways
         from mailctl.sync.run import Tools
 
         working()
         tools = Tools(
             connector=connector,
-            recorder=context.recorder,
+            recorder=meanwhile.recorder(),
             clock=time.time,
             who=lambda: _who(since),
             progress=progress.row,
             stop=stop,
             workers=context.workers,
+            meanwhile=meanwhile,
         )
         return sync_gateways(jobs, tools, parallel=parallel)
 
@@ -126,9 +129,9 @@ def _who(since: str) -> str:
     return f"process {os.getpid()} on {node}, since {since}"
 
 
-def _tell(context: Context, progress: "Progress") -> None:
+def _tell(context: Context, shown: "Sequence[Progress]") -> None:
     text = "Ending after the step in hand; once more ends at once."
-    if not progress.note(text):
+    if not any(progress.note(text) for progress in shown):
         context.emitter.note(text)
 
 

@@ -3,21 +3,27 @@
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from mailctl.domain.event import Event, Level
 from mailctl.domain.secret import mask, mask_own, mask_within
 from mailctl.errors import StorageError
-from mailctl.journal.store import Journal
+
+if TYPE_CHECKING:
+    from mailctl.journal.store import Journal
 
 LONGEST_MESSAGE = 2000
 
 
 class JournalRecorder:
-    """A `Recorder` on a Journal. A log that can't be written is said once by `complain` and doesn't stop the work."""
+    """A `Recorder` on a Journal. A log that can't be written is said once by `complain` and doesn't stop the work.
+
+    journal: gives it, when it is written first.
+    """
 
     def __init__(
         self,
-        journal: Journal,
+        journal: "Callable[[], Journal]",
         run: str,
         now: Callable[[], datetime],
         keep_days: int | None,
@@ -26,7 +32,8 @@ class JournalRecorder:
         self.run = run
         self._journal, self._now, self._keep_days, self._complain = journal, now, keep_days, complain
         self._number = 0
-        self._failed = False
+        self._failed = self._pruned = False
+        self._held: list[tuple[int, Event]] | None = None
         self._lock = threading.Lock()
 
     def record(
@@ -47,10 +54,31 @@ class JournalRecorder:
         if isinstance(said := fields.get("server_text"), str):
             safe["server_text"] = mask(said)
         kept = Event(self._now(), self.run, event, mask_own(message)[:LONGEST_MESSAGE], level, gateway, protocol, safe)
+        with self._lock:
+            if self._held is not None:
+                self._held.append((number, kept))
+                return
+        self._write([(number, kept)])
+
+    def hold(self) -> None:
+        """Keep in memory what comes, until `release`."""
+        with self._lock:
+            self._held = []
+
+    def release(self) -> None:
+        """Write what was held; what comes from now on is written at once."""
+        with self._lock:
+            held, self._held = self._held, None
+        if held:
+            self._write(held)
+
+    def _write(self, numbered: list[tuple[int, Event]]) -> None:
         try:
-            self._journal.write([(number, kept)])
-            if number == 1 and self._keep_days is not None:
-                self._journal.prune(self._now() - timedelta(days=self._keep_days))
+            journal = self._journal()
+            journal.write(numbered)
+            if not self._pruned and self._keep_days is not None:
+                self._pruned = True
+                journal.prune(self._now() - timedelta(days=self._keep_days))
         except StorageError as error:
             if not self._failed:
                 self._failed = True

@@ -1,7 +1,6 @@
 """DEFLATE over a connection (RFC 1951, as RFC 4978 uses it for IMAP): both ways, each message flushed, bounded."""
 
 import socket
-import zlib
 
 from mailctl.protocols.tls_stream import TlsStream
 
@@ -10,7 +9,8 @@ RATIO = 256
 GRACE = 1 << 28
 """Octets that may come beyond that."""
 _AT_ONCE = 1 << 16
-_RAW = -zlib.MAX_WBITS
+_RAW = -15
+"""Deflated data without a header, of the largest window, in zlib's words."""
 
 
 class DeflateError(Exception):
@@ -30,7 +30,10 @@ class Deflated:
     def __init__(
         self, connection: socket.socket | TlsStream, received: bytes = b"", *, ratio: int = RATIO, grace: int = GRACE
     ) -> None:
+        import zlib  # few connections need it
+
         self._connection = connection
+        self._flush, self._wrong = zlib.Z_SYNC_FLUSH, zlib.error
         self._inflate = zlib.decompressobj(_RAW)
         self._deflate = zlib.compressobj(wbits=_RAW)
         self._waiting = received
@@ -53,7 +56,7 @@ class Deflated:
 
     def sendall(self, octets: bytes) -> None:
         """Send all of `octets` so that the other side can read them at once. Raises OSError."""
-        self._connection.sendall(self._deflate.compress(octets) + self._deflate.flush(zlib.Z_SYNC_FLUSH))
+        self._connection.sendall(self._deflate.compress(octets) + self._deflate.flush(self._flush))
 
     def pending(self) -> bool:
         """Whether something is there to be read that the socket doesn't tell of."""
@@ -70,7 +73,7 @@ class Deflated:
             return b""
         try:
             octets = self._inflate.decompress(self._waiting, most)
-        except zlib.error as error:
+        except self._wrong as error:
             raise DeflateError(f"sent what is not deflated data ({error})", "not_deflated") from error
         if self._inflate.eof:
             raise DeflateError("ended the deflated data, which has no end", "not_deflated")

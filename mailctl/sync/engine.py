@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mailctl.domain.event import Level
 from mailctl.domain.gateway import Mode
@@ -13,14 +13,18 @@ from mailctl.sync.job import SyncJob, Task
 from mailctl.sync.local.files import storing
 from mailctl.sync.local.lock import Lock
 from mailctl.sync.local.root import Root
-from mailctl.sync.report import Failure, SyncReport, done
 from mailctl.sync.run import Run, Tools
 from mailctl.sync.state import State
 
+if TYPE_CHECKING:  # what a sync did is told when it has done it
+    from mailctl.sync.report import SyncReport
 
-def sync_gateway(job: SyncJob, tools: Tools) -> SyncReport:
+
+def sync_gateway(job: SyncJob, tools: Tools) -> "SyncReport":
     """Bring one gateway's mail down. Never raises MailctlErrors: the report carries what went wrong."""
     if tools.stop.is_set():  # it waited for others, and has not begun
+        from mailctl.sync.report import Failure, SyncReport
+
         return SyncReport(job.name, ok=False, error=Failure.of(StoppedError("interrupted before it began")))
     started = monotonic()
     run = Run(job, tools, budget=job.inbound.max_per_run)
@@ -45,7 +49,7 @@ _LOOK_UP = 0.5
 """Seconds between two looks for signals."""
 
 
-def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -> list[SyncReport]:
+def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -> "list[SyncReport]":
     """Every job, at most `parallel` at a time; reports in the order of the jobs. One that fails stops no other.
 
     A KeyboardInterrupt goes through at once: threads that wait for a server are left behind, and end with the process
@@ -57,7 +61,7 @@ def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -
     from threading import Thread
 
     waiting: SimpleQueue[int] = SimpleQueue()
-    done: SimpleQueue[tuple[int, SyncReport | BaseException]] = SimpleQueue()
+    ended: SimpleQueue[tuple[int, SyncReport | BaseException]] = SimpleQueue()
     for number in range(len(jobs)):
         waiting.put(number)
 
@@ -68,16 +72,16 @@ def sync_gateways(jobs: Sequence[SyncJob], tools: Tools, *, parallel: int = 1) -
             except Empty:
                 return
             try:
-                done.put((number, sync_gateway(jobs[number], tools)))
+                ended.put((number, sync_gateway(jobs[number], tools)))
             except BaseException as error:  # noqa: BLE001 - raised again below, where somebody hears it
-                done.put((number, error))
+                ended.put((number, error))
 
     for _ in range(min(parallel, len(jobs))):
         Thread(target=work, daemon=True).start()  # an executor would wait for its threads, whatever happens
     reports: dict[int, SyncReport] = {}
     while len(reports) < len(jobs):
         try:
-            number, report = done.get(timeout=_LOOK_UP)
+            number, report = ended.get(timeout=_LOOK_UP)
         except Empty:  # a signal that strikes just before this thread waits is only heard when it wakes
             continue
         if isinstance(report, BaseException):
@@ -128,6 +132,7 @@ def _with_state(run: Run, state: State) -> int:
             state.forget_all()
             state.set_meta("account", account)
         if job.inbound.mode is Mode.MIRROR:
+            run.tools.meanwhile()
             from mailctl.sync.mirror.mirror import MirrorSync
 
             return MirrorSync(run, state, root).sync()
@@ -174,7 +179,9 @@ _TESTED = frozenset({ExitCode.NETWORK, ExitCode.TLS, ExitCode.AUTH, ExitCode.PRO
 """Failures that a check explains."""
 
 
-def _report(run: Run, error: MailctlError | None, seconds: float, messages: int) -> SyncReport:
+def _report(run: Run, error: MailctlError | None, seconds: float, messages: int) -> "SyncReport":
+    from mailctl.sync.report import Failure, SyncReport
+
     tallies = run.tallies
     failed = [tally.error for tally in tallies if tally.error is not None]
     if error is None and failed:
@@ -210,7 +217,9 @@ def _report(run: Run, error: MailctlError | None, seconds: float, messages: int)
     )
 
 
-def _record_end(run: Run, report: SyncReport) -> None:
+def _record_end(run: Run, report: "SyncReport") -> None:
+    from mailctl.sync.report import done
+
     fields: dict[str, Any] = {
         "fetched": report.fetched,
         "flagged": report.flagged,

@@ -11,7 +11,6 @@ from mailctl.domain.standing import Standing
 from mailctl.errors import StoppedError
 from mailctl.sync.job import Connector, FolderTally, SyncJob
 from mailctl.sync.local.files import Files
-from mailctl.sync.report import done
 
 if TYPE_CHECKING:
     from mailctl.sync.bulk.crew import Crew, Workers
@@ -26,6 +25,10 @@ def no_progress(gateway: str, total: Standing, folder: str, part: Standing) -> N
     """Tells nobody."""
 
 
+def nothing() -> None:
+    """Does nothing."""
+
+
 _NOTHING = Standing()
 
 
@@ -34,7 +37,8 @@ class Tools:
     """What a sync is handed.
 
     stop: set when the user wants an end; the step in hand is finished. clock: seconds since the epoch. who: names this
-    process for the lock. workers: starts processes that fetch too; None: there are none.
+    process for the lock. workers: starts processes that fetch too; None: there are none. meanwhile: called when a
+    server has something to do, so that this process can do what it will need later.
     """
 
     connector: Connector
@@ -45,6 +49,7 @@ class Tools:
     stop: Event = field(default_factory=Event)
     files: Files = field(default_factory=Files)
     workers: "Workers | None" = None
+    meanwhile: Callable[[], None] = nothing
 
 
 @dataclass
@@ -193,6 +198,8 @@ class Run:
                 server_text=tally.error.server_text,
             )
         if tally.eventful:
+            from mailctl.sync.report import done
+
             self.record(
                 "sync.folder.done",
                 f"{tally.name}: {done(tally)}",

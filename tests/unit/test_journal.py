@@ -110,7 +110,7 @@ def test_a_symbolic_link_in_place_of_the_log_is_refused(tmp_path: Path) -> None:
 
 
 def test_many_threads_write_through_one_recorder(journal: Journal) -> None:
-    recorder = JournalRecorder(journal, "r1", lambda: NOW, 90, pytest.fail)
+    recorder = JournalRecorder(lambda: journal, "r1", lambda: NOW, 90, pytest.fail)
 
     def work() -> None:
         for _ in range(20):
@@ -127,13 +127,13 @@ def test_many_threads_write_through_one_recorder(journal: Journal) -> None:
 def test_a_recorder_masks_bounds_and_survives_a_full_disk(tmp_path: Path) -> None:
     secret = Secret("hunter2-canary")
     journal = Journal(tmp_path / "journal.db")
-    recorder = JournalRecorder(journal, "r1", lambda: NOW, None, pytest.fail)
+    recorder = JournalRecorder(lambda: journal, "r1", lambda: NOW, None, pytest.fail)
     recorder.record("a.b", f"quoted {secret.reveal()} " + "x" * 9000, text=secret.reveal(), odd="\ud800")
     [(_, kept)] = journal.read()
     assert "hunter2" not in kept.message + str(kept.fields)
     assert len(kept.message) == 2000
     complaints: list[str] = []
-    blocked = JournalRecorder(Journal(tmp_path / "journal.db" / "x"), "r", lambda: NOW, None, complaints.append)
+    blocked = JournalRecorder(lambda: Journal(tmp_path / "journal.db" / "x"), "r", lambda: NOW, None, complaints.append)
     blocked.record("a.b", "one")
     blocked.record("a.b", "two")
     assert len(complaints) == 1

@@ -74,6 +74,8 @@ class FastLane:
         self._prepare(tasks, visits)
         import mailctl.sync.archive.stay  # noqa: F401 - while the server makes its answer ready, it costs no time
 
+        self._run.tools.meanwhile()
+
         try:
             self._fly(answers, visits)
         except (NetworkError, ProtocolError, RefusedError, StoppedError):

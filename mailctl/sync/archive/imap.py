@@ -88,6 +88,7 @@ class ImapSync:
             self._folder(first, meanwhile=lambda: self._fast(lane, fast))
             first.done = True
         self._fast(lane, fast)
+        run.tools.meanwhile()
         for task in tasks:
             if not task.done:
                 run.check_stop()
@@ -112,6 +113,7 @@ class ImapSync:
         try:
             if muster(self._run, self._connected(), load, self._root.descriptor) is None:
                 return None
+            self._run.tools.meanwhile()  # the workers need a while to sign in
             look_ahead(self._connected(), tasks)
         except RefusedError:  # asked again for the folder, whose fault it is then
             return None

@@ -16,9 +16,9 @@ such directory at the root. The real name is then kept in the file `.mailctl-nam
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from hashlib import sha256
+from typing import Literal
 
 from mailctl.domain.mailbox import Folder
 from mailctl.domain.pattern import pattern
@@ -41,6 +41,14 @@ _FILES = ("dovecot-keywords", "dovecot-uidlist", "maildirfolder", "subscriptions
 _RESERVED = {"cur", "new", "tmp", *_FILES, *(f"{name}.part" for name in _FILES)}
 
 
+def _normalized(form: Literal["NFC", "NFD"], text: str) -> str:
+    if text.isascii():  # it is in every form
+        return text
+    from unicodedata import normalize
+
+    return normalize(form, text)
+
+
 def natural(level: str) -> str:
     """The directory name of one level of a folder's name, before anything is said about its neighbours or length."""
     if not level:
@@ -50,7 +58,7 @@ def natural(level: str) -> str:
     text = _EDGES.sub(_percent, _ALWAYS.sub(_percent, level))
     if level.casefold() in _RESERVED:
         text = _percent_text(level[0]) + level[1:]
-    if unicodedata.normalize("NFC", text) != text:
+    if _normalized("NFC", text) != text:
         text = _NOT_ASCII.sub(_percent, text)
     return text
 
@@ -89,7 +97,7 @@ class _Directory:
     """The names in one directory: those on the disk, and those given to folders (name → the folder's full name)."""
 
     def __init__(self, there: Iterable[str]) -> None:
-        self.there = {unicodedata.normalize("NFC", name) for name in there}
+        self.there = {_normalized("NFC", name) for name in there}
         self.folded = {fold(name) for name in self.there}
         self.given: dict[str, str] = {}
         self.owned: dict[str, str] = {}
@@ -142,7 +150,7 @@ class Assignment:
 
 def fold(name: str) -> str:
     """What a disk that ignores case and Unicode spelling makes of a name."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+    return _normalized("NFD", _normalized("NFD", name).casefold())
 
 
 def assign(folders: Iterable[Folder], listing: Callable[[tuple[str, ...]], Collection[str]]) -> dict[str, FolderPath]:
@@ -159,7 +167,7 @@ def _cut(part: str, whole: str) -> str:
     """The first 100 characters or fewer of `part`, not cutting an escape, and a hash that stands for all of it."""
     head = part.encode()[:100].decode(errors="ignore")
     head = re.sub(r"%[0-9A-F]?\Z", "", head)
-    if unicodedata.normalize("NFC", head) != head or not head:
+    if _normalized("NFC", head) != head or not head:
         head = "long"
     return f"{head}%~{_digest(whole)[:24]}"
 
