@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, cast
 from typing import Protocol as Interface
 
 from mailctl.cli.signing_in import signed_in
+from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
-from mailctl.errors import MailctlError, StoppedError, TlsError
+from mailctl.errors import MailctlError, ProtocolError, StoppedError, TlsError
 from mailctl.sync.job import Task
 from mailctl.sync.local.lock import held
 
@@ -28,11 +29,13 @@ LOOK_UP = 0.5
 """Seconds between two looks for signals: one that strikes just before a thread waits is only heard when it wakes."""
 SOON = 0.02
 """Seconds in which a near server answers: what could be done meanwhile takes about half as long."""
+LATELY = 2.0
+"""Seconds that a run takes, at most, from its last change in a folder to saving its state."""
 
 
 class _Surveyed(Interface):
-    def survey_ahead(self) -> None:
-        """Make the survey that the sync will ask for first."""
+    def survey_ahead(self, *, inbox: bool) -> None:
+        """Make the survey that the sync will ask for first. inbox: INBOX is probably read next."""
 
 
 @contextmanager
@@ -58,6 +61,21 @@ def ahead(
         meanwhile()
 
 
+def changed_lately(job: "SyncJob") -> bool:
+    """Whether the last run changed INBOX here: so the next may find it changed there. Time alone depends on it.
+
+    Its directories then have the time of the state, or nearly: a run in which nothing changed saves that later, or not.
+    """
+    if job.inbound.mode is not Mode.ARCHIVE:
+        return False
+    inbox, state = Path(job.root, "INBOX"), Path(job.state)
+    try:
+        changed = max((inbox / each).stat().st_mtime for each in ("cur", "new"))
+        return 0 <= state.stat().st_mtime - changed < LATELY
+    except OSError:
+        return False
+
+
 class _Ahead:
     """Its first connection is being made, and the folders asked for, since it was made; others are made as usual."""
 
@@ -80,13 +98,15 @@ class _Ahead:
 
     def _connect(self) -> None:
         try:
-            mailbox = self._signed_in()
+            mailbox, inbox = self._signed_in(), changed_lately(self._job)
             try:
-                cast(_Surveyed, mailbox).survey_ahead()
-            except BaseException:
+                cast(_Surveyed, mailbox).survey_ahead(inbox=inbox)
+            except BaseException as error:
                 mailbox.close()
-                raise
-            self._mailbox = mailbox  # not before: it is not for two threads at a time
+                if not (inbox and isinstance(error, ProtocolError)):
+                    raise
+            else:
+                self._mailbox = mailbox  # not before: it is not for two threads at a time
         except BaseException as error:  # noqa: BLE001 - raised where the connection is asked for
             self._error = error
         if self._unwanted:
@@ -141,8 +161,7 @@ class _Ahead:
         mailbox, self._mailbox = self._mailbox, None
         if self._error is not None:
             raise self._error
-        assert mailbox is not None, "it ended without an error"  # noqa: S101
-        return mailbox
+        return mailbox or self._context.open_imap(job)  # what is wrong with INBOX alone must not end all
 
     def open_pop3(self, job: "SyncJob") -> "PopMailbox":
         """See `sync.job.Connector`."""

@@ -32,6 +32,8 @@ class TlsStream:
         """Who is at the other end, in which version, with which cipher."""
         self.push: Callable[[bytes], None] = connection.sendall
         """Sends what is sealed; replaceable."""
+        self.turn = inf
+        """Seconds that the first answer in the handshake took: a round trip, and what the server had to do for it."""
         self._at_once = FIRST
         self._opened = b""
         """What was opened and not yet asked for."""
@@ -46,9 +48,12 @@ class TlsStream:
             try:
                 self.tls.do_handshake()
             except ssl.SSLWantReadError:
+                asked = monotonic()
                 self._flush()
                 if not self._receive():
                     self._incoming.write_eof()  # which TLS then has an error for
+                if self.turn == inf:
+                    self.turn = monotonic() - asked
                 if monotonic() > end:
                     raise TimeoutError("the handshake took too long") from None
             except ssl.SSLError:

@@ -6,6 +6,7 @@ import itertools
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 
 import pytest
 
@@ -16,6 +17,7 @@ from mailctl.domain.secret import Secret
 from mailctl.domain.server import CertificatePolicy, Endpoint, Security
 from mailctl.domain.visits import Arrived, Closed, Opened, Visit
 from mailctl.errors import RefusedError
+from mailctl.protocols.imap import mailbox
 from mailctl.protocols.imap.mailbox import Mailbox
 from mailctl.protocols.imap.names import encode_name
 from mailctl.protocols.imap.session import open_imap
@@ -186,3 +188,42 @@ def test_a_deflated_connection_brings_the_same(place: Place) -> None:
     list(box.fetch(sorted(sink.bodies), again))
     assert again.bodies == sink.bodies
     box.close()
+
+
+def test_an_inbox_that_the_survey_opened_is_read_as_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "NEAR", inf)
+    for number in range(6):
+        place.add(b"INBOX", b"Subject: %d\r\n\r\nx\r\n" % number)
+    first = place.connect()
+    listing = first.survey()
+    before = listing.statuses["INBOX"]
+    inbox = next(folder for folder in listing.folders if folder.name == "INBOX")
+    first.close()
+    assert place.other.select("INBOX")[0] == "OK"
+    place.other.store("1", "+FLAGS", "(\\Flagged)")
+    place.other.store("2", "+FLAGS", "(\\Deleted)")
+    place.other.expunge()
+    place.add(b"INBOX", b"Subject: new\r\n\r\nx\r\n")
+    since, new = (before.uidvalidity or 0, before.highestmodseq or 1), before.uidnext or 1
+    found = []
+    for ahead in (True, False):
+        box = place.connect()
+        if ahead:
+            box.survey_ahead(inbox=True)
+        told = box.survey()
+        sink = Sink()
+        quick = box.quick
+        visits = [Visit(inbox, since, new)] if quick else [Visit(inbox, None, new)]
+        assert box._channel.folder_open is (ahead and quick)
+        events = list(box.visit(visits, lambda visit, octets, sink=sink: sink(octets)))
+        (opened,) = [event for event in events if isinstance(event, Opened)]
+        (closed,) = [event for event in events if isinstance(event, Closed)]
+        assert closed.error is None
+        changed = {meta.uid: meta.flags - {"\\Recent"} for meta in opened.changed}
+        arrived = [event.meta.uid for event in events if isinstance(event, Arrived)]
+        gone = [uid for uid in range(1, new) if any(low <= uid <= high for low, high in opened.vanished)]
+        found.append((told.statuses, changed, arrived, gone, opened.status, sink.bodies))
+        assert box.select(inbox, read_only=True).messages == 6
+        box.close()
+    assert found[0] == found[1]
+    assert list(found[0][5].values()) == [b"Subject: new\r\n\r\nx\r\n"]

@@ -4,7 +4,9 @@ import imaplib
 import itertools
 import os
 import ssl
+import time
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,41 @@ def test_only_what_changed_is_asked_for(
     mailbox.set_flags("INBOX", uids[5], ["\\Answered"])
     home.sync()
     assert home.folder("INBOX")[5].flags == {"\\Flagged", "\\Seen", "\\Answered"}
+
+
+def test_inbox_is_opened_ahead_only_after_a_run_that_changed_it(
+    tmp_path: Path,
+    mailbox: Mailbox,
+    certificates: Certificates,
+    commands: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mailctl.protocols.imap.mailbox.NEAR", inf)
+    monkeypatch.setattr("mailctl.cli.ahead.LATELY", 0.7)
+    uids = mailbox.deliver_many("INBOX", [mail(n) for n in range(5)])
+    home = SyncHome(tmp_path, mailbox, certificates)
+    home.sync()
+    let_time_pass(home.mail)
+
+    def asked() -> tuple[int, list[str]]:
+        commands.clear()
+        report = home.sync()
+        words = [word for word in commands if word in ("LIST", "EXAMINE", "SELECT")]
+        return report["fetched"] + report["flagged"] + report["removed"], words
+
+    assert asked() == (0, ["LIST"])
+    mailbox.deliver("INBOX", mail(9))
+    assert asked() == (1, ["LIST", "EXAMINE"])
+    mailbox.set_flags("INBOX", uids[0], ["\\Answered"])
+    mailbox.expunge("INBOX", uids[1])
+    mailbox.deliver("INBOX", mail(10))
+    assert asked() == (2, ["EXAMINE", "LIST"]), "and not once more"
+    time.sleep(0.8)
+    assert asked() == (0, ["EXAMINE", "LIST"])
+    assert asked() == (0, ["LIST"])
+    kept = home.folder("INBOX")
+    assert len(kept) == 7
+    assert kept[0].flags == {"\\Answered"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A connection that is made while the rest of a command is made ready."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import cast
 
 import pytest
 
-from mailctl.cli.ahead import ahead
+from mailctl.cli.ahead import LATELY, ahead, changed_lately
 from mailctl.cli.context import Context
-from mailctl.domain.gateway import Gateway, Inbound, Login
+from mailctl.domain.gateway import Gateway, Inbound, Login, Mode
 from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
-from mailctl.errors import AuthError, NetworkError, SecretError, StoppedError, TlsError
+from mailctl.errors import AuthError, NetworkError, ProtocolError, SecretError, StoppedError, TlsError
 from mailctl.protocols.wire import Wire
 from mailctl.sync.job import SyncJob, Task
 from mailctl.sync.local.lock import Lock, held
@@ -25,11 +26,11 @@ class Box:
 
     def __init__(self, survey: Callable[[], object] = lambda: None) -> None:
         self._survey = survey
-        self.surveyed = self.closed = False
+        self.surveyed = self.closed = self.inbox = False
 
-    def survey_ahead(self) -> None:
+    def survey_ahead(self, *, inbox: bool) -> None:
         self._survey()
-        self.surveyed = True
+        self.surveyed, self.inbox = True, inbox
 
     def close(self) -> None:
         self.closed = True
@@ -128,6 +129,50 @@ def test_what_went_wrong_is_raised_where_the_connection_is_asked_for() -> None:
         connector.open_imap(wanted)
 
 
+def test_what_can_wait_is_done_when_the_server_takes_its_time_and_at_the_end_at_the_latest() -> None:
+    done: list[str] = []
+    for late in (False, True):
+        world, wanted = World(Box()), job()
+        if late:
+            world.let.clear()
+
+        def meanwhile(world: World = world) -> None:
+            done.append("meanwhile")
+            world.let.set()
+
+        with ahead(world.context, [wanted], meanwhile) as connector:
+            if not late:
+                connector._thread.join(10)  # type: ignore[attr-defined]  # the server has answered
+            connector.open_imap(wanted)
+            done.append("connected")
+    assert done == ["connected", "meanwhile", "meanwhile", "connected", "meanwhile"], "it does nothing twice by itself"
+    with ahead(World().context, [], lambda: done.append("at once")):
+        assert done[-1] == "at once"
+
+
+@pytest.mark.parametrize(
+    ("changed", "saved", "lately"),
+    [(100.0, 100.0, True), (100.0, 100.0 + LATELY / 2, True), (100.0, 101.0 + LATELY, False), (101.0, 100.0, False)],
+)
+def test_whether_the_last_run_changed_inbox(tmp_path: Path, changed: float, saved: float, lately: bool) -> None:
+    inbound = Inbound(mode=Mode.ARCHIVE)
+    wanted = replace(job(), inbound=inbound, root=str(tmp_path / "mail"), state=str(tmp_path / "box.db"))
+    assert not changed_lately(wanted), "there was none"
+    (tmp_path / "box.db").touch()
+    assert not changed_lately(wanted), "INBOX is not taken"
+    for name, moment in (("new", 50.0), ("cur", changed)):
+        (tmp_path / "mail/INBOX" / name).mkdir(parents=True)
+        os.utime(tmp_path / "mail/INBOX" / name, (moment, moment))
+    os.utime(tmp_path / "box.db", (saved, saved))
+    assert changed_lately(wanted) is lately
+    assert not changed_lately(replace(wanted, inbound=Inbound(mode=Mode.MIRROR)))
+    for expected, where in ((lately, wanted), (False, job())):
+        box = Box()
+        with ahead(World(box).context, [where]) as connector:
+            connector.open_imap(where)
+        assert box.inbox is expected
+
+
 def test_a_connection_that_nobody_asked_for_is_dropped_also_if_it_comes_late() -> None:
     for late in (False, True):
         box = Box()
@@ -169,6 +214,24 @@ def test_a_connection_that_broke_in_the_survey_is_dropped() -> None:
     with ahead(World(box).context, [wanted]) as connector, pytest.raises(NetworkError):
         connector.open_imap(wanted)
     assert box.closed
+
+
+def test_what_is_wrong_with_inbox_does_not_end_the_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+    def survey() -> None:
+        raise ProtocolError("not a number", code="bad_number")
+
+    broken, wanted = Box(survey), job()
+    for lately in (True, False):
+        monkeypatch.setattr("mailctl.cli.ahead.changed_lately", lambda job, lately=lately: lately)
+        fresh = Box()
+        with ahead(World(broken, fresh).context, [wanted]) as connector:
+            if lately:
+                assert connector.open_imap(wanted) is cast(object, fresh)
+            else:
+                with pytest.raises(ProtocolError):
+                    connector.open_imap(wanted)
+        assert broken.closed
+        assert not fresh.closed
 
 
 def test_nothing_is_done_ahead_while_another_run_has_the_gateway(tmp_path: Path) -> None:

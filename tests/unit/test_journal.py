@@ -139,6 +139,21 @@ def test_a_recorder_masks_bounds_and_survives_a_full_disk(tmp_path: Path) -> Non
     assert len(complaints) == 1
 
 
+def test_a_recorder_holds_what_it_is_told_until_it_is_released(tmp_path: Path) -> None:
+    path, moments = tmp_path / "journal.db", iter(NOW + timedelta(seconds=second) for second in range(9))
+    recorder = JournalRecorder(lambda: Journal(path), "r1", lambda: next(moments), 90, pytest.fail)
+    recorder.hold()
+    recorder.record("a.b", "one")
+    recorder.record("a.b", "two")
+    assert not path.exists()
+    recorder.release()
+    recorder.release()
+    recorder.record("a.b", "three")
+    kept = [(number, event.message, event.time) for number, event in Journal(path).read()]
+    assert [each[:2] for each in kept] == [(1, "one"), (2, "two"), (3, "three")]
+    assert [each[2] for each in kept[:2]] == [NOW, NOW + timedelta(seconds=1)], "as it was told, not as it was written"
+
+
 TEXT = st.text(max_size=30)
 
 

@@ -19,7 +19,9 @@ RECORD = 1 << 14
 class Pair:
     """A TlsStream and the server's end: its TLS, and the sockets, between which a test may put what it likes."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, slow: float = 0.0) -> None:
+        """slow: seconds before each answer of the server in the handshake."""
+        self.slow = slow
         self.near, self.far = socket.socketpair()
         self.near.settimeout(5)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -36,6 +38,7 @@ class Pair:
             try:
                 self.server.do_handshake()
             except ssl.SSLWantReadError:
+                Event().wait(self.slow)
                 self.far.sendall(self.outgoing.read())
                 self.incoming.write(self.far.recv(MOST))
             else:
@@ -87,6 +90,14 @@ def test_many_records_are_had_at_once_and_no_more_than_there_is_room_for(pair: P
     assert got == octets * 8
     assert not pair.stream.pending()
     feeding.join(5)
+
+
+def test_the_round_trip_is_that_of_the_first_answer(certificates: Certificates) -> None:
+    for slow in (0.0, 0.2):
+        made = Pair(certificates, slow)
+        assert slow < made.stream.turn < 5
+        made.near.close()
+        made.far.close()
 
 
 def test_part_of_a_record_is_nothing_yet(pair: Pair) -> None:

@@ -96,8 +96,8 @@ class Channel:
         self.exists = 0
         """Messages that the server said the open folder has, at most, since somebody set this to 0."""
         self.in_flight = InFlight()
-        self.turn = inf
-        """Seconds that the quickest answer of a `flow` took: a round trip, and what the server had to do for it."""
+        self.turn = wire.secured.stream.turn if wire.secured else inf
+        """Seconds that the quickest answer of a `flow`, or of TLS, took: a round trip, and the server's work."""
         self._ahead: list[bytes] = []
 
     # -- sending

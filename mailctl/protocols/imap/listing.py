@@ -25,11 +25,15 @@ _LEAST = {b"MESSAGES": 0, b"UIDNEXT": 1, b"UIDVALIDITY": 1, b"HIGHESTMODSEQ": 1}
 _MOST = {b"MESSAGES": MAX_UID, b"UIDNEXT": MAX_UID, b"UIDVALIDITY": MAX_UID, b"HIGHESTMODSEQ": MAX_NUMBER}
 
 
-def survey_folders(channel: Channel) -> FolderListing:
-    """See `domain.visits.ImapPipeline.survey`; QRESYNC, or else CONDSTORE, is enabled afterwards if it can be."""
+def survey_folders(channel: Channel, first: bytes = b"") -> tuple[FolderListing, Answer | None]:
+    """See `domain.visits.ImapPipeline.survey`; QRESYNC, or else CONDSTORE, is enabled afterwards if it can be.
+
+    first: a command that is sent before LIST, if any; its answer is returned as well.
+    """
     items = _items(channel)
     options = _options(channel, items)
-    answers = channel.gather(*_enable(channel), b'LIST "" "*"' + options)
+    answers = channel.gather(*_enable(channel), *([first] if first else []), b'LIST "" "*"' + options)
+    told_first = answers[-2] if first else None
     if options and not answers[-1].status.ok:  # offered, and refused: it is asked the plain way
         answers = channel.gather(b'LIST "" "*"')
     answers[-1].checked("LIST")
@@ -39,7 +43,7 @@ def survey_folders(channel: Channel) -> FolderListing:
     if not statuses:
         told = _ask_each(channel, items, listing.folders)
         statuses = parse_statuses((response.parts for response in told if is_status(response.line)), listing.folders)
-    return replace(listing, statuses=statuses)
+    return replace(listing, statuses=statuses), told_first
 
 
 def is_status(line: bytes) -> bool:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from mailctl.domain.changes import Placed, Upload
     from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
 
+INBOX = Folder("INBOX", b"INBOX")
+NEAR = 0.008
+"""Seconds of the quickest answer up to which one more round trip costs less than what it spares the server."""
 LARGEST = 1 << 31
 """Octets of the largest message that is fetched unless the caller says otherwise."""
 _FIELD = pattern(r"[A-Za-z0-9-]{1,76}")
@@ -41,6 +44,8 @@ class Mailbox(Changing, FolderChanges, Waiting):
         self._largest = largest
         self._surveyed: FolderListing | None = None
         self._entering: Callable[[], None] | None = None
+        self._standing: FolderStatus | None = None
+        """Of INBOX, where it is still open from the survey."""
 
     def folders(self) -> FolderListing:
         """LIST "" "*" (RFC 9051 section 6.3.9); names that can't be decoded are set aside."""
@@ -50,11 +55,20 @@ class Mailbox(Changing, FolderChanges, Waiting):
     def survey(self) -> FolderListing:
         """The folders with their state; see `domain.visits.ImapPipeline.survey`."""
         made, self._surveyed = self._surveyed, None
-        return made or survey_folders(self._channel)
+        return made or survey_folders(self._channel)[0]
 
-    def survey_ahead(self) -> None:
-        """Make a survey now; the next `survey` returns it."""
-        self._surveyed = survey_folders(self._channel)
+    def survey_ahead(self, *, inbox: bool) -> None:
+        """Make a survey now; the next `survey` returns it.
+
+        inbox: INBOX is likely to be read next. It is opened before its STATUS is asked for, if the server is near and
+        can tell what changed in an open folder: else servers open it for the STATUS, and once more to read it.
+        """
+        channel = self._channel
+        near = channel.turn <= NEAR and "QRESYNC" in self.capabilities
+        first = opening(channel, INBOX, read_only=True) if inbox and near else b""
+        self._surveyed, answer = survey_folders(channel, first)
+        if answer is not None and answer.status.ok:
+            self._standing = self._opened(answer, read_only=True)
 
     def append(self, folder: Folder, uploads: "Sequence[Upload]") -> "Placed":
         """APPEND; see `domain.changes.ImapChanges.append`."""
@@ -66,8 +80,9 @@ class Mailbox(Changing, FolderChanges, Waiting):
         """Read folders, several in flight; see `domain.visits.ImapPipeline.visit`."""
         from mailctl.protocols.imap.visits import read_visits
 
+        standing = self._standing
         self._leave()
-        return read_visits(self._channel, visits, sinks, self._largest)
+        return read_visits(self._channel, visits, sinks, self._largest, standing)
 
     def look_ahead(self, folders: Sequence[Folder]) -> "list[tuple[FolderStatus, array[int]] | None]":
         """EXAMINE and UID SEARCH ALL of many; see `domain.visits.ImapPipeline.look_ahead`."""
@@ -102,7 +117,7 @@ class Mailbox(Changing, FolderChanges, Waiting):
         return self._opened(answer, read_only=read_only)
 
     def _leave(self) -> None:
-        self._selected, self._entering, self._channel.exists = None, None, 0
+        self._selected, self._entering, self._standing, self._channel.exists = None, None, None, 0
 
     def _opened(self, answer: Answer, *, read_only: bool) -> FolderStatus:
         self._channel.folder_open = True

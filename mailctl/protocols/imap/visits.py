@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
-from mailctl.domain.mailbox import MessageMeta, SinkFactory
+from mailctl.domain.mailbox import FolderStatus, MessageMeta, SinkFactory
 from mailctl.domain.record import dataclass
 from mailctl.domain.visits import Arrived, Closed, Opened, Shown, Sinks, Visit
 from mailctl.errors import MailctlError, ProtocolError, RefusedError, UsageError
@@ -43,9 +43,10 @@ class _Sent:
 
 
 def read_visits(
-    channel: Channel, visits: Sequence[Visit], sinks: Sinks, largest: int
+    channel: Channel, visits: Sequence[Visit], sinks: Sinks, largest: int, standing: FolderStatus | None = None
 ) -> Iterator[Opened | Shown | Arrived | Closed]:
-    """See `domain.visits.ImapPipeline.visit`. largest: octets that one body may have.
+    """See `domain.visits.ImapPipeline.visit`. largest: octets that one body may have. standing: the state of INBOX, if
+    that is open.
 
     The first of them are asked for at once, before anything is read. A folder of which too much changed, or not
     clearly, is Closed with a RefusedError (code `unclear`), and not Opened: it has to be looked at as a whole.
@@ -53,6 +54,8 @@ def read_visits(
     queue = deque(visits)
     sent: deque[_Sent] = deque()
     channel.wire.allowance = 0
+    if standing is not None and len(visits) == 1 and _is_open(channel, visits[0], standing):
+        return _stay(channel, visits[0], standing, sinks, largest)
     with channel.guarded():
         _send(channel, queue, sent)
     return _read(channel, queue, sent, sinks, largest)
@@ -79,6 +82,44 @@ def _read(
             for _ in _asked_for(channel, here, looking.messages, lambda octets: Nowhere(), largest):
                 pass  # of a folder that is not this one, or whose state isn't known
             yield Closed(here.visit, opened)
+
+
+def _is_open(channel: Channel, visit: Visit, standing: FolderStatus) -> bool:
+    """Whether what is asked can be had of INBOX as it is open. standing: its state."""
+    if visit.folder.name != "INBOX" or visit.since is None or not visit.read_only or "QRESYNC" not in channel.enabled:
+        return False
+    uidvalidity, modseq = visit.since
+    return uidvalidity == standing.uidvalidity and 1 <= modseq <= (standing.highestmodseq or 0)
+
+
+def _stay(
+    channel: Channel, visit: Visit, standing: FolderStatus, sinks: Sinks, largest: int
+) -> Iterator[Opened | Shown | Arrived | Closed]:
+    """Read the folder that is open: what changed and vanished since (RFC 7162 section 3.2.6), then what is new.
+
+    One behind the other: a server may answer two FETCH side by side.
+    """
+    modseq = visit.since[1] if visit.since else 0
+    with channel.guarded():
+        changes = b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)" % modseq
+        (tag,) = channel.send_more(changes, most=allowance(standing.messages) + LONG_LINE)
+    return _stayed(channel, _Sent(visit, tag), standing, sinks, largest)
+
+
+def _stayed(
+    channel: Channel, here: _Sent, standing: FolderStatus, sinks: Sinks, largest: int
+) -> Iterator[Opened | Shown | Arrived | Closed]:
+    with channel.guarded():
+        looking = _Opening(channel, here, standing)
+        opened = looking.read()
+        if not isinstance(opened, Opened):
+            yield Closed(here.visit, opened)
+            return
+        commands = _fetches(here.visit)
+        tags = channel.send_more(*commands, most=allowance(0)) if commands else [b""]
+        yield opened
+        sent, sink = _Sent(here.visit, fetch=tags[0]), partial(sinks, here.visit)
+        yield Closed(here.visit, (yield from _asked_for(channel, sent, looking.messages, sink, largest)))
 
 
 def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
@@ -116,7 +157,12 @@ def _commands(channel: Channel, visit: Visit) -> list[bytes]:
         if "QRESYNC" not in channel.enabled:
             raise RefusedError("the server can't tell what changed (QRESYNC isn't enabled)", code="no_qresync")
         options = b" (QRESYNC (%d %d))" % visit.since
-    commands = [opening(channel, visit.folder, read_only=visit.read_only, options=options)]
+    return [opening(channel, visit.folder, read_only=visit.read_only, options=options), *_fetches(visit)]
+
+
+def _fetches(visit: Visit) -> list[bytes]:
+    """FETCH, if rows or bodies are wanted."""
+    commands: list[bytes] = []
     if visit.rows_from is not None and visit.bodies_from is not None:  # NOTE: Dovecot answers both before it ends one
         raise UsageError("a visit is for rows, or for bodies", code="bad_argument")
     for first, items in ((visit.rows_from, ROWS), (visit.bodies_from, ITEMS)):
@@ -153,17 +199,17 @@ def _asked_for(
 
 
 class _Opening:
-    """What answers one EXAMINE."""
+    """What answers one EXAMINE, or a question for changes where the folder is open. standing: its state then."""
 
-    def __init__(self, channel: Channel, here: _Sent) -> None:
-        self._channel, self._visit, self._tag = channel, here.visit, here.examine
+    def __init__(self, channel: Channel, here: _Sent, standing: FolderStatus | None = None) -> None:
+        self._channel, self._visit, self._tag, self._standing = channel, here.visit, here.examine, standing
         self._delta = here.visit.since is not None
         self._answer = Answer()
         self._changed: dict[int, MessageMeta] = {}
         self._vanished: list[tuple[int, int]] = []
-        self.messages = 0
+        self.messages = standing.messages if standing else 0
         """As the folder has them, at most."""
-        self._clear = not channel.folder_open
+        self._clear = standing is not None or not channel.folder_open
         """Whether what comes is of this folder for certain."""
         self._whole = True
 
@@ -176,15 +222,16 @@ class _Opening:
             count += 1
             if count > 4 * self.messages + LINES:
                 raise ProtocolError("the server does not come to the end of its answer", code="too_much")
-        channel.folder_open = answer.status.ok
+        channel.folder_open = answer.status.ok or self._standing is not None
+        verb = "UID FETCH" if self._standing else "EXAMINE" if self._visit.read_only else "SELECT"
         try:
-            answer.checked(f"{'EXAMINE' if self._visit.read_only else 'SELECT'} {self._visit.folder.name}")
+            answer.checked(f"{verb} {self._visit.folder.name}")
         except (RefusedError, ProtocolError) as error:
             return error
-        status = parse_selected(
+        status = self._standing or parse_selected(
             [each.line for each in answer.responses], answer.status.code.encode(), self._visit.read_only
         )
-        self.messages = status.messages
+        self.messages = max(self.messages if self._standing else 0, status.messages)
         if not self._whole or (self._changed and not self._clear):
             return RefusedError("what changed in the folder can't be told from what the server sent", code="unclear")
         return Opened(self._visit, status, tuple(self._changed.values()), tuple(merge(self._vanished)))
