@@ -20,7 +20,7 @@ from mailctl.domain.pattern import pattern
 from mailctl.domain.record import dataclass
 from mailctl.errors import LockedError, SafetyError, StorageError
 from mailctl.sync.job import SyncJob
-from mailctl.sync.local.files import Files, private_directory
+from mailctl.sync.local.files import Files, NoFileError, private_directory
 from mailctl.sync.local.maildir import LocalFile, MaildirFolder
 from mailctl.sync.local.paths import FolderPath
 from mailctl.sync.local.walk import walk
@@ -117,8 +117,17 @@ class Root:
         if not self._job.dry_run:
             if not marker:
                 self.files.replace(self.descriptor, MARKER, f"{self.account}\n".encode())
+            else:
+                self._tidy(f"{MARKER}.part")
             if known != self.account:
                 self._state.set_meta("account", self.account)
+
+    def _tidy(self, part: str) -> None:
+        """Remove what a run that was killed left of a file of ours, if anything."""
+        assert self.descriptor is not None  # noqa: S101 - a dry run changes nothing
+        with suppress(NoFileError):  # nor is that ours
+            if self.files.read_small(self.descriptor, part, 1) is not None:
+                self.files.unlink(self.descriptor, part)
 
     def count_turn(self, turn: int) -> None:
         """Write down, durably, that the run of this number is about to change something."""

@@ -58,6 +58,20 @@ def test_an_older_maildir_loses_nothing_there_and_keeps_what_it_has(tmp_path: Pa
     assert not go(place).warnings
 
 
+def test_what_a_killed_run_left_of_the_count_goes_though_nothing_changed_since(
+    tmp_path: Path, server: MemoryServer
+) -> None:
+    place = Place(tmp_path / "place", server)
+    go(place)
+    part = place.mail / ".mailctl.part"
+    part.write_bytes(b"me@ma")
+    assert go(place).ok
+    assert place.litter() == []
+    part.mkdir()
+    assert go(place).ok, "a folder of that name is somebody's, and in nobody's way until the next change"
+    assert part.is_dir()
+
+
 EVERYTHING = sorted(mail(number) for number in (1, 2, 10, 11, 12, 30, 31))
 """All that the INBOX of `restored` ever had."""
 
