@@ -30,8 +30,8 @@ SLOWEST = 2048
 """Octets a second below which a body is given up."""
 _OFTEN = 1 << 20
 """Octets after which the command in hand gets more time; at SLOWEST they take less than it has."""
-CHUNK = 1 << 15
-"""Octets that a sink gets at once, at most: half of the receive buffer."""
+CHUNK = 1 << 16
+"""Octets that a sink gets at once, at most: most messages whole, and a quarter of the receive buffer."""
 LINES = 10_000
 """Responses that may come besides the ones asked for, and besides four for each message."""
 
