@@ -11,7 +11,7 @@ from typing import Protocol as Interface
 from mailctl.cli.signing_in import signed_in
 from mailctl.domain.gateway import Mode
 from mailctl.domain.server import Protocol
-from mailctl.errors import MailctlError, ProtocolError, StoppedError, TlsError
+from mailctl.errors import MailctlError, NetworkError, ProtocolError, StoppedError, TlsError
 from mailctl.sync.job import Task
 from mailctl.sync.local.lock import held
 
@@ -45,7 +45,8 @@ def ahead(
     """A connector that is signing in already, where one IMAP mailbox alone is to be synced.
 
     Not while another run has it: a person must not be asked for a password, nor a server for one more connection, every
-    minute of a long first run. meanwhile: called when a server is waited for, or else at once.
+    minute of a long first run. meanwhile: called where a server is waited for, and at the end; at once where nothing is
+    done ahead.
     """
     alone = len(jobs) == 1 and jobs[0].protocol is Protocol.IMAP and jobs[0].task is Task.SYNC
     if not alone or held(Path(jobs[0].state).with_suffix(".lock")):
@@ -62,7 +63,7 @@ def ahead(
 
 
 def changed_lately(job: "SyncJob") -> bool:
-    """Whether the last run changed INBOX here: so the next may find it changed there. Time alone depends on it.
+    """Whether the last run changed INBOX here: so the next may find it changed there. No more than a guess.
 
     Its directories then have the time of the state, or nearly: a run in which nothing changed saves that later, or not.
     """
@@ -103,7 +104,7 @@ class _Ahead:
                 cast(_Surveyed, mailbox).survey_ahead(inbox=inbox)
             except BaseException as error:
                 mailbox.close()
-                if not (inbox and isinstance(error, ProtocolError)):
+                if not (inbox and isinstance(error, NetworkError | ProtocolError)):
                     raise
             else:
                 self._mailbox = mailbox  # not before: it is not for two threads at a time

@@ -1,7 +1,7 @@
 """`mailctl log [show]|export|import`: the mailer log."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -19,6 +19,8 @@ from mailctl.output.view import Cell, Fields, Style, Styled, Table, columns
 
 LEVEL_STYLES: dict[Level, Style] = {Level.DEBUG: "dim", Level.INFO: "", Level.WARNING: "warn", Level.ERROR: "bad"}
 FOLLOW_PAUSE = 0.5  # seconds between two looks with --follow
+FOLLOW_LATE = timedelta(seconds=10)
+"""An event may be written so long after the time that it carries: a sync holds its first one until it has asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def _follow(context: Context, query: Query) -> None:
     from mailctl.output.plain import plain_lines
 
     seen: set[tuple[str, int]] = set()
+    first = query.since
     while True:
         found = list(context.journal.read(query))
         for number, event in found:
@@ -123,9 +126,12 @@ def _follow(context: Context, query: Query) -> None:
                     context.emitter.stream(dump(to_plain(event)))
                 else:
                     context.emitter.stream(*plain_lines(Table((), [_row(event, context.now())])))
-        if found:  # the next look begins at the newest moment, so only these can come again
-            seen = {(event.run, number) for number, event in found}
-            query = replace(query, since=found[-1][1].time, limit=None)
+        if found:
+            if len(found) == query.limit:  # older ones were not wanted
+                first = found[0][1].time
+            since = found[-1][1].time - FOLLOW_LATE
+            seen = {(event.run, number) for number, event in found}  # all others that come are older than `since`
+            query = replace(query, since=max(since, first or since), limit=None)
         time.sleep(FOLLOW_PAUSE)
 
 

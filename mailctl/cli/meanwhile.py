@@ -14,7 +14,7 @@ class Meanwhile:
         self._context, self._done = context, False
 
     def recorder(self) -> "JournalRecorder":
-        """The command's. It holds what it is told until then: opening the log takes longer than a near server."""
+        """The command's. Until then it may hold an event: opening the log takes longer than a near server."""
         recorder = self._context.recorder
         if not self._done:
             recorder.hold()
@@ -22,7 +22,8 @@ class Meanwhile:
 
     def __call__(self) -> None:
         if not self._done:
-            self._done = True
+            _ = self._context.journal  # here, where no other thread makes one, too
+            self._context.recorder.release()
             import mailctl.cli.sync_result  # noqa: F401
 
-            self._context.recorder.release()
+            self._done = True

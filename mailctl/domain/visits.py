@@ -37,7 +37,7 @@ class Opened:
     """The folder's state, and what changed since `Visit.since`, as far as the server tells it before the bodies.
 
     changed: messages whose flags changed, and those that are new (size and date may be None). vanished: UIDs that are
-    gone, inclusive ranges, ascending; a range may hold UIDs that never were.
+    gone, inclusive ranges, ascending; a range may hold UIDs that never were, and messages that went since `status`.
     """
 
     visit: Visit

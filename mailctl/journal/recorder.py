@@ -18,7 +18,7 @@ LONGEST_MESSAGE = 2000
 class JournalRecorder:
     """A `Recorder` on a Journal. A log that can't be written is said once by `complain` and doesn't stop the work.
 
-    journal: gives it, when it is written first.
+    journal: gives it when it is written; not before.
     """
 
     def __init__(
@@ -55,18 +55,19 @@ class JournalRecorder:
             safe["server_text"] = mask(said)
         kept = Event(self._now(), self.run, event, mask_own(message)[:LONGEST_MESSAGE], level, gateway, protocol, safe)
         with self._lock:
-            if self._held is not None:
+            if self._held == []:
                 self._held.append((number, kept))
                 return
-        self._write([(number, kept)])
+            held, self._held = self._held or [], None
+        self._write([*held, (number, kept)])
 
     def hold(self) -> None:
-        """Keep in memory what comes, until `release`."""
+        """Keep in memory the one event that comes first, until the next one, or `release`."""
         with self._lock:
             self._held = []
 
     def release(self) -> None:
-        """Write what was held; what comes from now on is written at once."""
+        """Write what is held; what comes from now on is written at once."""
         with self._lock:
             held, self._held = self._held, None
         if held:

@@ -131,9 +131,13 @@ def test_follow_shows_what_comes_and_ends_by_ctrl_c(filled: Cli) -> None:
         assert process.stdout is not None
         for _ in range(3):
             process.stdout.readline()
-        late = Event(datetime.now(UTC), "r3", "sync.finished", "late", gateway="work")
+        now = datetime.now(UTC)
+        late = Event(now, "r3", "sync.finished", "late", gateway="work")
         Journal(filled.state / "journal.db").write([(1, late)])
         assert "late" in process.stdout.readline()
+        held = Event(now - timedelta(seconds=1), "r4", "sync.started", "held", gateway="work")
+        Journal(filled.state / "journal.db").write([(1, held)])
+        assert "held" in process.stdout.readline(), "though it carries an earlier time than what was shown"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130
     finally:

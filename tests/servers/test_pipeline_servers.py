@@ -201,7 +201,7 @@ def test_an_inbox_that_the_survey_opened_is_read_as_it_is(place: Place, monkeypa
     first.close()
     assert place.other.select("INBOX")[0] == "OK"
     place.other.store("1", "+FLAGS", "(\\Flagged)")
-    place.other.store("2", "+FLAGS", "(\\Deleted)")
+    place.other.store("2,6", "+FLAGS", "(\\Deleted)")
     place.other.expunge()
     place.add(b"INBOX", b"Subject: new\r\n\r\nx\r\n")
     since, new = (before.uidvalidity or 0, before.highestmodseq or 1), before.uidnext or 1
@@ -223,7 +223,7 @@ def test_an_inbox_that_the_survey_opened_is_read_as_it_is(place: Place, monkeypa
         arrived = [event.meta.uid for event in events if isinstance(event, Arrived)]
         gone = [uid for uid in range(1, new) if any(low <= uid <= high for low, high in opened.vanished)]
         found.append((told.statuses, changed, arrived, gone, opened.status, sink.bodies))
-        assert box.select(inbox, read_only=True).messages == 6
+        assert box.select(inbox, read_only=True).messages == 5
         box.close()
     assert found[0] == found[1]
     assert list(found[0][5].values()) == [b"Subject: new\r\n\r\nx\r\n"]

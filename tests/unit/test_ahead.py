@@ -15,7 +15,7 @@ from mailctl.domain.gateway import Gateway, Inbound, Login, Mode
 from mailctl.domain.mailbox import ImapMailbox
 from mailctl.domain.secret import BearerToken, Secret
 from mailctl.domain.server import Endpoint, Protocol, Security
-from mailctl.errors import AuthError, NetworkError, ProtocolError, SecretError, StoppedError, TlsError
+from mailctl.errors import AuthError, MailctlError, NetworkError, ProtocolError, SecretError, StoppedError, TlsError
 from mailctl.protocols.wire import Wire
 from mailctl.sync.job import SyncJob, Task
 from mailctl.sync.local.lock import Lock, held
@@ -216,9 +216,10 @@ def test_a_connection_that_broke_in_the_survey_is_dropped() -> None:
     assert box.closed
 
 
-def test_what_is_wrong_with_inbox_does_not_end_the_sync(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ProtocolError("no IMAP"), NetworkError("gone", code="connection_lost")])
+def test_what_is_wrong_with_inbox_does_not_end_the_sync(error: MailctlError, monkeypatch: pytest.MonkeyPatch) -> None:
     def survey() -> None:
-        raise ProtocolError("not a number", code="bad_number")
+        raise error
 
     broken, wanted = Box(survey), job()
     for lately in (True, False):
@@ -228,7 +229,7 @@ def test_what_is_wrong_with_inbox_does_not_end_the_sync(monkeypatch: pytest.Monk
             if lately:
                 assert connector.open_imap(wanted) is cast(object, fresh)
             else:
-                with pytest.raises(ProtocolError):
+                with pytest.raises(type(error)):
                     connector.open_imap(wanted)
         assert broken.closed
         assert not fresh.closed

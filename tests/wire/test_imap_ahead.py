@@ -120,6 +120,30 @@ def test_a_folder_that_is_open_is_asked_for_what_changed() -> None:
 
 
 @pytest.mark.usefixtures("near")
+@pytest.mark.parametrize("line", ["* OK [CLOSED] x", "* OK [UIDVALIDITY 9] x"])
+def test_a_server_that_goes_on_to_another_folder_ends_the_connection(line: str) -> None:
+    def script(peer: Peer) -> None:
+        tag = peer.command(CHANGES)
+        peer.line("* 1 FETCH (UID 5 FLAGS (\\Seen) MODSEQ (45))", line, f"{tag} OK")
+
+    with pytest.raises(ProtocolError):
+        opened_by_the_survey(script, [OPENED])
+
+
+@pytest.mark.usefixtures("near")
+def test_what_came_after_the_opening_is_left_for_the_next_time() -> None:
+    def script(peer: Peer) -> None:
+        tag = peer.command(CHANGES)
+        peer.line("* 4 EXISTS", "* 4 FETCH (UID 10 FLAGS () MODSEQ (60))", "* 1 FETCH (UID 9 FLAGS ())", f"{tag} OK")
+        tag = peer.command("UID FETCH 10:*")
+        peer.line(row(10), f"{tag} OK")
+
+    opened, *_ = opened_by_the_survey(script, [OPENED])[0]
+    assert isinstance(opened, Opened)
+    assert [meta.uid for meta in opened.changed] == [9]
+
+
+@pytest.mark.usefixtures("near")
 @pytest.mark.parametrize("told", ["NO can't", "BAD what", "OK"])
 def test_what_is_not_told_of_an_open_folder_needs_a_look_at_all_of_it(told: str) -> None:
     def script(peer: Peer) -> None:

@@ -1,7 +1,7 @@
 """The streaming FETCH reader: bodies go from the wire's buffer to their sinks, never through memory as a whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mailctl.domain.mailbox import BodySink, MessageMeta, SinkFactory
 from mailctl.domain.pattern import pattern
@@ -48,12 +48,24 @@ def read_rows(channel: Channel, tag: bytes, answer: Answer, messages: int) -> It
             yield parse_row(channel.complete(line).parts if line.endswith(b"}") else [line])
 
 
-def fetch_lines(channel: Channel, tag: bytes, answer: Answer, messages: int) -> Iterator[bytes]:
-    """Yield the first line of each FETCH response, up to the tagged response; what else comes is passed over."""
+def fetch_lines(
+    channel: Channel,
+    tag: bytes,
+    answer: Answer,
+    messages: int,
+    longest: int = LINE,
+    take: Callable[[bytes], bool] = lambda line: False,
+) -> Iterator[bytes]:
+    """Yield the first line of each FETCH response, up to the tagged response.
+
+    longest: octets of a line. take: shown what else comes, and whether it took it; what it didn't is passed over.
+    """
     for _ in range(4 * messages + LINES):
-        line = channel.read_line()
+        line = channel.read_line(longest)
         if is_fetch(line):
             yield line
+            continue
+        if take(line):
             continue
         response = channel.complete(line)
         if response.tag == tag:

@@ -1,6 +1,7 @@
 """A signed-in IMAP connection: `Mailbox`, the `domain.mailbox.ImapMailbox` of this protocol."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mailctl.domain.mailbox import Folder, FolderListing, FolderStatus, MessageMeta, SinkFactory
@@ -68,7 +69,9 @@ class Mailbox(Changing, FolderChanges, Waiting):
         first = opening(channel, INBOX, read_only=True) if inbox and near else b""
         self._surveyed, answer = survey_folders(channel, first)
         if answer is not None and answer.status.ok:
-            self._standing = self._opened(answer, read_only=True)
+            channel.folder_open = True
+            with suppress(ProtocolError):  # told again, and of INBOX alone, when it is opened to be read
+                self._standing = parse_selected([each.line for each in answer.responses], b"", True)
 
     def append(self, folder: Folder, uploads: "Sequence[Upload]") -> "Placed":
         """APPEND; see `domain.changes.ImapChanges.append`."""

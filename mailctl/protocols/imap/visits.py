@@ -20,16 +20,14 @@ from mailctl.protocols.imap.channel import LINE, LONG_LINE, PACE, Answer, Channe
 from mailctl.protocols.imap.rows import Row, is_fetch, parse_row
 from mailctl.protocols.imap.scan import read_scan
 from mailctl.protocols.imap.selected import EXISTS, opening, parse_selected
+from mailctl.protocols.imap.standing import CHANGES, EARLIER, ask_changes, can_stay, read_changes
 from mailctl.protocols.imap.tokens import MAX_NUMBER
 from mailctl.protocols.imap.uids import MAX_UID, merge, parse_ranges
 
 DEPTH = 16
 """Folders in flight."""
-CHANGES = 200_000
-"""Changed messages of one folder, and ranges of vanished ones, that are held in memory: 30 MB of each."""
 ROWS = b"(UID FLAGS RFC822.SIZE INTERNALDATE)"
 """What is asked of each message that is shown without its body."""
-_EARLIER = b"* VANISHED (EARLIER) "
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ def read_visits(
     queue = deque(visits)
     sent: deque[_Sent] = deque()
     channel.wire.allowance = 0
-    if standing is not None and len(visits) == 1 and _is_open(channel, visits[0], standing):
+    if standing is not None and len(visits) == 1 and can_stay(channel, visits[0], standing):
         return _stay(channel, visits[0], standing, sinks, largest)
     with channel.guarded():
         _send(channel, queue, sent)
@@ -84,42 +82,26 @@ def _read(
             yield Closed(here.visit, opened)
 
 
-def _is_open(channel: Channel, visit: Visit, standing: FolderStatus) -> bool:
-    """Whether what is asked can be had of INBOX as it is open. standing: its state."""
-    if visit.folder.name != "INBOX" or visit.since is None or not visit.read_only or "QRESYNC" not in channel.enabled:
-        return False
-    uidvalidity, modseq = visit.since
-    return uidvalidity == standing.uidvalidity and 1 <= modseq <= (standing.highestmodseq or 0)
-
-
 def _stay(
     channel: Channel, visit: Visit, standing: FolderStatus, sinks: Sinks, largest: int
 ) -> Iterator[Opened | Shown | Arrived | Closed]:
-    """Read the folder that is open: what changed and vanished since (RFC 7162 section 3.2.6), then what is new.
-
-    One behind the other: a server may answer two FETCH side by side.
-    """
-    modseq = visit.since[1] if visit.since else 0
+    """Read the folder that is open: what changed, then what is new; a server may answer two FETCH side by side."""
     with channel.guarded():
-        changes = b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)" % modseq
-        (tag,) = channel.send_more(changes, most=allowance(standing.messages) + LONG_LINE)
-    return _stayed(channel, _Sent(visit, tag), standing, sinks, largest)
+        tag = ask_changes(channel, visit, standing)
 
+    def answers() -> Iterator[Opened | Shown | Arrived | Closed]:
+        with channel.guarded():
+            opened = read_changes(channel, tag, visit, standing)
+            if not isinstance(opened, Opened):
+                yield Closed(visit, opened)
+                return
+            commands = _fetches(visit)
+            tags = channel.send_more(*commands, most=allowance(0)) if commands else [b""]
+            yield opened
+            here, messages = _Sent(visit, fetch=tags[0]), max(standing.messages, channel.exists)
+            yield Closed(visit, (yield from _asked_for(channel, here, messages, partial(sinks, visit), largest)))
 
-def _stayed(
-    channel: Channel, here: _Sent, standing: FolderStatus, sinks: Sinks, largest: int
-) -> Iterator[Opened | Shown | Arrived | Closed]:
-    with channel.guarded():
-        looking = _Opening(channel, here, standing)
-        opened = looking.read()
-        if not isinstance(opened, Opened):
-            yield Closed(here.visit, opened)
-            return
-        commands = _fetches(here.visit)
-        tags = channel.send_more(*commands, most=allowance(0)) if commands else [b""]
-        yield opened
-        sent, sink = _Sent(here.visit, fetch=tags[0]), partial(sinks, here.visit)
-        yield Closed(here.visit, (yield from _asked_for(channel, sent, looking.messages, sink, largest)))
+    return answers()
 
 
 def _send(channel: Channel, queue: deque[Visit], sent: deque[_Sent]) -> None:
@@ -199,17 +181,17 @@ def _asked_for(
 
 
 class _Opening:
-    """What answers one EXAMINE, or a question for changes where the folder is open. standing: its state then."""
+    """What answers one EXAMINE."""
 
-    def __init__(self, channel: Channel, here: _Sent, standing: FolderStatus | None = None) -> None:
-        self._channel, self._visit, self._tag, self._standing = channel, here.visit, here.examine, standing
+    def __init__(self, channel: Channel, here: _Sent) -> None:
+        self._channel, self._visit, self._tag = channel, here.visit, here.examine
         self._delta = here.visit.since is not None
         self._answer = Answer()
         self._changed: dict[int, MessageMeta] = {}
         self._vanished: list[tuple[int, int]] = []
-        self.messages = standing.messages if standing else 0
+        self.messages = 0
         """As the folder has them, at most."""
-        self._clear = standing is not None or not channel.folder_open
+        self._clear = not channel.folder_open
         """Whether what comes is of this folder for certain."""
         self._whole = True
 
@@ -222,16 +204,15 @@ class _Opening:
             count += 1
             if count > 4 * self.messages + LINES:
                 raise ProtocolError("the server does not come to the end of its answer", code="too_much")
-        channel.folder_open = answer.status.ok or self._standing is not None
-        verb = "UID FETCH" if self._standing else "EXAMINE" if self._visit.read_only else "SELECT"
+        channel.folder_open = answer.status.ok
         try:
-            answer.checked(f"{verb} {self._visit.folder.name}")
+            answer.checked(f"{'EXAMINE' if self._visit.read_only else 'SELECT'} {self._visit.folder.name}")
         except (RefusedError, ProtocolError) as error:
             return error
-        status = self._standing or parse_selected(
+        status = parse_selected(
             [each.line for each in answer.responses], answer.status.code.encode(), self._visit.read_only
         )
-        self.messages = max(self.messages if self._standing else 0, status.messages)
+        self.messages = status.messages
         if not self._whole or (self._changed and not self._clear):
             return RefusedError("what changed in the folder can't be told from what the server sent", code="unclear")
         return Opened(self._visit, status, tuple(self._changed.values()), tuple(merge(self._vanished)))
@@ -242,8 +223,8 @@ class _Opening:
         if is_fetch(line):
             self._take_row(parse_row(channel.complete(line).parts if line.endswith(b"}") else [line]))
             return False
-        if line[: len(_EARLIER)].upper() == _EARLIER:
-            self._take_vanished(line[len(_EARLIER) :].strip())
+        if line[: len(EARLIER)].upper() == EARLIER:
+            self._take_vanished(line[len(EARLIER) :].strip())
             return False
         response = channel.complete(line)
         if response.tag == self._tag:

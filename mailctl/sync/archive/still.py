@@ -4,15 +4,17 @@ A folder is still when the server shows the numbers that it showed (RFC 7162: HI
 its directories have the times that they had, and the policy asks for what it asked for.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from mailctl.domain.gateway import Mode
 from mailctl.domain.mailbox import FolderStatus
 from mailctl.sync.job import SyncJob
-from mailctl.sync.report import Skipped
 from mailctl.sync.state import FolderState
+
+if TYPE_CHECKING:
+    from mailctl.sync.report import Skipped
 
 _STAYING = frozenset({"too_large", "too_old"})
 """Why messages are left out for as long as the policy stays; others are tried again."""
@@ -84,16 +86,26 @@ def nothing_asked(seen: FolderState, status: FolderStatus, path: str, policy: st
     return not seen.at_work and same_there(seen, status) and seen.settled == policy and seen.path == path
 
 
-def write_left_out(skipped: Sequence[Skipped]) -> str | None:
+def write_left_out(skipped: "Sequence[Skipped]") -> str | None:
     """What a still folder leaves out, for the state; None if the next run should look at the folder again."""
     if not all(each.code in _STAYING for each in skipped) or len(skipped) > _MOST_LEFT_OUT:
         return None
-    return json.dumps([{**asdict(each), "folder": ""} for each in skipped]) if skipped else ""
+    if not skipped:
+        return ""
+    import json
+
+    return json.dumps([{**asdict(each), "folder": ""} for each in skipped])
 
 
-def read_left_out(folder: str, text: str) -> list[Skipped]:
+def read_left_out(folder: str, text: str) -> "list[Skipped]":
     """What `write_left_out` wrote; nothing of what can't be read."""
+    if not text:
+        return []
+    import json
+
+    from mailctl.sync.report import Skipped
+
     try:
-        return [replace(Skipped(**each), folder=folder) for each in json.loads(text)] if text else []
+        return [replace(Skipped(**each), folder=folder) for each in json.loads(text)]
     except (ValueError, TypeError):
         return []
