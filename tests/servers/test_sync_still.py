@@ -125,6 +125,8 @@ def test_inbox_is_opened_ahead_only_after_a_run_that_changed_it(
     mailbox.expunge("INBOX", uids[1])
     mailbox.deliver("INBOX", mail(10))
     assert asked() == (2, ["EXAMINE", "LIST"]), "and not once more"
+    mailbox.expunge("INBOX", uids[4] + 2)
+    assert asked() == (0, ["EXAMINE", "LIST"]), "the last one's end is told, too: no full look is needed"
     time.sleep(0.8)
     assert asked() == (0, ["EXAMINE", "LIST"])
     assert asked() == (0, ["LIST"])

@@ -27,9 +27,13 @@ def can_stay(channel: Channel, visit: Visit, standing: FolderStatus) -> bool:
 
 
 def ask_changes(channel: Channel, visit: Visit, standing: FolderStatus) -> bytes:
-    """Ask what changed and vanished since; the command's tag."""
+    """Ask what changed and vanished since; the command's tag.
+
+    NOTE: `*` is the last message that is still there: of one behind it, `1:*` would not tell that it vanished.
+    """
     modseq = visit.since[1] if visit.since else 0
-    command = b"UID FETCH 1:* (FLAGS) (CHANGEDSINCE %d VANISHED)" % modseq
+    last = b"%d" % (standing.uidnext - 1) if standing.uidnext and standing.uidnext > 1 else b"*"
+    command = b"UID FETCH 1:%s (FLAGS) (CHANGEDSINCE %d VANISHED)" % (last, modseq)
     (tag,) = channel.send_more(command, most=allowance(standing.messages) + LONG_LINE)
     return tag
 
