@@ -73,6 +73,8 @@ def test_names_are_read_where_somebody_changed_one_since(
     uids = mailbox.deliver_many("INBOX", [mail(n) for n in range(9)])
     home = SyncHome(tmp_path, mailbox, certificates)
     home.sync()
+    let_time_pass(home.mail)  # the folders with nothing in them were made a moment ago
+    home.sync()
     some_change(mailbox, uids[0], 20)
     home.sync()
     (file, *_) = (home.mail / "INBOX/new").glob(f"*.{uids[5]:010d}_*")
