@@ -130,7 +130,7 @@ def _follow(context: Context, query: Query) -> None:
             if len(found) == query.limit:  # older ones were not wanted
                 first = found[0][1].time
             since = found[-1][1].time - FOLLOW_LATE
-            seen = {(event.run, number) for number, event in found}  # all others that come are older than `since`
+            seen = {(event.run, number) for number, event in found}  # only these can come again
             query = replace(query, since=max(since, first or since), limit=None)
         time.sleep(FOLLOW_PAUSE)
 

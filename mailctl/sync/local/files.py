@@ -259,6 +259,12 @@ class Files:
             raise
         self.fsync_directory(directory)
 
+    def tidy(self, directory: int, name: str) -> None:
+        """Remove what a `replace` that was killed left, if anything; errors as of `open_file`."""
+        part = f"{name}.part"
+        if self.read_small(directory, part, 1) is not None:
+            self.unlink(directory, part)
+
     def open_file(self, directory: int, name: str) -> int:
         """A regular file for reading: the only way in which one that lies in a Maildir is opened. It never waits.
 

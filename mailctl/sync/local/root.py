@@ -118,16 +118,10 @@ class Root:
             if not marker:
                 self.files.replace(self.descriptor, MARKER, f"{self.account}\n".encode())
             else:
-                self._tidy(f"{MARKER}.part")
+                with suppress(NoFileError):  # what is there is not ours
+                    self.files.tidy(self.descriptor, MARKER)
             if known != self.account:
                 self._state.set_meta("account", self.account)
-
-    def _tidy(self, part: str) -> None:
-        """Remove what a run that was killed left of a file of ours, if anything."""
-        assert self.descriptor is not None  # noqa: S101 - a dry run changes nothing
-        with suppress(NoFileError):  # nor is that ours
-            if self.files.read_small(self.descriptor, part, 1) is not None:
-                self.files.unlink(self.descriptor, part)
 
     def count_turn(self, turn: int) -> None:
         """Write down, durably, that the run of this number is about to change something."""

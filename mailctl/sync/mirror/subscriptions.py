@@ -98,8 +98,7 @@ class Subscriptions:
         there = {name for name in self._now if _fits(name)}
         files = self._root.files
         try:
-            if files.read_small(self._root.descriptor, f"{FILE}.part", 1) is not None:
-                files.unlink(self._root.descriptor, f"{FILE}.part")
+            files.tidy(self._root.descriptor, FILE)
             data = files.read_small(self._root.descriptor, FILE, _MOST_OCTETS)
         except OSError as error:  # a link, or a directory
             self._run.warn(f"the file {FILE} can't be read, subscriptions are left as they are: {error.strerror}")
